@@ -1,0 +1,87 @@
+"""The files on the way from weights to plan: where they lie, how they are written, when they are stale.
+
+Every file made by the workbook is written atomically (a reader never sees half of it) and has a small
+JSON beside it, `<file>.json`, that says from which inputs and versions it was made.
+"""
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+BUILD = Path(os.environ.get("WORKBOOK_BUILD", str(ROOT / "build")))
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Give a temporary path in the same folder; move it to `path` if the block succeeds, else remove it.
+
+    Raises OSError as the file system does (no space left, read-only folder) with `path` untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".%s." % path.name, suffix=path.suffix, dir=str(path.parent))
+    os.close(handle)
+    try:
+        yield Path(name)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes a private file, a result is an ordinary one
+        os.replace(name, str(path))
+    finally:
+        if os.path.exists(name):
+            os.unlink(name)
+
+
+def write(path, data, **made_from):
+    """Write bytes or text to `path` atomically, and `made_from` (JSON values) to its sidecar."""
+    data = data.encode("utf-8") if isinstance(data, str) else data
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+    if made_from:
+        write_sidecar(path, **made_from)
+    return Path(path)
+
+
+def sidecar_path(path):
+    """`box3d.pb` -> `box3d.pb.json`."""
+    return Path(str(path) + ".json")
+
+
+def write_sidecar(path, **made_from):
+    """Record from what `path` was made; its own hash is added, so that a swapped file shows."""
+    record = dict(made_from, sha256=digest(path))
+    with atomic(sidecar_path(path)) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def read_sidecar(path):
+    """The record beside `path`, or {} when there is none or it cannot be read."""
+    try:
+        record = json.loads(sidecar_path(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def fresh(path, **made_from):
+    """True when `path` exists, is the file its sidecar describes, and was made from just this."""
+    if not Path(path).is_file():
+        return False
+    record = read_sidecar(path)
+    wanted = json.loads(json.dumps(made_from))
+    return {k: v for k, v in record.items() if k != "sha256"} == wanted and (
+        record.get("sha256") == digest(path)
+    )
+
+
+def digest(path):
+    """SHA-256 of a file's bytes, as hex."""
+    total = hashlib.sha256()
+    with open(str(path), "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            total.update(block)
+    return total.hexdigest()
