@@ -1,0 +1,281 @@
+"""Keras model -> frozen GraphDef, ready for surgery.
+
+Freezing turns a model that can still learn into a description that can only compute: variables become
+constants, what only training needs is dropped, and what is left is reduced to the nodes that the outputs need.
+The same code runs on TensorFlow 1.13 and 2.x, because both still speak GraphDef under `tf.compat.v1`.
+"""
+import collections
+import difflib
+
+import numpy as np
+
+from . import artifacts, network
+from .network import INPUT, OUTPUTS, keras, tf
+
+v1 = tf.compat.v1
+
+
+def freeze(model, outputs=None):
+    """A frozen, optimised GraphDef of a Keras model.
+
+    model: a functional or sequential Keras model, weights loaded. It is rebuilt in a graph of its own (for
+        inference, so Dropout vanishes) and is not touched.
+    outputs: names of the nodes to keep, in any order; by default the model's own outputs.
+
+    Returns a GraphDef: Placeholder inputs (unknown batch), constants for all weights, no Identity, no devices,
+    equal constants merged, nodes in an order in which every node follows its inputs.
+    Raises ValueError for an output that the graph does not have (with the nearest names).
+    """
+    graph_def, own_outputs, protected = _inference_graph(model)
+    outputs = list(outputs or own_outputs)
+    known = [node.name for node in graph_def.node]
+    for name in outputs:
+        if name not in known:
+            raise ValueError("no node %r in the graph of %r; did you mean %s?" % (name, model.name, " or ".join(
+                map(repr, difflib.get_close_matches(name, known, 3, 0.3))) or "one of %s" % own_outputs))
+    # Each pass works in place: the graph holds all weights, and every copy costs 160 MB.
+    bypass_identity(graph_def, outputs)
+    strip_unused(graph_def, outputs)
+    fold_constants(graph_def, outputs)
+    merge_equal_constants(graph_def, protected | set(outputs))
+    strip_unused(graph_def, outputs)
+    for node in graph_def.node:
+        node.device = ""
+        for key in [key for key in node.attr if key.startswith("_")]:
+            del node.attr[key]  # TensorFlow 2 leaves notes such as _output_shapes that no converter knows
+    return graph_def
+
+
+def _inference_graph(model):
+    """(GraphDef with constants for variables, output node names, names of the weight constants)."""
+    return _trace(model) if tf.__version__.startswith("2") else _rebuild(model)
+
+
+def _rebuild(model):
+    """TensorFlow 1: build the model again in an empty graph, and let TensorFlow freeze that."""
+    values = model.get_weights()
+    graph = tf.Graph()
+    with graph.as_default(), v1.Session(graph=graph) as session:
+        keras.backend.set_learning_phase(0)  # for inference; holds for this graph only
+        clone = keras.models.clone_model(model)
+        clone.set_weights(values)
+        outputs = [tensor.op.name for tensor in clone.outputs]
+        weights = {weight.name.split(":")[0] for weight in clone.weights}
+        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+    return graph_def, outputs, weights
+
+
+def _trace(model):
+    """TensorFlow 2: trace a call, then write each variable's value where the trace reads the variable.
+
+    TensorFlow's own `convert_variables_to_constants_v2` does the same but names a constant after the node that
+    reads it (`box3d/dense_1/MatMul/ReadVariableOp/resource`); here it keeps its own name (`dense_1/kernel`), as
+    in TensorFlow 1, and the scope of the model is taken off every name.
+    """
+    names = [tensor.name.split(":")[0] for tensor in model.inputs]
+    inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name)
+              for tensor, name in zip(model.inputs, names)]
+    call = tf.function(lambda *args: model(args[0] if len(args) == 1 else list(args), training=False))
+    graph = call.get_concrete_function(*inputs).graph
+    variables = {id(variable.handle): variable for variable in model.variables}
+    handles = {inner.op.name: variables[id(outer)]
+               for outer, inner in graph.captures if id(outer) in variables}
+
+    def rename(name):
+        mark, bare = ("^", name[1:]) if name.startswith("^") else ("", name)
+        return mark + (bare[len(model.name) + 1:] if bare.startswith(model.name + "/") else bare)
+
+    result, constants, read = v1.GraphDef(), {}, {}
+    traced = graph.as_graph_def()
+    result.versions.CopyFrom(traced.versions)
+    for node in traced.node:
+        if node.op == "ReadVariableOp" and node.input[0] in handles:
+            variable = handles[node.input[0]]
+            read[rename(node.name)] = name = variable.name.split(":")[0]
+            if name not in constants:
+                constants[name] = result.node.add()
+                constants[name].CopyFrom(constant_node(name, variable.numpy()))
+        elif node.name not in handles:
+            copy = result.node.add()
+            copy.CopyFrom(node)
+            copy.name = rename(node.name)
+            copy.input[:] = [rename(name) for name in node.input]
+    for node in result.node:
+        node.input[:] = [read.get(producer(name), name) for name in node.input
+                         if not (name.startswith("^") and producer(name) in read)]
+    outputs = []
+    for tensor in graph.structured_outputs if isinstance(graph.structured_outputs, (list, tuple)) else [
+            graph.structured_outputs]:
+        operation = tensor.op
+        while operation.type == "Identity":  # one that tf.function adds, one that Keras may add
+            operation = operation.inputs[0].op
+        outputs.append(rename(operation.name))
+    return result, outputs, set(constants)
+
+
+def producer(name):
+    """The node that an input string names: `^a` and `a:1` both come from `a`."""
+    return name.lstrip("^").split(":")[0]
+
+
+def bypass_identity(graph_def, keep=()):
+    """Let the readers of an Identity read what it reads, in place; it stays itself, unread, for `strip_unused`."""
+    source = {node.name: node.input[0] for node in graph_def.node
+              if node.op == "Identity" and node.name not in keep and len(node.input) == 1}
+    for node in graph_def.node:
+        for i, name in enumerate(node.input):
+            while name in source or name.endswith(":0") and name[:-2] in source:
+                name = source[producer(name)]
+            node.input[i] = name
+
+
+def fold_constants(graph_def, outputs=()):
+    """Turn nodes that depend on constants alone into constants of the same name, in place."""
+    constant = {node.name for node in graph_def.node if node.op == "Const"}
+    foldable = []
+    for node in topological(graph_def):
+        if node.op != "Const" and node.input and node.name not in outputs and all(
+                name in constant for name in node.input):
+            constant.add(node.name)
+            foldable.append(node.name)
+    if not foldable:
+        return
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(v1.graph_util.extract_sub_graph(graph_def, foldable), name="")
+        tensors = [graph.get_operation_by_name(name).outputs for name in foldable]
+        single = [outs[0] for outs in tensors if len(outs) == 1]
+        with v1.Session(graph=graph) as session:
+            values = dict(zip([tensor.op.name for tensor in single], session.run(single)))
+    for node in graph_def.node:
+        if node.name in values:
+            node.CopyFrom(constant_node(node.name, values[node.name]))
+
+
+def constant_node(name, value):
+    """A Const NodeDef with a NumPy array as its value."""
+    value = np.asarray(value)
+    node = v1.NodeDef(name=name, op="Const")
+    dtype = tf.as_dtype(value.dtype).as_datatype_enum
+    node.attr["dtype"].type = dtype
+    tensor = node.attr["value"].tensor
+    if value.nbytes < 64:  # as TensorFlow writes it, readable in a .pbtxt
+        tensor.CopyFrom(v1.make_tensor_proto(value))
+    else:
+        tensor.dtype = dtype
+        for size in value.shape:
+            tensor.tensor_shape.dim.add().size = size
+        tensor.tensor_content = value.tobytes()
+    return node
+
+
+def merge_equal_constants(graph_def, keep=()):
+    """Let the readers of constants of one type, shape and value share the first of them, in place.
+
+    keep: names that stay as they are. Weights belong there: six biases that are all zero today are not the
+    same bias. TensorFlow 1.13's `merge_duplicate_nodes` did this to the graph of the article.
+    """
+    first, shared = {}, {}
+    for node in graph_def.node:
+        if node.op == "Const" and node.name not in keep:
+            value = tf.make_ndarray(node.attr["value"].tensor)
+            key = (node.attr["dtype"].type, value.shape, value.tobytes())
+            shared[node.name] = first.setdefault(key, node.name)
+    for node in graph_def.node:
+        node.input[:] = [shared.get(name, name) for name in node.input]
+
+
+def strip_unused(graph_def, outputs):
+    """Keep only the nodes that `outputs` need, every node after its inputs, in place."""
+    position = {node.name: i for i, node in enumerate(topological(graph_def, outputs))}
+    for i in reversed(range(len(graph_def.node))):
+        if graph_def.node[i].name not in position:
+            del graph_def.node[i]
+    graph_def.node.sort(key=lambda node: position[node.name])
+
+
+def topological(graph_def, outputs=None):
+    """The nodes that `outputs` need (all without it), each after the nodes that it reads.
+
+    Raises ValueError when the graph has a cycle or reads a node that it does not have.
+    """
+    nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
+    order, state = [], {}
+    for root in nodes if outputs is None else outputs:
+        stack = [root]
+        while stack:
+            name = stack[-1]
+            if state.get(name) == "done":
+                stack.pop()
+                continue
+            if name not in nodes:
+                raise ValueError("node %r is read by %r, but the graph has no such node" % (name, stack[-2]))
+            waiting = [producer(n) for n in nodes[name].input if state.get(producer(n)) != "done"]
+            if not waiting:
+                state[stack.pop()] = "done"
+                order.append(nodes[name])
+                continue
+            state[name] = "open"
+            for other in waiting:
+                if state.get(other) == "open":
+                    raise ValueError("the graph has a cycle through %r and %r" % (name, other))
+            stack.append(waiting[0])
+    return order
+
+
+def save(graph_def, path, text=False, **made_from):
+    """Write `path` (binary .pb), with `text` also the .pbtxt beside it; returns the path. Atomic."""
+    artifacts.write(path, graph_def.SerializeToString(), **made_from)
+    if text:
+        from google.protobuf import text_format
+
+        artifacts.write(str(path) + "txt", text_format.MessageToString(graph_def))
+    return path
+
+
+def load(path):
+    """Read a binary .pb. Raises FileNotFoundError, or ValueError when it holds no GraphDef."""
+    with open(str(path), "rb") as stream:
+        data = stream.read()
+    graph_def = v1.GraphDef()
+    try:
+        graph_def.ParseFromString(data)
+    except Exception as error:
+        raise ValueError("%s is not a frozen GraphDef (binary .pb): %s" % (path, error))
+    if not graph_def.node:
+        raise ValueError("%s holds a GraphDef without nodes" % path)
+    return graph_def
+
+
+def run(graph_def, images, outputs=OUTPUTS, batch=32):
+    """Run a frozen graph in TensorFlow.
+
+    images: float32 [N, 224, 224, 3], NHWC, preprocessed. Returns one array per name in `outputs`.
+    """
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        tensors = [graph.get_operation_by_name(name).outputs[0] for name in outputs]
+        config = v1.ConfigProto()
+        config.graph_options.rewrite_options.disable_meta_optimizer = True  # 6 s at the first run, for nothing
+        with v1.Session(graph=graph, config=config) as session:
+            parts = [session.run(tensors, {INPUT + ":0": images[i:i + batch]})
+                     for i in range(0, len(images), batch)]
+    return [np.concatenate(part) for part in zip(*parts)]
+
+
+def box3d(flat="reshape", pairs=2, width=1):
+    """Path of the frozen network in `build/`, made now unless a fresh one is there.
+
+    The name says the variant: `box3d.pb` is the repaired network, `box3d_flatten_m1.pb` the article's first.
+    """
+    name = "box3d%s%s%s.pb" % ("" if flat == "reshape" else "_flatten", "" if pairs == 2 else "_m1",
+                               "" if width == 1 else "_w%d" % width)
+    path = artifacts.BUILD / name
+    made_from = dict(network="box3d", flat=flat, pairs=pairs, width=width, tensorflow=tf.__version__)
+    if width == 1:
+        made_from["weights"] = artifacts.digest(network.WEIGHTS)
+    if not artifacts.fresh(path, **made_from):
+        model = network.build(flat=flat, pairs=pairs, width=width)
+        if width == 1:
+            network.load_weights(model)
+        save(freeze(model), path, **made_from)
+    return path
