@@ -1,0 +1,1 @@
+"""NVIDIA's UFF, written and read without NVIDIA's package."""
