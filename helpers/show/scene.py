@@ -1,0 +1,169 @@
+"""Boxes on the photo and from above, before and after, as matplotlib Figures."""
+import numpy as np
+from matplotlib import patheffects
+from matplotlib import pyplot as plt
+
+from .. import boxes
+
+FOUND = "#39ff14"
+BEFORE = "#ff3b30"
+TRUTH = "#ffffff"
+_NEAR = 0.2  # metres in front of the camera where edges are cut
+_PHOTO, _VIEW = 9.2, 2.9  # inches: width of the photo; width of the view from above
+_RANGE = 50.0  # metres ahead
+
+
+def boxes_on_scene(scene, found, truth=False, title=None):
+    """The photo with its boxes in green, the front face crossed, and the view from above beside it.
+
+    scene: `helpers.scenes.Scene`. found: `helpers.boxes.Boxes`, or the labels (`scene.objects`).
+    truth: True draws the labels dashed too. Objects without a valid box are not drawn; the title
+    says how many those are.
+    """
+    figure, (photo, view) = _page(scene, 1)
+    _row(photo[0], view[0], scene, found, FOUND, truth, title or "scene %s" % scene.name)
+    return figure
+
+
+def before_after(scene, before, after, titles=("before", "after"), truth=False):
+    """Two sets of boxes on one photo, one above the other: the picture of a parity gate.
+
+    before, after: `helpers.boxes.Boxes`; before is drawn red, after green. titles: one for each.
+    """
+    figure, (photo, view) = _page(scene, 2)
+    _row(photo[0], view[0], scene, before, BEFORE, truth, titles[0])
+    _row(photo[1], view[1], scene, after, FOUND, truth, titles[1])
+    return figure
+
+
+def draw_boxes(axes, found, P, color=FOUND, dashed=False, zorder=3):
+    """Wireframes of valid boxes into `axes` (pixels).
+
+    Solid ones have the front face crossed, and filled more strongly where it faces the camera.
+
+    found: anything with dimensions, location and yaw. P: [3, 4]. What is behind the camera is cut
+    off at its plane, never mirrored. Far boxes first, so that near ones cover them.
+    """
+    points = boxes.corners(found.dimensions, found.location, found.yaw)[_drawable(found)]
+    points = points[np.argsort(-points[:, :, 2].mean(1))]
+    for rank, corners in enumerate(points):
+        width = 1.0 if dashed else float(np.clip(22 / corners[:, 2].mean(), 1.0, 2.2))
+        style = dict(color=color, linewidth=width, zorder=zorder + 0.01 * rank,
+                     linestyle=(0, (4, 3)) if dashed else "-", solid_capstyle="round")
+        halo = [patheffects.Stroke(linewidth=width + 1.2, foreground="#00000090"),
+                patheffects.Normal()]
+        front = corners[list(boxes.FRONT)]
+        if not dashed:
+            face = _clip_polygon(front)
+            looks_away = (front.mean(0) - corners.mean(0)) @ front.mean(0) > 0
+            if len(face) > 2:
+                axes.fill(*boxes.project(face, P).T, color=color, linewidth=0,
+                          alpha=0.12 if looks_away else 0.3, zorder=zorder + 0.01 * rank)
+            for ends in (front[[0, 2]], front[[1, 3]]):
+                _segment(axes, ends, P, dict(style, linewidth=width * 0.6))
+        for a, b in boxes.EDGES:
+            _segment(axes, corners[[a, b]], P, dict(style, path_effects=halo))
+
+
+def draw_from_above(axes, found, color=FOUND, dashed=False):
+    """Footprints of valid boxes into `axes` (x right, z up, metres), an arrow to the front."""
+    chosen = _drawable(found)
+    points = boxes.corners(found.dimensions, found.location, found.yaw)[chosen]
+    for ground in points[:, [0, 1, 2, 3, 0]][:, :, [0, 2]]:
+        axes.plot(*ground.T, color=color, linewidth=1.0 if dashed else 1.6,
+                  linestyle=(0, (3, 2)) if dashed else "-", zorder=4 if dashed else 3)
+        if dashed:
+            continue
+        axes.fill(*ground[:4].T, color=color, alpha=0.25, linewidth=0, zorder=2)
+        middle, front = ground[:4].mean(0), ground[:2].mean(0)
+        axes.annotate("", xy=middle + 1.5 * (front - middle), xytext=middle,
+                      annotation_clip=True, zorder=3,
+                      arrowprops=dict(arrowstyle="-|>", color=color, linewidth=1.2,
+                                      shrinkA=0, shrinkB=0, mutation_scale=7))
+
+
+def _page(scene, rows):
+    width, height = scene.size
+    tall = _PHOTO * height / width
+    margin, caption = 0.08, 0.3
+    total = (_PHOTO + _VIEW + 3 * margin, rows * (tall + caption) + margin)
+    figure = plt.figure(figsize=total, dpi=110)
+    plt.close(figure)  # the cell that returns it shows it; pyplot must not show it again
+    photos, views = [], []
+    for row in range(rows):
+        bottom = (total[1] - (row + 1) * (tall + caption)) / total[1]
+        shape = [bottom, tall / total[1]]
+        photos.append(figure.add_axes([margin / total[0], shape[0], _PHOTO / total[0], shape[1]]))
+        views.append(figure.add_axes([(_PHOTO + 2 * margin) / total[0], shape[0],
+                                      _VIEW / total[0], shape[1]]))
+    return figure, (photos, views)
+
+
+def _row(photo, view, scene, found, color, truth, title):
+    width, height = scene.size
+    photo.imshow(scene.image, interpolation="lanczos", zorder=0)
+    missing = int((~_drawable(found)).sum())
+    if missing:
+        title += "  (no box for %d of %d)" % (missing, len(found.yaw))
+    photo.set_title(title, fontsize=9.5, loc="left", pad=4)
+    draw_boxes(photo, found, scene.P, color)
+    _street(view, scene)
+    draw_from_above(view, found, color)
+    if truth:
+        draw_boxes(photo, scene.objects, scene.P, TRUTH, dashed=True, zorder=6)
+        draw_from_above(view, scene.objects, TRUTH, dashed=True)
+        view.set_title("from above, label dashed", fontsize=8.5, loc="left", pad=4)
+    else:
+        view.set_title("from above", fontsize=8.5, loc="left", pad=4)
+    photo.set_xlim(-0.5, width - 0.5)
+    photo.set_ylim(height - 0.5, -0.5)
+    photo.axis("off")
+
+
+def _street(view, scene):
+    """An empty view from above: rings of equal distance, the photo's angle, the camera."""
+    view.set_facecolor("#22262b")
+    view.set_xticks([])
+    view.set_yticks([])
+    for spine in view.spines.values():
+        spine.set_visible(False)
+    box, inches = view.get_position(), view.figure.get_size_inches()
+    half = (_RANGE + 3) * (box.width * inches[0]) / (box.height * inches[1]) / 2
+    view.set_xlim(-half, half)
+    view.set_ylim(-3, _RANGE)
+    angle = np.linspace(0, np.pi, 100)
+    for distance in np.arange(10, _RANGE + half, 10):
+        view.plot(distance * np.cos(angle), distance * np.sin(angle), color="#4a525c",
+                  linewidth=0.6, zorder=1)
+        if distance < _RANGE:
+            view.text(0, distance, "%d m" % distance, color="#8b95a1", fontsize=6, ha="center",
+                      va="center", zorder=1, backgroundcolor="#22262b")
+    border = np.array([[0, scene.size[0]], [0, 0], [1, 1]])
+    for x, _, z in np.linalg.solve(scene.P[:, :3], border).T:
+        view.plot([0, 100 * x / z], [0, 100], color="#8b95a1", linewidth=0.8, zorder=1)
+    view.plot([0], [0], marker="^", color="#ffffff", markersize=6, zorder=5)
+
+
+def _drawable(found):
+    known = np.isfinite(np.column_stack([found.dimensions, found.location, found.yaw])).all(1)
+    return known & np.asarray(getattr(found, "valid", known), bool)
+
+
+def _segment(axes, ends, P, style):
+    ends = _clip_polygon(ends, closed=False)
+    if len(ends) == 2:
+        pixels = boxes.project(ends, P)
+        axes.plot(pixels[:, 0], pixels[:, 1], **style)
+
+
+def _clip_polygon(points, closed=True):
+    """The part of a polygon [N, 3], or of a segment [2, 3], that lies before the camera."""
+    kept, count = [], len(points)
+    for i in range(count):
+        here, after = points[i], points[(i + 1) % count]
+        if here[2] >= _NEAR:
+            kept.append(here)
+        if (here[2] >= _NEAR) != (after[2] >= _NEAR) and (closed or i == 0):
+            share = (_NEAR - here[2]) / (after[2] - here[2])
+            kept.append(here + share * (after - here))
+    return np.array(kept)
