@@ -1,0 +1,95 @@
+"""Refresh the pins, or check that an ARM board can have them. Needs `uv` and `packaging` (pip install uv packaging).
+
+    python requirements/refresh.py             # NAME.in -> NAME.txt, every version pinned, transitive ones too
+    python requirements/refresh.py --aarch64   # which pins have no wheel for aarch64: a Jetson brings those itself
+
+Afterwards run the tests on every stack, and copy the versions that environment.yml names.
+"""
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from packaging.markers import Marker
+
+HERE = Path(__file__).resolve().parent
+# name: (oldest and newest Python, overrides, manylinux tag that the boards' glibc covers, what the stack is)
+STACKS = {
+    "jetpack4": (("3.6.15", "3.6.15"), "overrides_jetpack4.txt", "2_17", "Python 3.6, JetPack 4"),
+    "jetpack5": (("3.8.18", "3.8.18"), "overrides.txt", "2_31", "Python 3.8, JetPack 5"),
+    "current": (("3.10.13", "3.13.0"), "overrides.txt", "2_35",
+                "Python 3.10 to 3.13, JetPack 6 and 7, laptops"),
+}
+MACHINES = [("linux", "x86_64", "Linux", "posix"), ("linux", "aarch64", "Linux", "posix"),
+            ("win32", "AMD64", "Windows", "nt")]
+
+
+def environments(pythons):
+    for full in pythons:
+        for platform, machine, system, name in MACHINES:
+            yield {"python_full_version": full, "python_version": ".".join(full.split(".")[:2]),
+                   "sys_platform": platform, "platform_machine": machine, "platform_system": system,
+                   "os_name": name, "implementation_name": "cpython",
+                   "platform_python_implementation": "CPython", "extra": ""}
+
+
+def compile_stack(name):
+    """Write NAME.txt: pins that hold on Linux (x86-64, aarch64) and Windows for all Pythons of the stack."""
+    pythons, overrides, _, title = STACKS[name]
+    command = ["uv", "pip", "compile", "--universal", "--quiet", "--no-annotate", "--no-header",
+               "--python-version", pythons[0],
+               "--override", overrides, name + ".in"]
+    done = subprocess.run(command, cwd=str(HERE), stdout=subprocess.PIPE, universal_newlines=True)
+    if done.returncode:
+        sys.exit("uv could not resolve %s.in; its message is above" % name)
+    lines = []
+    for line in done.stdout.splitlines():
+        pin, _, marker = line.partition(" ; ")
+        every = [Marker(marker).evaluate(env) for env in environments(pythons)] if marker else [True]
+        if pin.startswith("#") or pin.startswith("--") or not any(every):
+            continue
+        lines.append(pin if all(every) else line)
+    head = "# Pins of the stack %s (%s), made by refresh.py from %s.in.\n" % (name, title, name)
+    (HERE / (name + ".txt")).write_text(head + "\n".join(lines) + "\n")
+    print("%-10s %d pins" % (name, len(lines)))
+
+
+def pins(name, environment):
+    """The pins of a stack that apply to one machine."""
+    for line in (HERE / (name + ".txt")).read_text().splitlines():
+        pin, _, marker = line.partition(" ; ")
+        if pin and not pin.startswith("#") and (not marker or Marker(marker).evaluate(environment)):
+            yield pin
+
+
+def check_aarch64(name):
+    """Print the pins without an aarch64 wheel for the stack's oldest Python; return how many there are."""
+    pythons, _, glibc, title = STACKS[name]
+    environment = [env for env in environments(pythons[:1]) if env["platform_machine"] == "aarch64"][0]
+    missing = []
+    for pin in pins(name, environment):
+        command = ["uv", "pip", "install", "--dry-run", "--quiet", "--no-deps", "--only-binary", ":all:",
+                   "--python-version", pythons[0],
+                   "--python-platform", "aarch64-manylinux_" + glibc, "--target", "none", pin]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              universal_newlines=True)
+        if done.returncode and "no wheels" not in done.stderr and "No solution" not in done.stderr:
+            sys.exit("uv could not look up %s: %s" % (pin, done.stderr.strip()))
+        if done.returncode:
+            missing.append(pin)
+    print("%s (%s): %s" % (name, title, "every pin has an aarch64 wheel" if not missing else
+                           "no aarch64 wheel for " + ", ".join(missing)))
+    return len(missing)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--aarch64", action="store_true", help="check for ARM wheels instead")
+    parser.add_argument("stack", nargs="*", metavar="STACK", help="default: all")
+    arguments = parser.parse_args()
+    for name in arguments.stack or STACKS:
+        (check_aarch64 if arguments.aarch64 else compile_stack)(name)
+
+
+if __name__ == "__main__":
+    main()
