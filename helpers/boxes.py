@@ -73,7 +73,8 @@ def ray_angle(bboxes, P):
     bboxes, P = _bboxes(bboxes), _projection(P)
     centre = (bboxes[:, :2] + bboxes[:, 2:]) / 2
     pixel = np.column_stack([centre, np.ones(len(bboxes))])
-    ray = np.matmul(np.linalg.inv(P[..., :3]), pixel[..., None])[..., 0]
+    with np.errstate(invalid="ignore"):
+        ray = np.matmul(np.linalg.inv(P[..., :3]), pixel[..., None])[..., 0]
     return np.arctan2(ray[:, 0], ray[:, 2])
 
 
@@ -90,8 +91,7 @@ def decode(heads, rays, mean_dimensions):
     """
     dimension, orientation, confidence = _heads(heads)
     rows, best = np.arange(len(confidence)), confidence.argmax(1)
-    dimensions = np.asarray(mean_dimensions, float) + dimension
-    if dimensions.shape != dimension.shape:
+    if np.shape(mean_dimensions) not in ((3,), dimension.shape):
         raise ValueError("mean_dimensions must be [3] or [N, 3] for N = %d objects, got %s"
                          % (len(dimension), np.shape(mean_dimensions)))
     cosine, sine = orientation[rows, best, 0], orientation[rows, best, 1]
@@ -100,6 +100,7 @@ def decode(heads, rays, mean_dimensions):
     broken |= (cosine == 0) & (sine == 0)  # arctan2 would call "no direction" the angle 0
     alpha = np.where(broken, np.nan, alpha)
     chosen = np.where(broken, np.nan, confidence[rows, best])
+    dimensions = dimension + np.asarray(mean_dimensions, float)
     return Decoded(dimensions, alpha, wrap(alpha + rays), chosen)
 
 
