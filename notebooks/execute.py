@@ -1,0 +1,221 @@
+"""Run the notebooks: text twin -> notebook -> executed in a fresh kernel -> HTML page.
+
+`python3 workbook.py run` and `build` call this in the right environment. Without --store the executed notebooks
+and pages go to build/notebooks/; with it they also replace the stored ones beside this file, each with the
+fingerprint of its code, by which the tests see outputs that come from other code.
+"""
+import argparse
+import asyncio
+import hashlib
+import html
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
+
+import jupytext  # noqa: E402
+import nbformat  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
+
+from helpers import artifacts  # noqa: E402
+
+TEXT = HERE / "text"
+CELL_TIMEOUT = 600  # a slow board is no error; a hang is
+
+
+def twins(wanted=()):
+    """Paths of the text twins, in order; `wanted` are numbers or beginnings of names."""
+    found = sorted(TEXT.glob("[0-9][0-9]_*.py"))
+    chosen = [path for path in found if not wanted or any(path.stem.startswith(word) for word in wanted)]
+    if wanted and not chosen:
+        raise SystemExit("no notebook begins with %s; there are: %s"
+                         % (" or ".join(wanted), ", ".join(path.stem for path in found)))
+    return chosen
+
+
+def learner(twin):
+    """The notebook that a reader gets: everything but the solutions."""
+    return _notebook(twin, lambda tags: "solution" not in tags)
+
+
+def solution(twin):
+    """The notebook with the exercises solved, or None where there are none: the exercise cells make room."""
+    text = jupytext.read(str(twin), fmt="py:percent")
+    if not any("solution" in _tags(cell) for cell in text.cells):
+        return None
+    return _notebook(twin, lambda tags: "exercise" not in tags)
+
+
+def _tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def _notebook(twin, keep):
+    notebook = jupytext.read(str(twin), fmt="py:percent")
+    notebook.cells = [cell for cell in notebook.cells if keep(_tags(cell))]
+    for i, cell in enumerate(notebook.cells):
+        # Stable ids keep a rebuilt notebook's diff to what changed (and old formats have none).
+        cell.pop("id", None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        cell.metadata.pop("jupyter", None)
+    notebook.nbformat, notebook.nbformat_minor = 4, 4
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"}})
+    return notebook
+
+
+def fingerprint(notebook):
+    """Hash of the code cells: stored outputs belong to just this code."""
+    code = [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256("\n@\n".join(code).encode("utf-8")).hexdigest()
+
+
+class Client(NotebookClient):
+    """Tells which cell it is at."""
+
+    def progress(self, done, total, started):
+        line = "  cell %d of %d, %.0f s" % (done, total, time.time() - started)
+        if sys.stdout.isatty():
+            print("\r" + line, end=" " * 10, flush=True)
+        elif done == total:
+            print(line, flush=True)
+
+
+def execute(notebook, name):
+    """Run all cells in a fresh kernel, in the notebooks' folder; the outputs are left in `notebook`.
+
+    Raises CellExecutionError and its kin with the cell's number and traceback in the message.
+    """
+    os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # this environment's kernel, no other
+    client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}})
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    started, done, seconds = time.time(), 0, []
+    # The kernel is asked cell by cell, so that there is progress, a time for each cell, and a name for the one that fails.
+    if sys.version_info < (3, 8):
+        asyncio.set_event_loop(asyncio.new_event_loop())
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            cell_started = time.time()
+            try:
+                client.execute_cell(cell, index)
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                print("\n%s stopped in code cell %d of %d:\n\n%s\n\n%s"
+                      % (name, done + 1, total, cell.source, _plain(str(error)).strip()[-3000:]), flush=True)
+                raise
+            seconds.append(time.time() - cell_started)
+            done += 1
+            client.progress(done, total, started)
+    if sys.stdout.isatty():
+        print()
+    _tidy(notebook)
+    return time.time() - started, max(seconds or [0])
+
+
+def _plain(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def _tidy(notebook):
+    """Take out of the outputs what differs from run to run and says nothing: times of execution, local paths."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            for key in ("text", "traceback", "evalue"):
+                if key in output:
+                    value = output[key]
+                    output[key] = ([_relative(line) for line in value] if isinstance(value, list)
+                                   else _relative(value))
+            for kind, value in output.get("data", {}).items():
+                if kind.startswith("text/") and isinstance(value, str):
+                    output["data"][kind] = _relative(value)
+
+
+def _relative(text):
+    return text.replace(str(ROOT) + os.sep, "").replace(str(ROOT), ".").replace(sys.prefix, "<environment>")
+
+
+def page(notebook, path, title):
+    """Write `notebook` as one HTML file that needs no network: pictures inside, no scripts from elsewhere."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="lab")
+    exporter.mathjax_url = exporter.require_js_url = ""
+    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
+    body = re.sub(r"<script[^>]*src=\"(https?:)?//[^>]*></script>", "", body)
+    body = re.sub(r"((?:href|src)=\"(?:\.\./|solutions/)?[\w/]+)\.ipynb(#[^\"]*)?\"", r'\1.html\2"', body)
+    artifacts.write(path, body)
+
+
+INDEX = """<!doctype html><meta charset="utf-8"><title>TensorRT surgery workbook</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:50em;margin:3em auto;padding:0 1em;color:#222}
+table{border-collapse:collapse}td,th{padding:.4em 1em .4em 0;text-align:left;border-bottom:1px solid #ddd}
+a{color:#0b61a4}</style><h1>TensorRT surgery workbook</h1><p>Executed on this machine, %s, with Python %s.</p>
+<table><tr><th>notebook<th>minutes<th>real on this machine</tr>%s</table>"""
+
+
+def index(rows, path):
+    """The page that links the others."""
+    lines = ["<tr><td><a href='%s.html'>%s</a><td>%.1f<td>%s</tr>"
+             % (name, name.replace("_", " "), seconds / 60, html.escape(real)) for name, seconds, real in rows]
+    artifacts.write(path, INDEX % (time.strftime("%Y-%m-%d"), sys.version.split()[0], "".join(lines)))
+
+
+# Which stages of the road (helpers.machine) a notebook walks.
+STAGES = {"00": ("freeze", "plan", "run"), "01": ("freeze",), "02": ("surgery, UFF", "plan"), "03": ("surgery, UFF", "plan"),
+          "04": ("L2 layer",), "05": ("plan", "timing"), "06": ("plan", "run")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", nargs="*", help="numbers, such as 03; all without")
+    parser.add_argument("--store", action="store_true", help="replace the stored notebooks, and build the solutions")
+    arguments = parser.parse_args()
+    out = artifacts.BUILD / "notebooks"
+    rows, chosen = [], twins(arguments.notebook)
+    from helpers import machine
+
+    here = machine.Machine()
+    stages = {stage: how for stage, how, _ in here.stages()}
+    for twin in chosen:
+        print("%s" % twin.stem, flush=True)
+        notebook = learner(twin)
+        try:
+            seconds, slowest = execute(notebook, twin.stem)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError):
+            return 1
+        page(notebook, out / (twin.stem + ".html"), twin.stem.replace("_", " "))
+        artifacts.write(out / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
+        if arguments.store:
+            store(notebook, HERE / (twin.stem + ".ipynb"))
+            solved = solution(twin)
+            if solved is not None:
+                execute(solved, twin.stem + " (solutions)")
+                store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
+        real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
+        rows.append((twin.stem, seconds, real))
+    print("\n%-36s %7s  %s" % ("notebook", "minutes", "real on this machine"))
+    for name, seconds, real in rows:
+        print("%-36s %7.1f  %s" % (name, seconds / 60, real))
+    if not arguments.notebook:
+        index(rows, out / "index.html")
+    print("\nPages: %s" % (out / ("index.html" if not arguments.notebook else chosen[-1].stem + ".html")))
+    return 0
+
+
+def store(notebook, path):
+    notebook.metadata["workbook"] = {"code_sha256": fingerprint(notebook)}
+    artifacts.write(path, nbformat.writes(notebook) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
