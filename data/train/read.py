@@ -1,0 +1,1 @@
+"""The folder that data/render/crops.py writes, as arrays."""
