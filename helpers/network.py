@@ -10,9 +10,16 @@ import numpy as np
 
 from .artifacts import DATA
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import tensorflow as tf  # noqa: E402
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+# TensorFlow 2 greets every import with lines about oneDNN that its log level does not silence.
+_stderr, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+os.dup2(_nowhere, 2)
+try:
+    import tensorflow as tf
+finally:
+    os.dup2(_stderr, 2)
+    os.close(_stderr)
+    os.close(_nowhere)
 
 try:  # from TensorFlow 2.16 on, Keras 2 (whose node names the article shows) is this package
     import tf_keras as keras

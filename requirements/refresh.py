@@ -13,11 +13,11 @@ from pathlib import Path
 from packaging.markers import Marker
 
 HERE = Path(__file__).resolve().parent
-# name: (oldest and newest Python, overrides, manylinux tag that the boards' glibc covers, what the stack is)
+# name: (its Pythons, oldest first, overrides, manylinux tag that the boards' glibc covers, what the stack is)
 STACKS = {
-    "jetpack4": (("3.6.15", "3.6.15"), "overrides_jetpack4.txt", "2_17", "Python 3.6, JetPack 4"),
-    "jetpack5": (("3.8.18", "3.8.18"), "overrides.txt", "2_31", "Python 3.8, JetPack 5"),
-    "current": (("3.10.13", "3.13.0"), "overrides.txt", "2_35",
+    "jetpack4": (("3.6.15",), "overrides_jetpack4.txt", "2_17", "Python 3.6, JetPack 4"),
+    "jetpack5": (("3.8.18",), "overrides.txt", "2_31", "Python 3.8, JetPack 5"),
+    "current": (("3.10.13", "3.11.7", "3.12.1", "3.13.0"), "overrides.txt", "2_35",
                 "Python 3.10 to 3.13, JetPack 6 and 7, laptops"),
 }
 MACHINES = [("linux", "x86_64", "Linux", "posix"), ("linux", "aarch64", "Linux", "posix"),

@@ -1,0 +1,113 @@
+"""Two sets of outputs side by side: the gate that every conversion has to pass.
+
+A difference of 0.003 in a head says little. So the boxes are drawn from both sets, and the gate says by how many
+degrees they turn and by how many centimetres they move.
+"""
+import html
+
+import numpy as np
+
+from . import boxes, scenes
+from .network import HEADS
+
+# One FP32 network, computed in another order, stays within EQUAL. Boxes that turn less than a degree and move less than
+# 10 cm look the same on the photo: that is close. The rest is another network.
+EQUAL = 1e-4
+CLOSE_DEG, CLOSE_M = 1.0, 0.10
+
+
+def place(heads, street):
+    """The heads for the crops of several scenes, in order -> one `boxes.Boxes` for each scene.
+
+    heads: {"dimension": [N, 3], "orientation": [N, 6, 2], "confidence": [N, 6]}; street: list of `scenes.Scene` with
+    N objects in all. Raises ValueError when the numbers differ.
+    """
+    counts = [len(scene.objects.kind) for scene in street]
+    if sum(counts) != len(heads["dimension"]):
+        raise ValueError("outputs for %d crops, but the %d scenes have %d objects"
+                         % (len(heads["dimension"]), len(street), sum(counts)))
+    found, start = [], 0
+    for scene, count in zip(street, counts):
+        part = {name: heads[name][start:start + count] for name in HEADS}
+        found.append(boxes.estimate(part, scene.objects.bbox, scene.P,
+                                    scenes.mean_dimensions(scene.objects.kind), scene.size))
+        start += count
+    return found
+
+
+class Parity:
+    """How far `got` is from `reference`; print it, or let a notebook show it.
+
+    errors: {head: largest absolute difference}. yaw_deg, dimension_m, distance_m: [N], how far each box turned, grew,
+    moved (NaN where one of the two is no box; empty without scenes). lost: boxes that only the reference has.
+    verdict: "equal", "close" or "broken"; why: the sentence that goes with it.
+    """
+
+    def __init__(self, errors, moved, lost, tolerance):
+        self.errors, self.lost = errors, lost
+        self.yaw_deg, self.dimension_m, self.distance_m = moved
+        worst = max(errors.values())
+        if not np.isfinite(worst):
+            self.verdict, self.why = "broken", "an output is not a number"
+        elif worst <= tolerance:
+            self.verdict, self.why = "equal", "no output differs by more than %.0e" % tolerance
+        elif not len(self.yaw_deg):
+            self.verdict, self.why = "broken", "an output differs by %.3g, more than %.0e" % (worst, tolerance)
+        else:
+            turn, move = np.nanmax(self.yaw_deg), np.nanmax(np.append(self.distance_m, self.dimension_m))
+            close = turn <= CLOSE_DEG and move <= CLOSE_M and not lost
+            self.verdict = "close" if close else "broken"
+            self.why = "boxes turn by up to %.2f degrees (median %.2f) and move by up to %.2f m (median %.2f)%s" % (
+                turn, np.nanmedian(self.yaw_deg), move, np.nanmedian(self.distance_m),
+                "; %d are lost" % lost if lost else "")
+
+    def check(self, *allowed):
+        """Return self if the verdict is one of `allowed` ("equal" without any), else raise ValueError with the why."""
+        if self.verdict not in (allowed or ("equal",)):
+            raise ValueError("parity is %s: %s" % (self.verdict, self.why))
+        return self
+
+    def _rows(self):
+        yield from (("largest difference, %s" % name, "%.1e" % error) for name, error in self.errors.items())
+        if len(self.yaw_deg):
+            yield "boxes turned, median and largest", "%.2f and %.2f degrees" % (
+                np.nanmedian(self.yaw_deg), np.nanmax(self.yaw_deg))
+            yield "boxes moved, median and largest", "%.3f and %.3f m" % (
+                np.nanmedian(self.distance_m), np.nanmax(self.distance_m))
+
+    def __str__(self):
+        return "\n".join("%-36s %s" % row for row in self._rows()) + "\n%s: %s" % (self.verdict, self.why)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        colour = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}[self.verdict]
+        rows = "".join("<tr><td style='text-align:left'>%s</td><td>%s</td></tr>" % (html.escape(name), value)
+                       for name, value in self._rows())
+        return "<table>%s</table><p><b style='color:%s'>%s</b>: %s</p>" % (
+            rows, colour, self.verdict, html.escape(self.why))
+
+
+def compare(reference, got, street=None, tolerance=EQUAL):
+    """Put two sets of heads side by side -> `Parity`.
+
+    reference, got: {"dimension": [N, 3], "orientation": [N, bins, 2], "confidence": [N, bins]}.
+    street: the scenes that the N crops come from, in order; without it there are no degrees and metres.
+    Raises ValueError when a head is missing or a shape differs.
+    """
+    errors = {}
+    for name in HEADS:
+        if name not in got or name not in reference:
+            raise ValueError("no head %r; there are %s" % (name, ", ".join(sorted(got if name not in got else reference))))
+        a, b = np.asarray(reference[name], np.float64), np.asarray(got[name], np.float64)
+        if a.shape != b.shape:
+            raise ValueError("head %r has shape %s, the reference has %s" % (name, b.shape, a.shape))
+        errors[name] = float(np.abs(a - b).max()) if np.isfinite(b).all() else float("nan")
+    moved, lost = (np.zeros(0),) * 3, 0
+    if street is not None:
+        pairs = list(zip(place(reference, street), place(got, street)))
+        measured = [boxes.measure(found, truth) for truth, found in pairs]
+        moved = tuple(np.concatenate([part[key] for part in measured])
+                      for key in ("yaw_deg", "dimension_m", "distance_m"))
+        lost = int(sum((truth.valid & ~found.valid).sum() for truth, found in pairs))
+    return Parity(errors, moved, lost, tolerance)

@@ -1,0 +1,10 @@
+"""Every picture of the workbook: slices of graphs, boxes on the street, and a live view of a file.
+
+Each function returns a matplotlib Figure (`netron_view` an IFrame), so that a notebook shows it by naming it.
+"""
+from .graph import census, graph, graph_before_after, nodes
+from .live import netron_view
+from .scene import before_after as scene_before_after
+from .scene import boxes_on_scene
+
+__all__ = ["boxes_on_scene", "census", "graph", "graph_before_after", "netron_view", "nodes", "scene_before_after"]

@@ -1,0 +1,295 @@
+"""Pictures of graphs: the slice around the nodes in question, coloured by what changed.
+
+The layout is Sugiyama's, by grandalf; the drawing is matplotlib's. Neither needs a program outside Python.
+"""
+import collections
+import difflib
+import fnmatch
+
+import matplotlib.pyplot as plt
+from matplotlib.patches import FancyBboxPatch
+
+Node = collections.namedtuple("Node", "name op inputs note")
+Node.__doc__ = """One node, whatever the file it came from: inputs are names of nodes, note is a value worth showing."""
+
+# One meaning for each colour, in every picture of the workbook: (face, edge).
+COLOURS = {
+    "plain": ("#f4f5f7", "#8a929c"),
+    "constant": ("#ffffff", "#c3c8ce"),
+    "focus": ("#dbeafe", "#2563eb"),
+    "trouble": ("#fde8d7", "#d9580d"),
+    "gone": ("#fbdede", "#c62828"),
+    "new": ("#daf2e0", "#1b7f3b"),
+}
+MEANING = {"focus": "what this is about", "trouble": "TensorRT 5 cannot take it", "gone": "gone afterwards",
+           "new": "new"}
+CHAR, LINE, PAD = 0.066, 0.155, 0.08  # inches, for text of 8 points
+
+
+def nodes(graph):
+    """[Node] of a GraphDef, a graphsurgeon graph, an UFF MetaGraph or an ONNX ModelProto, in the order of the graph.
+
+    Raises TypeError for anything else.
+    """
+    if hasattr(graph, "as_graph_def"):
+        graph = graph.as_graph_def()
+    if hasattr(graph, "graphs"):
+        return [Node(node.id, node.operation, list(node.inputs), _uff_note(node)) for node in graph.graphs[0].nodes]
+    if hasattr(graph, "graph"):
+        return _onnx_nodes(graph.graph)
+    if hasattr(graph, "node"):
+        return [Node(node.name, node.op, [name.lstrip("^").split(":")[0] for name in node.input], _tf_note(node))
+                for node in graph.node]
+    raise TypeError("no picture of a %s: give a GraphDef, a graphsurgeon graph, an UFF MetaGraph or an ONNX model"
+                    % type(graph).__name__)
+
+
+def _tf_note(node):
+    if node.op == "Const":
+        from ..freeze import tf
+
+        tensor = node.attr["value"].tensor
+        size = 1
+        for dim in tensor.tensor_shape.dim:
+            size *= dim.size
+        if size <= 4:
+            return _short(tf.make_ndarray(tensor).tolist())
+        return "x".join(str(dim.size) for dim in tensor.tensor_shape.dim)
+    if "alpha" in node.attr:
+        return "alpha = %.2g" % node.attr["alpha"].f
+    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(value.f if key.endswith("float") else value.i))
+                     for key, value in sorted(node.attr.items()) if "_u_" in key)
+
+
+def _uff_note(node):
+    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(value.d or value.i))
+                     for key, value in sorted(node.fields.items()) if "_u_" in key)
+
+
+def _onnx_nodes(graph):
+    producer = {name: node.name or node.output[0] for node in graph.node for name in node.output}
+    found = [Node(value.name, "Input", [], "") for value in graph.input]
+    found += [Node(value.name, "Initializer", [], "x".join(map(str, value.dims))) for value in graph.initializer]
+    for node in graph.node:
+        note = ", ".join("%s = %s" % (a.name, _short(a.f if a.type == 1 else a.i if a.type == 2 else list(a.ints)))
+                         for a in node.attribute if a.type in (1, 2, 7))
+        found.append(Node(node.name or node.output[0], node.op_type,
+                          [producer.get(name, name) for name in node.input if name], note))
+    return found
+
+
+def _short(value):
+    if isinstance(value, float):
+        return "%.3g" % value
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(_short(item) for item in value)
+    return str(value)
+
+
+def select(found, around, reach=1):
+    """The nodes whose name is in `around`, and what is up to `reach` edges away from them.
+
+    around: names, namespaces (`orientation/l2_normalize` is the node and all below it) or patterns with *.
+    Raises ValueError, with the nearest names, for one that matches nothing.
+    """
+    around = [around] if isinstance(around, str) else list(around)
+    names = [node.name for node in found]
+    chosen = set()
+    for word in around:
+        hits = {name for name in names
+                if name == word or name.startswith(word + "/") or fnmatch.fnmatchcase(name, word)}
+        if not hits:
+            near = difflib.get_close_matches(word, names, 3, 0.4)
+            raise ValueError("no node %r in this graph%s" % (word, "; did you mean %s?" % " or ".join(near) if near else ""))
+        chosen |= hits
+    shown = set(chosen)
+    for _ in range(reach):
+        reads = {name for node in found if node.name in shown for name in node.inputs}
+        readers = {node.name for node in found if shown.intersection(node.inputs)}
+        # A constant that many nodes share is no road to their neighbours.
+        grown = {node.name for node in found if node.op in ("Const", "Initializer")} & shown
+        shown |= reads | {node.name for node in found
+                          if node.name in readers and not shown.intersection(node.inputs) <= grown}
+    return chosen, [node for node in found if node.name in shown]
+
+
+def _lines(node):
+    name = node.name if len(node.name) <= 30 else "\n".join(_wrap(node.name, 30))
+    lines = [node.op] + name.split("\n") + ([node.note] if node.note else [])
+    return lines[:1] if not node.name or node.name == node.op else lines
+
+
+def _wrap(name, width):
+    line, parts = "", name.split("/")
+    for i, part in enumerate(parts):
+        piece = part + ("/" if i < len(parts) - 1 else "")
+        if line and len(line) + len(piece) > width:
+            yield line
+            line = ""
+        line += piece
+    yield line
+
+
+def _layout(found):
+    """{name: (x, y, width, height)} in inches, y downwards, {(from, to): [bends]} and the whole width."""
+    from grandalf.graphs import Edge, Graph, Vertex
+    from grandalf.layouts import SugiyamaLayout
+    from grandalf.routing import EdgeViewer
+
+    class View:
+        def __init__(self, w, h):
+            self.w, self.h, self.xy = w, h, (0, 0)
+
+    vertices = {}
+    for node in found:
+        lines = _lines(node)
+        vertices[node.name] = Vertex(node.name)
+        vertices[node.name].view = View(max(len(line) for line in lines) * CHAR + 2 * PAD, len(lines) * LINE + 2 * PAD)
+    edges = []
+    for node in found:
+        for name in collections.OrderedDict.fromkeys(node.inputs):
+            if name in vertices and name != node.name:
+                # Laid out from the outputs up, so that a constant stands right above what reads it.
+                edge = Edge(vertices[node.name], vertices[name])
+                edge.view = EdgeViewer()
+                edges.append(edge)
+    places, roads, left = {}, {}, 0.0
+    for part in Graph(list(vertices.values()), edges).C:
+        layout = SugiyamaLayout(part)
+        layout.xspace, layout.yspace = 0.25, 0.36
+        layout.route_edge = lambda edge, points: setattr(edge.view, "_pts", list(points))
+        layout.init_all(roots=[v for v in part.sV if not v.e_in()])
+        layout.draw(8)
+        boxes = [(v.view.xy[0], v.view.xy[1], v.view.w, v.view.h, v.data) for v in part.sV]
+        bends = [point for edge in part.sE for point in edge.view._pts[1:-1]]
+        low = min([x - w / 2 for x, _, w, _, _ in boxes] + [x for x, _ in bends])
+        high = max([x + w / 2 for x, _, w, _, _ in boxes] + [x for x, _ in bends])
+        bottom = max(y + h / 2 for _, y, _, h, _ in boxes)
+        for x, y, w, h, name in boxes:
+            places[name] = (x - low + left, bottom - y, w, h)
+        for edge in part.sE:
+            points = [(x - low + left, bottom - y) for x, y in edge.view._pts[1:-1]]
+            roads[edge.v[1].data, edge.v[0].data] = points[::-1]
+        left += high - low + 0.4
+    return places, roads, left - 0.4
+
+
+def _draw(axes, found, kinds):
+    places, roads, right = _layout(found)
+    for (start, end), points in roads.items():
+        x0, y0, _, h0 = places[start]
+        x1, y1, _, h1 = places[end]
+        # The ends of a road lie in the middle of the boxes; the picture wants them on the border.
+        path = [(x0, y0 + h0 / 2)] + points + [(x1, y1 - h1 / 2)]
+        for a, b in zip(path[:-2], path[1:-1]):
+            axes.plot([a[0], b[0]], [a[1], b[1]], color="#9aa1a9", lw=0.9, zorder=1, solid_capstyle="round")
+        axes.annotate("", xy=path[-1], xytext=path[-2], zorder=1,
+                      arrowprops=dict(arrowstyle="-|>", color="#9aa1a9", lw=0.9, shrinkA=0, shrinkB=0))
+    for node in found:
+        x, y, w, h = places[node.name]
+        face, edge = COLOURS[kinds.get(node.name, "constant" if node.op in ("Const", "Initializer") else "plain")]
+        axes.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle="round,pad=0,rounding_size=0.07",
+                                      fc=face, ec=edge, lw=1.1, zorder=2))
+        lines = _lines(node)
+        for i, line in enumerate(lines):
+            head = i == 0
+            axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line, ha="center", va="center", zorder=3,
+                      fontsize=8 if head else 7, fontweight="bold" if head else "normal",
+                      color="#1c2126" if head else "#0b61a4" if line == node.note else "#4a525b", clip_on=False)
+    bottom = max(y + h / 2 for _, y, _, h in places.values())
+    axes.set_xlim(-0.05, right + 0.05)
+    axes.set_ylim(bottom + 0.05, -0.05)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return right + 0.1, bottom + 0.1
+
+
+def _finish(figure, sizes, axes, titles, kinds):
+    """Give every picture the same scale: text of 8 points is 8 points, unless it would not fit the page."""
+    width = max(sum(w for w, _ in sizes) + 0.6 * (len(sizes) - 1), 3.0)
+    height = max(h for _, h in sizes)
+    used = [kind for kind in MEANING if kind in kinds]
+    head, foot = (0.3 if any(titles) else 0.05), (0.3 if used else 0.05)
+    scale = min(1.0, 12.0 / width)
+    total = (height + head + foot)
+    figure.set_size_inches(width * scale, total * scale)
+    for text in figure.findobj(plt.Text):
+        text.set_fontsize(text.get_fontsize() * scale)
+    left = 0.0
+    for (w, h), axis, title in zip(sizes, axes, titles):
+        axis.set_position([left / width, (total - head - h) / total, w / width, h / total])
+        if title:
+            figure.text(left / width, 1 - 0.12 / total, title, fontsize=10 * scale, fontweight="bold", va="center")
+        left += w + 0.6
+    for i, kind in enumerate(used):
+        figure.text((0.1 + 1.9 * i) / width, 0.13 / total, "\u25a0 " + MEANING[kind], color=COLOURS[kind][1],
+                    fontsize=8 * scale, va="center")
+    return figure
+
+
+def graph(source, around, reach=1, mark=None, title="", constants=True):
+    """The slice of `source` around some nodes.
+
+    source: see `nodes`; around, reach: see `select`; mark: {name, namespace or pattern: kind in COLOURS}, for
+    other colours than "focus" for the nodes asked for. Returns a matplotlib Figure.
+    """
+    found = nodes(source)
+    chosen, shown = select(found, around, reach)
+    if not constants:
+        shown = [node for node in shown if node.op not in ("Const", "Initializer")]
+    kinds = {name: "focus" for name in chosen if reach}
+    for word, kind in (mark or {}).items():
+        kinds.update((name, kind) for name in select(found, word, 0)[0])
+    figure, axes = plt.subplots(dpi=110)
+    sizes = [_draw(axes, shown, kinds)]
+    plt.close(figure)  # returned, so that a notebook shows it once
+    return _finish(figure, sizes, [axes], [title], {kinds[node.name] for node in shown if node.name in kinds})
+
+
+def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after")):
+    """Two slices side by side: nodes that the second graph has no more in red, those it has gained in green.
+
+    around_after: the names for the second slice where they differ. A node that kept its name but is another
+    operation now counts as gone and new. Returns a matplotlib Figure.
+    """
+    slices = []
+    for source, words in ((before, around), (after, around_after or around)):
+        found = nodes(source)
+        # A neighbour of the slice is the same node as long as it does the same; what is asked for must also read the same.
+        slices.append(select(found, words, reach) + (
+            {(node.name, node.op) for node in found} | {(node.name, node.op, tuple(node.inputs)) for node in found},))
+    figure, axes = plt.subplots(1, 2, dpi=110)
+    sizes, used = [], set()
+    for axis, (chosen, shown, _), (_, _, other), kind in zip(axes, slices, slices[::-1], ("gone", "new")):
+        kinds = {node.name: kind for node in shown if (node.name, node.op) + (
+            (tuple(node.inputs),) if node.name in chosen else ()) not in other}
+        used |= set(kinds.values())
+        sizes.append(_draw(axis, shown, kinds))
+    plt.close(figure)
+    return _finish(figure, sizes, axes, titles, used)
+
+
+def census(source, supported):
+    """How often each operation occurs, as bars; those that are not in `supported` stand out.
+
+    supported: container of op names. Returns a matplotlib Figure.
+    """
+    count = collections.Counter(node.op for node in nodes(source))
+    order = sorted(count, key=lambda op: (op in supported, -count[op], op))
+    figure, axes = plt.subplots(figsize=(7.5, 0.27 * len(order) + 0.5), dpi=110)
+    colours = [COLOURS["focus" if op in supported else "trouble"][1] for op in order]
+    axes.barh(range(len(order)), [count[op] for op in order], color=colours, height=0.7)
+    axes.set_yticks(range(len(order)))
+    axes.set_yticklabels(order)
+    for tick, op in zip(axes.get_yticklabels(), order):
+        tick.set_color(COLOURS["trouble"][1] if op not in supported else "#1c2126")
+        tick.set_fontweight("bold" if op not in supported else "normal")
+    for i, op in enumerate(order):
+        axes.text(count[op] + 0.3, i, str(count[op]), va="center", fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("nodes")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
