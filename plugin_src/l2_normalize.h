@@ -1,0 +1,113 @@
+// L2-normalise the rows of a matrix: y[r][i] = x[r][i] / sqrt(max(sum_j x[r][j]^2, eps)).
+//
+// This header holds the arithmetic of one row, once, for the GPU and the CPU: nvcc compiles it for
+// the device, g++ compiles the same text for the host, and a test without a GPU proves it against
+// NumPy. l2_normalize.cu puts the loops around it.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__CUDACC__)
+#include <cuda_fp16.h>
+#define L2_HOST_DEVICE __host__ __device__
+#else
+#define L2_HOST_DEVICE
+#endif
+
+enum L2Type : int32_t { kL2Float = 0, kL2Half = 1 };
+
+constexpr int32_t kL2MaxLength = 65536;
+
+extern "C" {
+
+// Normalises `rows` rows of `length` elements, contiguous in device memory, on `stream`
+// (a cudaStream_t; null is the default stream), and returns without waiting for the GPU.
+//   type    kL2Float or kL2Half, of x and of y; sums are always FP32
+//   length  1 to kL2MaxLength;  rows: 0 and up, 64 bits
+//   x, y    aligned to their elements; y may be x itself, any other overlap is not allowed
+//   eps     finite, 0 or larger; compared with the sum of squares, as tf.nn.l2_normalize does
+// Returns a cudaError_t as int: 0 launched, 1 (cudaErrorInvalidValue) an argument is out of range,
+// else what the launch returned.
+int l2_normalize(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type,
+                 void* stream);
+
+// The same on the CPU, on host memory. Returns 0, or 1 where an argument is out of range.
+int l2_normalize_cpu(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type);
+}
+
+// Half precision as its 16 bits, so that a machine without CUDA has the type too.
+struct Half {
+    uint16_t bits;
+};
+
+L2_HOST_DEVICE inline float to_float(float value) { return value; }
+
+L2_HOST_DEVICE inline float to_float(Half value) {
+#if defined(__CUDA_ARCH__)
+    return __half2float(__ushort_as_half(value.bits));
+#else
+    const uint32_t sign = (value.bits & 0x8000u) << 16;
+    const uint32_t magnitude = value.bits & 0x7fffu;
+    if (magnitude < 0x0400u) {  // zero and denormals: a multiple of 2^-24, exact in FP32
+        const float small = std::ldexp(static_cast<float>(magnitude), -24);
+        return sign ? -small : small;
+    }
+    // Both formats end at an all-ones exponent: 31 in half, 255 in float.
+    const uint32_t rebias = (magnitude >= 0x7c00u ? 255u - 31u : 127u - 15u) << 23;
+    const uint32_t bits = sign | ((magnitude << 13) + rebias);
+    float result;
+    std::memcpy(&result, &bits, sizeof result);
+    return result;
+#endif
+}
+
+// Rounds to the nearest half, ties to even, as the GPU does.
+L2_HOST_DEVICE inline Half to_half(float value) {
+#if defined(__CUDA_ARCH__)
+    return Half{__half_as_ushort(__float2half_rn(value))};
+#else
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
+    const uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return Half{static_cast<uint16_t>(sign | 0x7fffu)};   // NaN
+    if (magnitude >= 0x477ff000u) return Half{static_cast<uint16_t>(sign | 0x7c00u)};  // >= 65520
+    if (magnitude < 0x38800000u) {  // below 2^-14: counts in units of 2^-24
+        const float units = std::ldexp(std::fabs(value), 24);
+        return Half{static_cast<uint16_t>(sign | static_cast<uint16_t>(std::nearbyint(units)))};
+    }
+    const uint32_t odd = (magnitude >> 13) & 1u;
+    const uint32_t rounded = magnitude + 0x0fffu + odd - ((127u - 15u) << 23);
+    return Half{static_cast<uint16_t>(sign | (rounded >> 13))};
+#endif
+}
+
+L2_HOST_DEVICE inline void store(float* place, float value) { *place = value; }
+L2_HOST_DEVICE inline void store(Half* place, float value) { *place = to_half(value); }
+
+// The sum of N squares, N small. The caller adds such sums in a tree: one FP32 running sum over
+// 65,536 elements would be wrong in the sixth digit. In FP16 the sum itself is out of range as soon
+// as one element passes 255 (256^2 = 65536); in FP32 even 65,536 * 65504^2 = 2.8e14 is far from it.
+template <int N, typename T>
+L2_HOST_DEVICE inline float sum_of_squares(const T* x) {
+    float sum = 0.0f;
+    for (int i = 0; i < N; ++i) {
+        const float value = to_float(x[i]);
+        sum += value * value;
+    }
+    return sum;
+}
+
+// The factor of a row. `sum <= eps ? eps : sum` instead of fmaxf, because fmaxf drops a NaN and
+// tf.maximum keeps it. A sum above FP32's range is infinite and the row becomes zero, and with
+// eps = 0 a row of zeros becomes NaN: both as in TensorFlow.
+L2_HOST_DEVICE inline float inverse_norm(float sum, float eps) {
+    const float clamped = sum <= eps ? eps : sum;
+#if defined(__CUDA_ARCH__)
+    return rsqrtf(clamped);  // one instruction and a scaling step, at most 2 units in the last place off
+#else
+    return 1.0f / std::sqrt(clamped);
+#endif
+}

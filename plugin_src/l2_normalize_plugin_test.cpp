@@ -1,0 +1,716 @@
+// Drives the plugin as TensorRT does (register, create, configure, clone, initialize, enqueue,
+// serialize, deserialize), with TensorRT's headers but without its library, and compares what comes
+// out with float64.
+//
+//   On a GPU:    compile this file, l2_normalize_plugin.cpp, l2_normalize.cu and l2_helper.cu, link with cudart
+//   Without one: the same with g++ (-x c++ for the .cu files) and -DL2_ON_CPU; the kernels are then their
+//                CPU versions, everything else is the plugin that TensorRT would load
+// compile_matrix.py does both for every set of headers that it is given.
+#include "plugin_state.h"
+
+#include <NvInfer.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <string>
+#include <vector>
+
+#ifndef L2_TENSORRT
+#define L2_TENSORRT (NV_TENSORRT_MAJOR * 100 + NV_TENSORRT_MINOR)
+#endif
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#endif
+
+using namespace nvinfer1;
+
+// ---- Memory and kernels: the GPU's, or the CPU's in their place ---------------------------------
+
+#if defined(L2_ON_CPU)
+extern "C" int l2_normalize(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type, void*) {
+    return l2_normalize_cpu(x, y, rows, length, eps, type);
+}
+extern "C" int l2_helper(const void* x, void* y, int64_t count, int32_t operation, float eps, void*) {
+    return l2_helper_cpu(x, y, count, operation, eps);
+}
+static void* to_device(const void* data, size_t size) { return std::memcpy(std::malloc(size), data, size); }
+static void from_device(void* data, void* device, size_t size) {
+    std::memcpy(data, device, size);
+    std::free(device);
+}
+static const char* const kWhere = "the CPU";
+static bool has_device() { return true; }
+#else
+#include <cuda_runtime_api.h>
+
+static bool has_device() {
+    int count = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess) std::printf("no GPU: %s\n", cudaGetErrorString(error));
+    return error == cudaSuccess && count > 0;
+}
+static void require(cudaError_t error) {
+    if (error == cudaSuccess) return;
+    std::printf("CUDA: %s\n", cudaGetErrorString(error));
+    std::exit(2);
+}
+static void* to_device(const void* data, size_t size) {
+    void* device;
+    require(cudaMalloc(&device, size));
+    require(cudaMemcpy(device, data, size, cudaMemcpyHostToDevice));
+    return device;
+}
+static void from_device(void* data, void* device, size_t size) {
+    require(cudaMemcpy(data, device, size, cudaMemcpyDeviceToHost));
+    require(cudaFree(device));
+}
+static const char* const kWhere = "the GPU";
+#endif
+
+// ---- Checks -------------------------------------------------------------------------------------
+
+static int checks = 0, failures = 0;
+
+static void check(bool condition, const char* what, int line) {
+    ++checks;
+    if (condition) return;
+    ++failures;
+    std::printf("line %d: %s\n", line, what);
+}
+#define CHECK(condition) check((condition), #condition, __LINE__)
+
+class Log : public ILogger {
+public:
+    void log(Severity severity, const char* message) noexcept override {
+        if (severity == Severity::kERROR) last = message;
+    }
+    // True once after an error that speaks of `word`.
+    bool said(const char* word) {
+        const bool found = last.find(word) != std::string::npos;
+        if (!found) std::printf("the log says '%s', not '%s'\n", last.c_str(), word);
+        last.clear();
+        return found;
+    }
+    std::string last;
+};
+static Log the_log;
+
+// ---- TensorRT's side: who asks for the creators -------------------------------------------------
+
+#if L2_TENSORRT >= 1000
+using Creator = IPluginCreatorV3One;
+extern "C" IPluginCreatorInterface* const* getCreators(int32_t& count);
+#else
+using Creator = IPluginCreator;
+#endif
+
+#if L2_TENSORRT >= 806
+extern "C" void setLoggerFinder(ILoggerFinder* finder);
+class Finder : public ILoggerFinder {
+public:
+    ILogger* findLogger() override { return &the_log; }
+};
+#if L2_TENSORRT < 1000
+extern "C" IPluginCreator* const* getPluginCreators(int32_t& count);
+#endif
+static std::vector<Creator*> registered_creators() {
+    static Finder finder;
+    setLoggerFinder(&finder);
+    int32_t count = 0;
+#if L2_TENSORRT >= 1000
+    IPluginCreatorInterface* const* creators = getCreators(count);
+    for (int i = 0; i < count; ++i) CHECK(creators[i]->getInterfaceInfo().kind == std::string("PLUGIN CREATOR_V3ONE"));
+#else
+    IPluginCreator* const* creators = getPluginCreators(count);
+#endif
+    std::vector<Creator*> result;
+    for (int i = 0; i < count; ++i) result.push_back(static_cast<Creator*>(creators[i]));
+    return result;
+}
+#else
+// A registry in place of libnvinfer's, to which the library registers itself when it is loaded.
+class Registry : public IPluginRegistry {
+public:
+    bool registerCreator(IPluginCreator& creator, const char*) noexcept override {
+        creators.push_back(&creator);
+        return true;
+    }
+    IPluginCreator* const* getPluginCreatorList(int* count) const noexcept override {
+        *count = int(creators.size());
+        return creators.data();
+    }
+    IPluginCreator* getPluginCreator(const char*, const char*, const char*) noexcept override { return nullptr; }
+#if NV_TENSORRT_MAJOR >= 6
+    void setErrorRecorder(IErrorRecorder*) noexcept override {}
+    IErrorRecorder* getErrorRecorder() const noexcept override { return nullptr; }
+#endif
+#if NV_TENSORRT_MAJOR >= 8
+    bool deregisterCreator(const IPluginCreator&) noexcept override { return false; }
+#if NV_TENSORRT_MINOR >= 6
+#error "from 8.6 on the library is asked for its creators"
+#endif
+#endif
+    std::vector<IPluginCreator*> creators;
+};
+static Registry& registry() {
+    static Registry the_registry;
+    return the_registry;
+}
+extern "C" IPluginRegistry* getPluginRegistry()
+#if NV_TENSORRT_MAJOR >= 8
+    noexcept
+#endif
+{
+    return &registry();
+}
+extern "C" ILogger* getLogger()
+#if NV_TENSORRT_MAJOR >= 8
+    noexcept
+#endif
+{
+    return &the_log;
+}
+static std::vector<Creator*> registered_creators() { return registry().creators; }
+#endif
+
+static Creator* creator_of(const char* name) {
+    for (Creator* creator : registered_creators()) {
+        if (creator->getPluginName() == std::string(name)) return creator;
+    }
+    std::printf("no creator of %s\n", name);
+    std::exit(1);
+}
+
+// ---- Fields, tensors, the reference -------------------------------------------------------------
+
+// A field collection that owns its numbers.
+class Fields {
+public:
+    Fields& add(const char* name, int32_t value) {
+        integers_.push_back(value);
+        return add(name, &integers_.back(), PluginFieldType::kINT32);
+    }
+    Fields& add(const char* name, float value) {
+        floats_.push_back(value);
+        return add(name, &floats_.back(), PluginFieldType::kFLOAT32);
+    }
+    Fields& add(const char* name, const void* data, PluginFieldType type, int length = 1) {
+        fields_.push_back(PluginField(name, data, type, length));
+        return *this;
+    }
+    PluginFieldCollection* get() {
+        collection_.nbFields = int(fields_.size());
+        collection_.fields = fields_.data();
+        return &collection_;
+    }
+
+private:
+    // Room for all, because fields point into them.
+    struct Reserved : std::vector<int32_t> {
+        Reserved() { reserve(8); }
+    } integers_;
+    struct ReservedFloats : std::vector<float> {
+        ReservedFloats() { reserve(8); }
+    } floats_;
+    std::vector<PluginField> fields_;
+    PluginFieldCollection collection_;
+};
+
+static Dims make_dims(std::vector<int> sizes) {
+    Dims dims = Dims();
+    dims.nbDims = int(sizes.size());
+    for (size_t i = 0; i < sizes.size(); ++i) dims.d[i] = sizes[i];
+    return dims;
+}
+
+static double reference_of_helper(int op_type, double x, double eps) {
+    return op_type == 0 ? std::max(x, eps) : op_type == 1 ? 1 / std::sqrt(x) : std::sqrt(x);
+}
+
+// Runs `enqueue(x, y)` on `rows` rows of `length` elements and says whether y is right: within 1e-6
+// of float64, and in FP16 one rounding more. op_type < 0 is L2 normalization.
+template <typename Enqueue>
+static bool computes(Enqueue enqueue, DataType type, int rows, int length, double eps, int op_type = -1) {
+    const int count = rows * length;
+    std::vector<float> x(count), y(count);
+    for (int i = 0; i < count; ++i) x[i] = 0.01f * ((i * 37) % 101 + 1) * (op_type < 0 && i % 3 == 0 ? -1 : 1);
+    if (op_type < 0) std::fill(x.begin(), x.begin() + length, 0.0f);  // a row that FP16 arithmetic turns into NaN
+    if (op_type < 0 && rows > 1) std::fill(x.begin() + length, x.begin() + 2 * length, 60000.0f);  // and one into 0
+    std::vector<Half> half(count);
+    for (int i = 0; i < count; ++i) half[i] = to_half(x[i]);
+    const bool is_half = type == DataType::kHALF;
+    if (is_half) std::transform(half.begin(), half.end(), x.begin(), [](Half h) { return to_float(h); });
+
+    const size_t size = count * (is_half ? sizeof(Half) : sizeof(float));
+    void* in = to_device(is_half ? static_cast<void*>(half.data()) : x.data(), size);
+    void* out = to_device(std::vector<unsigned char>(size, 0xff).data(), size);
+    const void* inputs[] = {in};
+    void* outputs[] = {out};
+    const bool launched = enqueue(inputs, outputs) == 0;
+    from_device(is_half ? static_cast<void*>(half.data()) : y.data(), out, size);
+    from_device(std::vector<unsigned char>(size).data(), in, size);
+    if (is_half) std::transform(half.begin(), half.end(), y.begin(), [](Half h) { return to_float(h); });
+    if (!launched) return false;
+
+    for (int row = 0; row < rows; ++row) {
+        double sum = 0;
+        for (int i = 0; i < length; ++i) sum += double(x[row * length + i]) * x[row * length + i];
+        for (int i = row * length; i < (row + 1) * length; ++i) {
+            const double right =
+                op_type < 0 ? x[i] / std::sqrt(std::max(sum, eps)) : reference_of_helper(op_type, x[i], eps);
+            const double tolerance = 1e-6 * std::fabs(right) + (is_half ? std::fabs(right) / 2048 + 3e-8 : 0);
+            if (!(std::fabs(y[i] - right) <= tolerance)) {
+                std::printf("element %d of row %d is %g, not %g\n", i - row * length, row, y[i], right);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+#if L2_TENSORRT < 1000
+// ---- TensorRT 5 to 9 ----------------------------------------------------------------------------
+
+using Plugin = IPluginV2;
+
+static Plugin* make(Creator* creator, Fields fields) { return creator->createPlugin("layer", fields.get()); }
+
+static std::vector<char> serialized(const Plugin* plugin) {
+    // One byte more than is asked for, to see whether the plugin keeps to its size.
+    std::vector<char> bytes(plugin->getSerializationSize() + 1, 0x5a);
+    plugin->serialize(bytes.data());
+    CHECK(bytes.back() == 0x5a);
+    bytes.pop_back();
+    return bytes;
+}
+
+static void damaged_bytes_are_refused(Creator* creator, const std::vector<char>& good) {
+    CHECK(!creator->deserializePlugin("layer", nullptr, 0));
+    for (size_t size = 0; size < good.size(); ++size) CHECK(!creator->deserializePlugin("layer", good.data(), size));
+    CHECK(the_log.said("cut short"));
+    std::vector<char> longer = good;
+    longer.push_back(0);
+    CHECK(!creator->deserializePlugin("layer", longer.data(), longer.size()));
+    for (size_t i = 0; i < good.size(); ++i) {
+        for (int bit = 0; bit < 8; ++bit) {
+            std::vector<char> bad = good;
+            bad[i] = static_cast<char>(bad[i] ^ (1 << bit));
+            CHECK(!creator->deserializePlugin("layer", bad.data(), bad.size()));
+            CHECK(the_log.said(i == 0 ? "another version" : "damaged"));
+        }
+    }
+}
+
+static void configure(Plugin* plugin, std::vector<Dims> inputs, DataType type, int max_batch) {
+    const int count = int(inputs.size());
+#if L2_TENSORRT >= 501
+    const std::vector<DataType> types(count, type);
+    const bool broadcast[2] = {false, false};
+    IPluginV2Ext* ext = static_cast<IPluginV2Ext*>(plugin);
+    CHECK(ext->getOutputDataType(0, types.data(), count) == type);
+    CHECK(!ext->canBroadcastInputAcrossBatch(0));
+    CHECK(!ext->isOutputBroadcastAcrossBatch(0, broadcast, count));
+    ext->configurePlugin(inputs.data(), count, inputs.data(), 1, types.data(), &type, broadcast, broadcast,
+                         PluginFormat(0), max_batch);
+#else
+    plugin->configureWithFormat(inputs.data(), count, inputs.data(), 1, type, PluginFormat(0), max_batch);
+#endif
+}
+
+static bool supports(const Plugin* plugin, DataType type, int format) {
+    return plugin->supportsFormat(type, PluginFormat(format));
+}
+
+static int enqueue(Plugin* plugin, int batch, const void** inputs, void** outputs) {
+    return plugin->enqueue(batch, inputs, outputs, nullptr, nullptr);
+}
+
+// The life of a layer in a UFF network: 6 x 2 a sample, axis 2 as TensorFlow counts it.
+static void implicit_batch(const char* name, DataType type, int op_type) {
+    Creator* creator = creator_of(name);
+    const float eps = 1e-6f;
+    Fields fields;
+    fields.add("eps", eps);
+    if (op_type < 0) fields.add("axis", 2);
+    if (op_type >= 0) fields.add("op_type", op_type);
+    const Dims dims = make_dims({6, 2});
+
+    Plugin* original = make(creator, fields);
+    CHECK(original->getPluginType() == std::string(name));
+    CHECK(original->getPluginVersion() == std::string("1"));
+    CHECK(original->getNbOutputs() == 1);
+    CHECK(original->getWorkspaceSize(32) == 0);
+    const Dims out = original->getOutputDimensions(0, &dims, 1);
+    CHECK(out.nbDims == 2 && out.d[0] == 6 && out.d[1] == 2);
+    for (DataType other : {DataType::kFLOAT, DataType::kHALF, DataType::kINT8, DataType::kINT32}) {
+        for (int format = 0; format < 3; ++format) {
+            const bool wanted = format == 0 && (other == DataType::kFLOAT || (other == DataType::kHALF && op_type < 0));
+            CHECK(supports(original, other, format) == wanted);
+        }
+    }
+    CHECK(original->initialize() != 0);
+    CHECK(the_log.said("never configured"));
+
+    original->setPluginNamespace("somewhere");
+    configure(original, {dims}, type, 32);
+    Plugin* clone = original->clone();
+    const std::vector<char> bytes = serialized(original);
+    CHECK(serialized(clone) == bytes);
+    CHECK(clone->getPluginNamespace() == std::string("somewhere"));
+    original->terminate();
+    original->destroy();
+
+    const auto works = [&](Plugin* plugin) {
+        CHECK(plugin->initialize() == 0);
+        for (int batch : {1, 32}) {
+            const auto run = [&](const void** x, void** y) { return enqueue(plugin, batch, x, y); };
+            CHECK(computes(run, type, batch * 6, 2, eps, op_type));
+        }
+        plugin->terminate();
+    };
+    works(clone);
+    clone->destroy();
+
+    Plugin* loaded = creator->deserializePlugin("layer", bytes.data(), bytes.size());
+    CHECK(loaded && serialized(loaded) == bytes);
+    works(loaded);
+    loaded->destroy();
+    damaged_bytes_are_refused(creator, bytes);
+    Creator* other = creator_of(op_type < 0 ? "L2Norm_Helper_TRT" : "L2Norm_TRT");
+    CHECK(!other->deserializePlugin("layer", bytes.data(), bytes.size()));
+    CHECK(the_log.said("another plugin's"));
+}
+
+static void implicit_batch_refusals() {
+    Creator* creator = creator_of("L2Norm_TRT");
+    const Dims dims = make_dims({6, 2});
+    const auto refuses = [&](Fields fields, std::vector<Dims> inputs, const char* word) {
+        Plugin* plugin = make(creator, fields);
+        configure(plugin, inputs, DataType::kFLOAT, 1);
+        CHECK(the_log.said(word));
+        Plugin* clone = plugin->clone();
+        CHECK(plugin->initialize() != 0 && clone->initialize() != 0);
+        CHECK(the_log.said("refused"));
+        float unused[64] = {};
+        const void* x[] = {unused};
+        void* y[] = {unused};
+        CHECK(enqueue(plugin, 1, x, y) != 0);
+        plugin->destroy();
+        clone->destroy();
+    };
+    refuses(Fields().add("axis", 1), {dims}, "last axis");
+    refuses(Fields().add("axis", 2), {dims, make_dims({1})}, "takes 1 input and got 2");
+    refuses(Fields().add("axis", -1), {make_dims({2, 65537})}, "65537");
+
+    Plugin* plugin = make(creator, Fields());
+    configure(plugin, {dims}, DataType::kFLOAT, 1);
+    CHECK(plugin->initialize() == 0);
+    const void* nothing_in[] = {nullptr};
+    void* nothing_out[] = {nullptr};
+    CHECK(enqueue(plugin, 1, nothing_in, nothing_out) != 0);
+    CHECK(the_log.said("not launched, CUDA error 1"));
+    plugin->destroy();
+}
+
+#if L2_TENSORRT >= 600
+class Expressions : public IExprBuilder {
+public:
+#if NV_TENSORRT_MAJOR < 8
+    const IDimensionExpr* constant(int) override { return nullptr; }
+    const IDimensionExpr* operation(DimensionOperation, const IDimensionExpr&, const IDimensionExpr&) override {
+        return nullptr;
+    }
+#endif
+};
+
+static DynamicPluginTensorDesc tensor(DataType type, std::vector<int> sizes, int max_batch, int format = 0) {
+    DynamicPluginTensorDesc result = DynamicPluginTensorDesc();
+    result.desc.type = type;
+    result.desc.format = TensorFormat(format);
+    result.desc.dims = make_dims(sizes);
+    result.min = result.max = result.desc.dims;
+    result.max.d[0] = max_batch;
+    return result;
+}
+
+// The life of a layer in an ONNX network with a dynamic batch: N x 6 x 2.
+static void explicit_batch(DataType type) {
+    Creator* creator = creator_of("L2Norm_TRT");
+    Plugin* made = make(creator, Fields().add("axis", 2).add("eps", 1e-6f).add("explicit_batch", 1));
+    IPluginV2DynamicExt* original = static_cast<IPluginV2DynamicExt*>(made);
+    Expressions expressions;
+    DimsExprs shape = DimsExprs();
+    shape.nbDims = 3;
+    CHECK(original->getOutputDimensions(0, &shape, 1, expressions).nbDims == 3);
+    CHECK(static_cast<IPluginV2Ext*>(original)->getOutputDataType(0, &type, 1) == type);
+    for (DataType other : {DataType::kFLOAT, DataType::kHALF, DataType::kINT32}) {
+        for (int format = 0; format < 3; ++format) {
+            const PluginTensorDesc pair[] = {tensor(type, {2, 6, 2}, 2).desc, tensor(other, {2, 6, 2}, 2, format).desc};
+            CHECK(original->supportsFormatCombination(0, pair, 1, 1));
+            CHECK(original->supportsFormatCombination(1, pair, 1, 1) == (format == 0 && other == type));
+        }
+    }
+    const DynamicPluginTensorDesc in = tensor(type, {-1, 6, 2}, 32);
+    original->configurePlugin(&in, 1, &in, 1);
+    CHECK(original->getWorkspaceSize(&in.desc, 1, &in.desc, 1) == 0);
+    IPluginV2DynamicExt* clone = original->clone();
+    const std::vector<char> bytes = serialized(original);
+    CHECK(serialized(clone) == bytes);
+    original->destroy();
+
+    const auto works = [&](IPluginV2DynamicExt* plugin) {
+        CHECK(plugin->initialize() == 0);
+        for (int batch : {1, 5, 32}) {
+            const PluginTensorDesc desc = tensor(type, {batch, 6, 2}, batch).desc;
+            const auto run = [&](const void** x, void** y) { return plugin->enqueue(&desc, &desc, x, y, nullptr, nullptr); };
+            CHECK(computes(run, type, batch * 6, 2, 1e-6));
+        }
+        const PluginTensorDesc empty = tensor(type, {0, 6, 2}, 0).desc;
+        const void* nothing_in[] = {nullptr};
+        void* nothing_out[] = {nullptr};
+        CHECK(plugin->enqueue(&empty, &empty, nothing_in, nothing_out, nullptr, nullptr) == 0);
+        plugin->destroy();
+    };
+    works(clone);
+    works(static_cast<IPluginV2DynamicExt*>(creator->deserializePlugin("layer", bytes.data(), bytes.size())));
+    damaged_bytes_are_refused(creator, bytes);
+
+    for (int bad : {0, 1}) {
+        made = make(creator, Fields().add("axis", bad).add("explicit_batch", 1));
+        static_cast<IPluginV2DynamicExt*>(made)->configurePlugin(&in, 1, &in, 1);
+        CHECK(the_log.said("last axis"));
+        CHECK(made->initialize() != 0);
+        made->destroy();
+    }
+}
+#endif
+
+static void lives() {
+    for (DataType type : {DataType::kFLOAT, DataType::kHALF}) implicit_batch("L2Norm_TRT", type, -1);
+    for (int op_type : {0, 1, 2}) implicit_batch("L2Norm_Helper_TRT", DataType::kFLOAT, op_type);
+    implicit_batch_refusals();
+#if L2_TENSORRT >= 600
+    for (DataType type : {DataType::kFLOAT, DataType::kHALF}) explicit_batch(type);
+#endif
+}
+
+static void release(Plugin* plugin) { plugin->destroy(); }
+
+#else
+// ---- TensorRT 10 and 11 -------------------------------------------------------------------------
+
+using Plugin = IPluginV3;
+
+static Plugin* make(Creator* creator, Fields fields) {
+    return creator->createPlugin("layer", fields.get(), TensorRTPhase::kBUILD);
+}
+
+template <typename Capability>
+static Capability* capability(Plugin* plugin, PluginCapabilityType type, const char* kind) {
+    IPluginCapability* found = plugin->getCapabilityInterface(type);
+    CHECK(found && found->getInterfaceInfo().kind == std::string(kind));
+    return static_cast<Capability*>(found);
+}
+static IPluginV3OneBuild* build_of(Plugin* plugin) {
+    return capability<IPluginV3OneBuild>(plugin, PluginCapabilityType::kBUILD, "PLUGIN_V3ONE_BUILD");
+}
+static IPluginV3OneRuntime* runtime_of(Plugin* plugin) {
+    return capability<IPluginV3OneRuntime>(plugin, PluginCapabilityType::kRUNTIME, "PLUGIN_V3ONE_RUNTIME");
+}
+
+class Expressions : public IExprBuilder {};
+
+static DynamicPluginTensorDesc tensor(DataType type, std::vector<int> sizes, int max_batch, int format = 0) {
+    DynamicPluginTensorDesc result = DynamicPluginTensorDesc();
+    result.desc.type = type;
+    result.desc.format = TensorFormat(format);
+    result.desc.dims = make_dims(sizes);
+    result.min = result.max = result.opt = result.desc.dims;
+    result.max.d[0] = max_batch;
+    return result;
+}
+
+static void life(const char* name, DataType type, int op_type) {
+    Creator* creator = creator_of(name);
+    const float eps = 1e-6f;
+    Fields fields;
+    fields.add("eps", eps);
+    if (op_type < 0) fields.add("axis", 2);
+    if (op_type >= 0) fields.add("op_type", op_type);
+    Plugin* original = make(creator, fields);
+    IPluginV3OneCore* core = capability<IPluginV3OneCore>(original, PluginCapabilityType::kCORE, "PLUGIN_V3ONE_CORE");
+    CHECK(core->getPluginName() == std::string(name));
+    CHECK(core->getPluginVersion() == std::string("1"));
+    CHECK(core->getPluginNamespace() == std::string(""));
+
+    IPluginV3OneBuild* build = build_of(original);
+    CHECK(build->getNbOutputs() == 1);
+    DataType out_type = DataType::kINT32;
+    CHECK(build->getOutputDataTypes(&out_type, 1, &type, 1) == 0 && out_type == type);
+    Expressions expressions;
+    DimsExprs shape = DimsExprs(), out_shape = DimsExprs();
+    shape.nbDims = 3;
+    CHECK(build->getOutputShapes(&shape, 1, nullptr, 0, &out_shape, 1, expressions) == 0 && out_shape.nbDims == 3);
+    for (DataType other : {DataType::kFLOAT, DataType::kHALF, DataType::kINT32, DataType::kINT8, DataType::kBF16}) {
+        for (int format = 0; format < 3; ++format) {
+            const DynamicPluginTensorDesc pair[] = {tensor(other, {2, 6, 2}, 2, format), tensor(type, {2, 6, 2}, 2)};
+            const bool wanted = format == 0 && (other == DataType::kFLOAT || (other == DataType::kHALF && op_type < 0));
+            CHECK(build->supportsFormatCombination(0, pair, 1, 1) == wanted);
+            CHECK(build->supportsFormatCombination(1, pair, 1, 1) == (other == type));
+        }
+    }
+    const DynamicPluginTensorDesc in = tensor(type, {-1, 6, 2}, 32);
+    CHECK(build->configurePlugin(&in, 1, &in, 1) == 0);
+    CHECK(build->getWorkspaceSize(&in, 1, &in, 1) == 0);
+
+    const auto works = [&](Plugin* plugin) {
+        Plugin* attached = runtime_of(plugin)->attachToContext(nullptr);
+        IPluginV3OneRuntime* runtime = runtime_of(attached);
+        for (int batch : {1, 5, 32}) {
+            const PluginTensorDesc desc = tensor(type, {batch, 6, 2}, batch).desc;
+            CHECK(runtime->onShapeChange(&desc, 1, &desc, 1) == 0);
+            const auto run = [&](const void** x, void** y) {
+                return runtime->enqueue(&desc, &desc, x, y, nullptr, nullptr);
+            };
+            CHECK(computes(run, type, batch * 6, 2, eps, op_type));
+        }
+        const PluginTensorDesc empty = tensor(type, {0, 6, 2}, 0).desc;
+        const void* nothing_in[] = {nullptr};
+        void* nothing_out[] = {nullptr};
+        CHECK(runtime->enqueue(&empty, &empty, nothing_in, nothing_out, nullptr, nullptr) == 0);
+        const PluginTensorDesc desc = tensor(type, {1, 6, 2}, 1).desc;
+        CHECK(runtime->enqueue(&desc, &desc, nothing_in, nothing_out, nullptr, nullptr) != 0);
+        CHECK(the_log.said("not launched, CUDA error 1"));
+        delete attached;
+    };
+    Plugin* clone = original->clone();
+    // What a plan keeps: the plan copies the fields, the plugin is gone when they are read.
+    std::vector<std::vector<char>> kept;
+    const PluginFieldCollection* saved = runtime_of(original)->getFieldsToSerialize();
+    Fields plan;
+    kept.reserve(saved->nbFields);
+    std::vector<std::string> names;
+    for (int i = 0; i < saved->nbFields; ++i) names.push_back(saved->fields[i].name);
+    for (int i = 0; i < saved->nbFields; ++i) {
+        const PluginField& field = saved->fields[i];
+        const size_t size = field.type == PluginFieldType::kINT8 ? 1 : 4;
+        const char* data = static_cast<const char*>(field.data);
+        kept.emplace_back(data, data + size);
+        plan.add(names[i].c_str(), kept.back().data(), field.type, field.length);
+    }
+    delete original;
+    works(clone);
+    delete clone;
+
+    Plugin* loaded = creator->createPlugin("layer", plan.get(), TensorRTPhase::kRUNTIME);
+    CHECK(loaded);
+    works(loaded);
+    delete loaded;
+
+    for (size_t without = 0; without < kept.size(); ++without) {
+        Fields part;
+        for (size_t i = 0; i < kept.size(); ++i) {
+            const PluginField& field = plan.get()->fields[i];
+            if (i != without) part.add(names[i].c_str(), field.data, field.type, field.length);
+        }
+        CHECK(!creator->createPlugin("layer", part.get(), TensorRTPhase::kRUNTIME));
+        CHECK(the_log.said("2 of the plugin's 3 fields"));
+    }
+    kept[0][0] = 2;
+    CHECK(names[0] == "version" && !creator->createPlugin("layer", plan.get(), TensorRTPhase::kRUNTIME));
+    CHECK(the_log.said("build it again"));
+}
+
+static void refusals() {
+    Creator* creator = creator_of("L2Norm_TRT");
+    const DynamicPluginTensorDesc pair[] = {tensor(DataType::kFLOAT, {-1, 6, 2}, 32),
+                                            tensor(DataType::kFLOAT, {-1, 6, 2}, 32)};
+    Expressions expressions;
+    DimsExprs shapes[2] = {DimsExprs(), DimsExprs()}, out = DimsExprs();
+    shapes[0].nbDims = 3;
+    for (int axis : {0, 1, 3}) {
+        Plugin* plugin = make(creator, Fields().add("axis", axis));
+        CHECK(build_of(plugin)->getOutputShapes(shapes, 1, nullptr, 0, &out, 1, expressions) != 0);
+        CHECK(the_log.said("last axis"));
+        CHECK(build_of(plugin)->configurePlugin(pair, 1, pair, 1) != 0);
+        delete plugin;
+    }
+    Plugin* plugin = make(creator, Fields());
+    CHECK(build_of(plugin)->getOutputShapes(shapes, 2, nullptr, 0, &out, 1, expressions) != 0);
+    CHECK(the_log.said("takes 1 input and got 2"));
+    CHECK(!build_of(plugin)->supportsFormatCombination(0, pair, 2, 1));
+    const DynamicPluginTensorDesc wide = tensor(DataType::kFLOAT, {1, 65537}, 1);
+    CHECK(build_of(plugin)->configurePlugin(&wide, 1, &wide, 1) != 0);
+    CHECK(runtime_of(plugin)->onShapeChange(&wide.desc, 1, &wide.desc, 1) != 0);
+    CHECK(the_log.said("65537"));
+    delete plugin;
+}
+
+static void lives() {
+    for (DataType type : {DataType::kFLOAT, DataType::kHALF}) life("L2Norm_TRT", type, -1);
+    for (int op_type : {0, 1, 2}) life("L2Norm_Helper_TRT", DataType::kFLOAT, op_type);
+    refusals();
+}
+
+static void release(Plugin* plugin) { delete plugin; }
+#endif
+
+// ---- What is the same for all -------------------------------------------------------------------
+
+static void fields_are_read_or_refused() {
+    Creator* creator = creator_of("L2Norm_TRT");
+    Creator* helper = creator_of("L2Norm_Helper_TRT");
+    const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    const auto refuses = [&](Creator* by, Fields fields, const char* word) {
+        CHECK(!make(by, fields));
+        CHECK(the_log.said(word));
+    };
+    for (float eps : {nan, infinity, -1.0f}) refuses(creator, Fields().add("eps", eps), "eps");
+    refuses(creator, Fields().add("axis", -2), "axis");
+    refuses(creator, Fields().add("axis", 1.5f), "integer");
+    refuses(creator, Fields().add("axis", nan), "integer");
+    refuses(creator, Fields().add("axis", nullptr, PluginFieldType::kINT32), "one number");
+    const int axes[] = {1, 2};
+    refuses(creator, Fields().add("axis", axes, PluginFieldType::kINT32, 2), "one number");
+    refuses(creator, Fields().add("eps", axes, PluginFieldType::kUNKNOWN), "one number");
+    refuses(helper, Fields(), "op_type is missing");
+    for (int op_type : {-1, 3, 1000}) refuses(helper, Fields().add("op_type", op_type), "op_type");
+
+    const double wide = 1e-6;
+    const int8_t narrow = 2;
+    Plugin* plugin = make(creator, Fields()
+                                       .add("eps", &wide, PluginFieldType::kFLOAT64)
+                                       .add("axis", &narrow, PluginFieldType::kINT8, 0)
+                                       .add("dtype", nullptr, PluginFieldType::kUNKNOWN));
+    CHECK(plugin);
+    release(plugin);
+    plugin = creator->createPlugin("layer", nullptr
+#if L2_TENSORRT >= 1000
+                                   , TensorRTPhase::kBUILD
+#endif
+    );
+    CHECK(plugin);
+    release(plugin);
+}
+
+// Returns 0, 1 when a check failed, 77 when there is no GPU to run on.
+int main() {
+    if (!has_device()) return 77;
+    const std::vector<Creator*> creators = registered_creators();
+    CHECK(creators.size() == 2);
+    for (Creator* creator : creators) {
+        CHECK(creator->getPluginVersion() == std::string("1"));
+        std::string fields;
+        for (int i = 0; i < creator->getFieldNames()->nbFields; ++i) {
+            fields += std::string(" ") + creator->getFieldNames()->fields[i].name;
+        }
+        std::printf("%s v%s:%s\n", creator->getPluginName(), creator->getPluginVersion(), fields.c_str());
+    }
+    fields_are_read_or_refused();
+    lives();
+    std::printf("TensorRT %d.%d, on %s: %d checks, %d failed\n", L2_TENSORRT / 100, L2_TENSORRT % 100, kWhere, checks,
+                failures);
+    return failures ? 1 : 0;
+}
