@@ -1,29 +1,36 @@
 """Protocol buffer messages built at run time, and read from large files without a second copy.
 
-Generated `*_pb2.py` modules work only with the protobuf releases of their own years: those of 2018 do
-not import today, today's do not import on a JetPack 4 board. So the two schemas that the workbook
-speaks, TensorFlow's GraphDef (below) and UFF (`helpers/uff/schema.py`), are kept as the proto3 text that
-they are, and become classes when they are needed, with protobuf 3.6 to 7. Each schema has a descriptor
-pool of its own and meets neither TensorFlow's nor NVIDIA's registered messages, even in one process.
+Generated `*_pb2.py` modules work only with the protobuf releases of their own years: those of 2018
+do not import today, today's do not import on a JetPack 4 board. So the two schemas that the workbook
+speaks, TensorFlow's GraphDef (below) and UFF (`helpers/uff/schema.py`), are kept as the proto3 text
+that they are, and become classes when they are needed, with protobuf 3.6 to 7. Each has a descriptor
+pool of its own and meets neither TensorFlow's nor NVIDIA's messages, even in one process.
 
-With `graph_def_class()` a frozen graph can be read where TensorFlow is not installed, or where the
-seconds and the half gigabyte of its import are not worth spending on a file format.
+A frozen graph can thus be read, changed and converted where TensorFlow is not installed, or where
+the seconds and the half gigabyte of its import are not worth spending on a file format.
 """
+import functools
+import operator
 import re
 import sys
+import warnings
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-# tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape,types,versions}.proto. What is
-# not named here (function libraries, resource handles, debug info) travels along as unknown fields.
+# tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape,types,versions}.proto.
+# What is not named here (function libraries, resource handles) travels along as unknown fields.
 GRAPH_DEF = """
 enum DataType {
-  DT_INVALID = 0; DT_FLOAT = 1; DT_DOUBLE = 2; DT_INT32 = 3; DT_UINT8 = 4; DT_INT16 = 5; DT_INT8 = 6;
-  DT_STRING = 7; DT_COMPLEX64 = 8; DT_INT64 = 9; DT_BOOL = 10; DT_QINT8 = 11; DT_QUINT8 = 12;
-  DT_QINT32 = 13; DT_BFLOAT16 = 14; DT_QINT16 = 15; DT_QUINT16 = 16; DT_UINT16 = 17;
-  DT_COMPLEX128 = 18; DT_HALF = 19; DT_RESOURCE = 20; DT_VARIANT = 21; DT_UINT32 = 22; DT_UINT64 = 23;
+  DT_INVALID = 0; DT_FLOAT = 1; DT_DOUBLE = 2; DT_INT32 = 3; DT_UINT8 = 4; DT_INT16 = 5;
+  DT_INT8 = 6; DT_STRING = 7; DT_COMPLEX64 = 8; DT_INT64 = 9; DT_BOOL = 10; DT_QINT8 = 11;
+  DT_QUINT8 = 12; DT_QINT32 = 13; DT_BFLOAT16 = 14; DT_QINT16 = 15; DT_QUINT16 = 16;
+  DT_UINT16 = 17; DT_COMPLEX128 = 18; DT_HALF = 19; DT_RESOURCE = 20; DT_VARIANT = 21;
+  DT_UINT32 = 22; DT_UINT64 = 23;
 }
-message VersionDef { int32 producer = 1; int32 min_consumer = 2; repeated int32 bad_consumers = 3; }
+message VersionDef {
+  int32 producer = 1; int32 min_consumer = 2; repeated int32 bad_consumers = 3;
+}
 message TensorShapeProto {
   message Dim { int64 size = 1; string name = 2; }
   repeated TensorShapeProto.Dim dim = 2; bool unknown_rank = 3;
@@ -33,18 +40,20 @@ message TensorProto {
   bytes tensor_content = 4; repeated int32 half_val = 13; repeated float float_val = 5;
   repeated double double_val = 6; repeated int32 int_val = 7; repeated bytes string_val = 8;
   repeated float scomplex_val = 9; repeated int64 int64_val = 10; repeated bool bool_val = 11;
-  repeated double dcomplex_val = 12; repeated uint32 uint32_val = 16; repeated uint64 uint64_val = 17;
+  repeated double dcomplex_val = 12; repeated uint32 uint32_val = 16;
+  repeated uint64 uint64_val = 17;
 }
 message NameAttrList { string name = 1; map<string, AttrValue> attr = 2; }
 message AttrValue {
   message ListValue {
     repeated bytes s = 2; repeated int64 i = 3; repeated float f = 4; repeated bool b = 5;
-    repeated DataType type = 6; repeated TensorShapeProto shape = 7; repeated TensorProto tensor = 8;
-    repeated NameAttrList func = 9;
+    repeated DataType type = 6; repeated TensorShapeProto shape = 7;
+    repeated TensorProto tensor = 8; repeated NameAttrList func = 9;
   }
   oneof value {
-    bytes s = 2; int64 i = 3; float f = 4; bool b = 5; DataType type = 6; TensorShapeProto shape = 7;
-    TensorProto tensor = 8; AttrValue.ListValue list = 1; NameAttrList func = 10; string placeholder = 9;
+    bytes s = 2; int64 i = 3; float f = 4; bool b = 5; DataType type = 6;
+    TensorShapeProto shape = 7; TensorProto tensor = 8; AttrValue.ListValue list = 1;
+    NameAttrList func = 10; string placeholder = 9;
   }
 }
 message NodeDef {
@@ -53,6 +62,12 @@ message NodeDef {
 }
 message GraphDef { repeated NodeDef node = 1; int32 version = 3; VersionDef versions = 4; }
 """
+# TensorFlow's DataType number -> numpy dtype, and the field of a TensorProto that holds its values.
+NUMPY = {1: "<f4", 2: "<f8", 3: "<i4", 4: "|u1", 5: "<i2", 6: "|i1", 9: "<i8", 10: "|b1",
+         17: "<u2", 19: "<f2", 22: "<u4", 23: "<u8"}
+NUMPY = {number: np.dtype(code) for number, code in NUMPY.items()}
+_VALUES = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 19: "half_val",
+           22: "uint32_val", 23: "uint64_val"}
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _BLOCK = 4 << 20  # bytes of small fields merged at once
@@ -63,36 +78,36 @@ class _Parser(object):
     """Recursive descent over the subset of proto3 text that the two schemas use."""
 
     def __init__(self, text, package):
-        self.tokens = re.findall(r"-?\w[\w.]*|[{}=;<>,]", text)
+        self.tokens = re.findall(r"-?\w[\w.]*|[{}=;<>,]", text)[::-1]
         self.enums = set(re.findall(r"enum (\w+)", text))
         self.package = package
 
-    def take(self):
-        return self.tokens.pop(0)
+    def take(self, count=1):
+        taken = [self.tokens.pop() for _ in range(count)]
+        return taken if count > 1 else taken[0]
 
     def file(self, file):
         while self.tokens:
-            kind = self.take()
-            if kind == "enum":
+            if self.take() == "enum":
                 self.enum(file.enum_type.add(name=self.take()))
             else:
                 self.message(file.message_type.add(name=self.take()), self.package)
 
     def enum(self, enum):
-        assert self.take() == "{"
-        while self.tokens[0] != "}":
-            name, _, number, _ = [self.take() for _ in range(4)]
+        self.take()
+        while self.tokens[-1] != "}":
+            name, _, number, _ = self.take(4)
             enum.value.add(name=name, number=int(number))
         self.take()
 
     def message(self, into, scope, oneof=None):
         scope = scope if oneof is not None else scope + "." + into.name
-        assert self.take() == "{"
-        while self.tokens[0] != "}":
-            if self.tokens[0] == "message":
+        self.take()
+        while self.tokens[-1] != "}":
+            if self.tokens[-1] == "message":
                 self.take()
                 self.message(into.nested_type.add(name=self.take()), scope)
-            elif self.tokens[0] == "oneof":
+            elif self.tokens[-1] == "oneof":
                 self.take()
                 into.oneof_decl.add(name=self.take())
                 self.message(into, scope, oneof=len(into.oneof_decl) - 1)
@@ -104,8 +119,8 @@ class _Parser(object):
         label, kind = _FIELD.LABEL_OPTIONAL, self.take()
         if kind in ("repeated", "map"):
             label = _FIELD.LABEL_REPEATED
-            kind = self.take() if kind == "repeated" else [self.take() for _ in range(5)][1:4:2]
-        name, _, number, _ = [self.take() for _ in range(4)]
+            kind = self.take() if kind == "repeated" else self.take(5)[1:4:2]
+        name, _, number, _ = self.take(4)
         if isinstance(kind, list):
             kind = self.map_entry(into, scope, name, kind)
         field = into.field.add(name=name, number=int(number), label=label)
@@ -114,14 +129,13 @@ class _Parser(object):
         self.type(field, kind)
 
     def map_entry(self, into, scope, name, kinds):
-        """map<K, V> is a repeated message NameEntry with the fields key and value."""
+        """map<K, V> name is, on the wire, repeated NameEntry { K key = 1; V value = 2; }."""
         name = "".join(word.capitalize() for word in name.split("_")) + "Entry"
         entry = into.nested_type.add(name=name)
         entry.options.map_entry = True
-        for number, kind in enumerate(kinds, 1):
-            name_in_entry = ("key", "value")[number - 1]
-            self.type(entry.field.add(name=name_in_entry, number=number,
-                                      label=_FIELD.LABEL_OPTIONAL), kind)
+        for number, (key, kind) in enumerate(zip(("key", "value"), kinds), 1):
+            field = entry.field.add(name=key, number=number, label=_FIELD.LABEL_OPTIONAL)
+            self.type(field, kind)
         return scope[len(self.package) + 1 :] + "." + name
 
     def type(self, field, kind):
@@ -134,10 +148,7 @@ class _Parser(object):
 
 
 def build(text, package):
-    """Classes of the top-level messages in a proto3 `text`: {"GraphDef": class, ...}.
-
-    The package's names stay what they are on the wire and in text format; only the pool is private.
-    """
+    """Classes of the top-level messages in a proto3 `text`: {"GraphDef": class, ...}."""
     file = descriptor_pb2.FileDescriptorProto(
         name="helpers/%s.proto" % package, package=package, syntax="proto3"
     )
@@ -152,17 +163,17 @@ def build(text, package):
     return dict(zip(names, map(factory.GetPrototype, descriptors)))
 
 
-def graph_def_class(lean=False):
-    """The GraphDef class: TensorFlow's own where TensorFlow is installed, else one built from the text above.
+def graph_def_class():
+    """The GraphDef class: TensorFlow's own once TensorFlow is loaded, else one of the text above.
 
-    lean: do not import TensorFlow for it; its class is taken only when it is loaded already.
+    Importing TensorFlow only for its messages would cost seconds and half a gigabyte.
     """
-    if not lean or "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules:
         try:
             from tensorflow.core.framework.graph_pb2 import GraphDef
 
             return GraphDef
-        except ImportError:
+        except ImportError:  # a broken installation, or another package of that name
             pass
     if "GraphDef" not in _classes:
         _classes.update(build(GRAPH_DEF, "tensorflow"))
@@ -170,7 +181,7 @@ def graph_def_class(lean=False):
 
 
 def copy(source, into):
-    """Copy a message into another of the same schema; the classes may differ (TensorFlow's and ours)."""
+    """Copy a message into one of the same schema; one may be TensorFlow's, the other ours."""
     if type(source) is type(into):
         into.CopyFrom(source)
     else:
@@ -178,12 +189,44 @@ def copy(source, into):
     return into
 
 
+def tensor_bytes(tensor, dtype=0):
+    """The values of a TensorProto as little-endian bytes in C order.
+
+    dtype: TensorFlow's number for it, where the tensor itself names none.
+    Raises ValueError for a dtype without a NumPy form (strings, resources) and for values that do
+    not fill the shape.
+    """
+    dtype = tensor.dtype or dtype
+    if dtype not in NUMPY:
+        raise ValueError("a tensor of TensorFlow's type number %d has no plain values" % dtype)
+    itemsize, shape = NUMPY[dtype].itemsize, [dim.size for dim in tensor.tensor_shape.dim]
+    size = functools.reduce(operator.mul, shape, itemsize)
+    content = tensor.tensor_content
+    if not content and 0 < size < 1 << 31:
+        # TensorFlow's rule: a short list goes on with its last value, an empty one means zeros.
+        values = np.array(getattr(tensor, _VALUES.get(dtype, "int_val")))
+        store = NUMPY[dtype] if dtype != 19 else "<u2"  # halves are stored as bit patterns
+        content = values.astype(store).tobytes() or bytes(itemsize)
+        content += content[-itemsize:] * ((size - len(content)) // itemsize)
+    if len(content) != size or min(shape, default=0) < 0:
+        raise ValueError("a %s tensor of shape %s needs %d bytes of values and has %d" % (
+            NUMPY[dtype].name, shape, size, len(content)))
+    return content
+
+
+def array(tensor, dtype=0):
+    """The values of a TensorProto as a NumPy array [its shape]; arguments and errors: tensor_bytes."""
+    content = tensor_bytes(tensor, dtype)
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    return np.frombuffer(content, NUMPY[tensor.dtype or dtype]).reshape(shape)
+
+
 def read(kind, source):
     """A message of class `kind` from a file's path or from bytes.
 
     A file is merged field by field, so that at most one weight is held twice.
-    Raises FileNotFoundError (OSError) from the file system, and ValueError with the place for bytes that
-    are cut off or are no such message.
+    Raises FileNotFoundError (OSError) from the file system, and ValueError with the place for bytes
+    that are cut off or are no such message.
     """
     into = kind()
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -212,26 +255,24 @@ def _field_size(stream, size, source, kind):
         if tag >> 3 == 0 or wire in (3, 4, 6, 7):
             raise ValueError("%s is not a %s: no field starts at byte %d" % (
                 source, kind.DESCRIPTOR.name, start))
-        value, after = _varint(head, at) if wire in (0, 2) else (0, at + (8 if wire == 1 else 4))
+        number, after = _varint(head, at) if wire in (0, 2) else (0, at + (8 if wire == 1 else 4))
+        length = after + number if wire == 2 else after
     except IndexError:
-        after, value, wire = size, 1, 2
-    length = after + value if wire == 2 else after
+        length = size - start + 1
     if start + length > size:
-        raise ValueError("%s is cut off or no %s: the field at byte %d needs %d bytes, %d are there" % (
-            source, kind.DESCRIPTOR.name, start, length, size - start))
+        raise ValueError("%s is cut off, or is no %s: the field at byte %d is longer than the %d "
+                         "bytes that are left" % (source, kind.DESCRIPTOR.name, start, size - start))
     return length
 
 
 def _varint(data, at):
-    """(value, next position); IndexError past the end."""
+    """(value, next position) of a number in protobuf's encoding; IndexError past the end."""
     value = shift = 0
     while True:
         value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
+        if data[at - 1] < 0x80 or shift > 63:
             return value, at
-        if shift > 63:
-            raise ValueError("a number of more than ten bytes")
 
 
 def _merge_part(into, stream, start, end, source):
@@ -241,8 +282,13 @@ def _merge_part(into, stream, start, end, source):
 
 
 def _merge(into, data, source, start):
-    try:
-        into.MergeFromString(data)
-    except (message.DecodeError, RuntimeError) as error:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            into.MergeFromString(data)
+            error = caught[0].message if caught else None  # protobuf 3 only warns of a stray tag
+        except (message.DecodeError, RuntimeError) as raised:
+            error = raised
+    if error is not None:
         raise ValueError("%s is not a %s: the bytes from %d on cannot be read (%s)" % (
-            source, type(into).DESCRIPTOR.name, start, error)) from None
+            source, type(into).DESCRIPTOR.name, start, error))
