@@ -1,0 +1,83 @@
+"""Labels of a rendered scene in KITTI's terms, exact by construction; needs NumPy only.
+
+Camera frame: x right, y down, z forward, metres. rotation_y turns about y, 0 = facing right; alpha is
+rotation_y minus the angle atan2(x, z) of the ray to the object. Pixel centres lie at whole numbers.
+"""
+import numpy as np
+
+from .scene import HEIGHT, P2, WIDTH
+from .vehicles import catalogue
+
+
+def wrap(angle):
+    """To (-pi, pi]."""
+    return float(np.pi - (np.pi - angle) % (2 * np.pi))
+
+
+def world_vertices(vehicle):
+    """Corners of the vehicle's mesh without its mirrors, float64 [n, 3] in the world frame."""
+    points = solid_vertices(vehicle["style"]) * vehicle["scale"]
+    cos, sin = np.cos(vehicle["yaw"]), np.sin(vehicle["yaw"])
+    turned = np.stack([cos * points[:, 0] - sin * points[:, 1], sin * points[:, 0] + cos * points[:, 1], points[:, 2]], axis=1)
+    return turned + [vehicle["x"], vehicle["y"], vehicle["z"]]
+
+
+_SOLID = {}
+
+
+def solid_vertices(number):
+    if number not in _SOLID:
+        style = catalogue()[0][number]
+        _SOLID[number] = np.unique(np.round(style.position[style.boxed], 6), axis=0)
+    return _SOLID[number]
+
+
+def box_of(points, camera_height):
+    """(left, top, right, bottom) of world points in pixels, or None when one is less than 0.5 m ahead."""
+    if points[:, 1].min() < 0.5:
+        return None
+    u = P2[0, 0] * points[:, 0] / points[:, 1] + P2[0, 2]
+    v = P2[1, 1] * (camera_height - points[:, 2]) / points[:, 1] + P2[1, 2]
+    return float(u.min()), float(v.min()), float(u.max()), float(v.max())
+
+
+def objects(scene, buffer):
+    """KITTI labels of all vehicles of which at least one pixel shows, nearest first.
+
+    buffer: the IdBuffer of `Renderer.render(scene)`. Each dict has id, type, truncated (share of the silhouette's
+    area outside the image), occluded (0 at least 85 % of what lies inside the image is visible, 1 at least
+    40 %, 2 less), visible (that fraction), alpha, bbox [left, top, right, bottom] float pixels, tight around the
+    mesh and clipped to the image, dimensions [h, w, l] m, location [x, y, z] m (bottom centre, camera frame), rotation_y.
+    Mirrors count neither for dimensions nor for bbox.
+    """
+    counts = np.bincount(buffer.ids.ravel(), minlength=256) / buffer.supersample**2
+    height, width = (n // buffer.supersample for n in buffer.ids.shape)
+    found = []
+    for vehicle in scene["vehicles"]:
+        inside, total = buffer.areas.get(vehicle["id"], (0.0, 0.0))
+        seen = counts[vehicle["id"]]
+        box = box_of(world_vertices(vehicle), scene["camera"])
+        if box is None or seen < 1 or inside <= 0:
+            continue
+        left, top, right, bottom = box
+        bbox = [max(left, 0.0), max(top, 0.0), min(right, width - 1.0), min(bottom, height - 1.0)]
+        length, wide, high = np.array(catalogue()[0][vehicle["style"]].size) * vehicle["scale"]
+        location = [vehicle["x"], scene["camera"] - vehicle["z"], vehicle["y"]]
+        rotation = wrap(-vehicle["yaw"])
+        visible = float(min(seen / inside, 1.0))
+        found.append(dict(
+            id=vehicle["id"], type=vehicle["type"], truncated=float(np.clip(1 - inside / total, 0, 1)), occluded=0 if visible >= 0.85 else 1 if visible >= 0.4 else 2,
+            visible=visible, alpha=wrap(rotation - np.arctan2(location[0], location[2])), bbox=bbox, dimensions=[float(high), float(wide), float(length)],
+            location=[float(v) for v in location], rotation_y=rotation,
+        ))  # fmt: skip
+    return sorted(found, key=lambda label: label["location"][2])
+
+
+def label_line(label):
+    """One line of a KITTI label file."""
+    numbers = [label["alpha"], *label["bbox"], *label["dimensions"], *label["location"], label["rotation_y"]]
+    text = "%.4f %.2f %.2f %.2f %.2f %.4f %.4f %.4f %.4f %.4f %.4f %.4f" % tuple(numbers)
+    return "%s %.2f %d %s" % (label["type"], label["truncated"], label["occluded"], text)
+
+
+__all__ = ["HEIGHT", "P2", "WIDTH", "box_of", "label_line", "objects", "world_vertices", "wrap"]
