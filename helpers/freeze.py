@@ -26,29 +26,53 @@ def freeze(model, outputs=None):
     equal constants merged, nodes in an order in which every node follows its inputs.
     Raises ValueError for an output that the graph does not have (with the nearest names).
     """
-    graph_def, own_outputs, protected = _inference_graph(model)
+    graph_def, own_outputs, weights = variables_to_constants(model)
     outputs = list(outputs or own_outputs)
-    known = [node.name for node in graph_def.node]
-    for name in outputs:
-        if name not in known:
-            raise ValueError("no node %r in the graph of %r; did you mean %s?" % (name, model.name, " or ".join(
-                map(repr, difflib.get_close_matches(name, known, 3, 0.3))) or "one of %s" % own_outputs))
+    check_outputs(graph_def, outputs)
     # Each pass works in place: the graph holds all weights, and every copy costs 160 MB.
     bypass_identity(graph_def, outputs)
     strip_unused(graph_def, outputs)
     fold_constants(graph_def, outputs)
-    merge_equal_constants(graph_def, protected | set(outputs))
+    merge_equal_constants(graph_def, keep=weights)
     strip_unused(graph_def, outputs)
-    for node in graph_def.node:
-        node.device = ""
-        for key in [key for key in node.attr if key.startswith("_")]:
-            del node.attr[key]  # TensorFlow 2 leaves notes such as _output_shapes that no converter knows
+    clear_notes(graph_def)
     return graph_def
 
 
-def _inference_graph(model):
-    """(GraphDef with constants for variables, output node names, names of the weight constants)."""
+def check_outputs(graph_def, outputs):
+    """Raise ValueError, with the nearest names, for an output that is no node of the graph."""
+    known = [node.name for node in graph_def.node]
+    for name in outputs:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3, 0.3)
+            raise ValueError("no node %r in the graph%s" % (
+                name, "; did you mean %s?" % " or ".join(map(repr, near)) if near else ""))
+
+
+def variables_to_constants(model):
+    """The first step of freezing: the model's graph for inference, its variables replaced by their values.
+
+    Returns (GraphDef, names of the output nodes, set of the names of the weight constants).
+    """
     return _trace(model) if tf.__version__.startswith("2") else _rebuild(model)
+
+
+def unfrozen(model):
+    """The model's graph for inference with its variables still in it; only to look at, it holds no weights.
+
+    TensorFlow 1.13 and 2.x write a variable in different ways: VarHandleOp, or a Placeholder that the call fills.
+    """
+    if not tf.__version__.startswith("2"):
+        graph = tf.Graph()
+        with graph.as_default(), v1.Session(graph=graph):
+            keras.backend.set_learning_phase(0)
+            keras.models.clone_model(model)
+        return graph.as_graph_def()
+    graph_def = _concrete(model).as_graph_def()
+    for node in graph_def.node:
+        node.name = _unscoped(node.name, model)
+        node.input[:] = [_unscoped(name, model) for name in node.input]
+    return graph_def
 
 
 def _rebuild(model):
@@ -72,34 +96,25 @@ def _trace(model):
     reads it (`box3d/dense_1/MatMul/ReadVariableOp/resource`); here it keeps its own name (`dense_1/kernel`), as
     in TensorFlow 1, and the scope of the model is taken off every name.
     """
-    names = [tensor.name.split(":")[0] for tensor in model.inputs]
-    inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name)
-              for tensor, name in zip(model.inputs, names)]
-    call = tf.function(lambda *args: model(args[0] if len(args) == 1 else list(args), training=False))
-    graph = call.get_concrete_function(*inputs).graph
+    graph = _concrete(model)
     variables = {id(variable.handle): variable for variable in model.variables}
     handles = {inner.op.name: variables[id(outer)]
                for outer, inner in graph.captures if id(outer) in variables}
-
-    def rename(name):
-        mark, bare = ("^", name[1:]) if name.startswith("^") else ("", name)
-        return mark + (bare[len(model.name) + 1:] if bare.startswith(model.name + "/") else bare)
-
     result, constants, read = v1.GraphDef(), {}, {}
     traced = graph.as_graph_def()
     result.versions.CopyFrom(traced.versions)
     for node in traced.node:
         if node.op == "ReadVariableOp" and node.input[0] in handles:
             variable = handles[node.input[0]]
-            read[rename(node.name)] = name = variable.name.split(":")[0]
+            read[_unscoped(node.name, model)] = name = variable.name.split(":")[0]
             if name not in constants:
                 constants[name] = result.node.add()
                 constants[name].CopyFrom(constant_node(name, variable.numpy()))
         elif node.name not in handles:
             copy = result.node.add()
             copy.CopyFrom(node)
-            copy.name = rename(node.name)
-            copy.input[:] = [rename(name) for name in node.input]
+            copy.name = _unscoped(node.name, model)
+            copy.input[:] = [_unscoped(name, model) for name in node.input]
     for node in result.node:
         node.input[:] = [read.get(producer(name), name) for name in node.input
                          if not (name.startswith("^") and producer(name) in read)]
@@ -109,8 +124,21 @@ def _trace(model):
         operation = tensor.op
         while operation.type == "Identity":  # one that tf.function adds, one that Keras may add
             operation = operation.inputs[0].op
-        outputs.append(rename(operation.name))
+        outputs.append(_unscoped(operation.name, model))
     return result, outputs, set(constants)
+
+
+def _concrete(model):
+    """The graph of one traced call of the model."""
+    names = [tensor.name.split(":")[0] for tensor in model.inputs]
+    inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name) for tensor, name in zip(model.inputs, names)]
+    call = tf.function(lambda *args: model(args[0] if len(args) == 1 else list(args), training=False))
+    return call.get_concrete_function(*inputs).graph
+
+
+def _unscoped(name, model):
+    mark, bare = ("^", name[1:]) if name.startswith("^") else ("", name)
+    return mark + (bare[len(model.name) + 1:] if bare.startswith(model.name + "/") else bare)
 
 
 def producer(name):
@@ -191,6 +219,14 @@ def strip_unused(graph_def, outputs):
         if graph_def.node[i].name not in position:
             del graph_def.node[i]
     graph_def.node.sort(key=lambda node: position[node.name])
+
+
+def clear_notes(graph_def):
+    """Take off devices, and notes such as `_output_shapes` that no converter knows, in place."""
+    for node in graph_def.node:
+        node.device = ""
+        for key in [key for key in node.attr if key.startswith("_")]:
+            del node.attr[key]
 
 
 def topological(graph_def, outputs=None):

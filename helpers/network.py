@@ -5,6 +5,7 @@ to the mean box of the class), `orientation` (a unit vector for each of six angl
 (which bin). Every layer has an explicit name, so that TensorFlow 1.13 and 2.x build the same nodes.
 """
 import os
+import re
 
 import numpy as np
 
@@ -138,8 +139,9 @@ def _read_npz(path):
 def _read_h5(path, layers):
     """`<layer>/kernel` and `/bias` from a Keras weight file or whole-model file.
 
-    Keras numbers unnamed layers as it meets them (`dense_7` in one session is `dense_1` in another), so layers
-    that the file does not know by name are taken in the order of the file.
+    Keras numbers unnamed layers as they are made (`dense_7` in one session is `dense_1` in another). Where the names
+    are not this network's, its layers are taken in the order of their numbers: convolutions first, then the dense
+    layers of the dimension, orientation and confidence head, each hidden layer before its output.
     """
     import h5py
 
@@ -160,7 +162,14 @@ def _read_h5(path, layers):
                          % (path, len(stored), ", ".join(name for name, _ in stored), len(layers)))
     known = {layer.name for layer in layers}
     if not known.issuperset(name for name, _ in stored):
-        stored = [(layer.name, weights) for layer, (_, weights) in zip(layers, stored)]
+        def age(item):
+            name, kernel = item
+            parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+            return kernel.ndim != 4, "conf" in name, len(parts) > 1 or kernel.ndim == 4, parts
+
+        theirs = sorted(stored, key=lambda item: age((item[0], item[1]["kernel"])))
+        ours = sorted(((layer.name, layer.get_weights()[0]) for layer in layers), key=age)
+        stored = [(name, weights) for (name, _), (_, weights) in zip(ours, theirs)]
     return {"%s/%s" % (name, part): value for name, weights in stored for part, value in weights.items()}
 
 

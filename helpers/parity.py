@@ -46,7 +46,7 @@ class Parity:
     def __init__(self, errors, moved, lost, tolerance):
         self.errors, self.lost = errors, lost
         self.yaw_deg, self.dimension_m, self.distance_m = moved
-        worst = max(errors.values())
+        worst = np.max(list(errors.values()))
         if not np.isfinite(worst):
             self.verdict, self.why = "broken", "an output is not a number"
         elif worst <= tolerance:

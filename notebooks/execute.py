@@ -59,9 +59,8 @@ def _tags(cell):
 def _notebook(twin, keep):
     notebook = jupytext.read(str(twin), fmt="py:percent")
     notebook.cells = [cell for cell in notebook.cells if keep(_tags(cell))]
-    for i, cell in enumerate(notebook.cells):
-        # Stable ids keep a rebuilt notebook's diff to what changed (and old formats have none).
-        cell.pop("id", None)
+    for cell in notebook.cells:
+        cell.pop("id", None)  # random ones would make every rebuild a change
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("jupyter", None)

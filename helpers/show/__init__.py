@@ -2,9 +2,10 @@
 
 Each function returns a matplotlib Figure (`netron_view` an IFrame), so that a notebook shows it by naming it.
 """
-from .graph import census, graph, graph_before_after, nodes
+from .graphs import census, graph, graph_before_after, nodes
 from .live import netron_view
+from .overview import road
 from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene
 
-__all__ = ["boxes_on_scene", "census", "graph", "graph_before_after", "netron_view", "nodes", "scene_before_after"]
+__all__ = ["boxes_on_scene", "census", "graph", "graph_before_after", "netron_view", "nodes", "road", "scene_before_after"]

@@ -1,0 +1,195 @@
+"""The frozen graph: same names, ops and inputs on every TensorFlow, and Keras's numbers."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import freeze, network
+
+FIXTURES = Path(__file__).parent / "fixtures"
+VARIANTS = [(flat, pairs) for flat in ("flatten", "reshape") for pairs in (2, -1)]
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    made = {}
+    for variant in VARIANTS:
+        model = network.build(flat=variant[0], pairs=variant[1], width=16)
+        made[variant] = (model, freeze.freeze(model))
+    return made
+
+
+def structure(graph):
+    return {node.name: [node.op, sorted(node.input) if node.op == "AddN" else list(node.input)] for node in graph.node}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_numbers_are_those_of_keras(graphs, variant):
+    model, graph = graphs[variant]
+    images = network.preprocess(np.random.RandomState(0).randint(0, 255, (3, 224, 224, 3)))
+    for a, b in zip(model.predict(images), freeze.run(graph, images, batch=2)):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("pairs", [2, -1])
+def test_the_repaired_network_is_the_same_graph_on_every_tensorflow(graphs, pairs):
+    expected = json.loads((FIXTURES / ("frozen_reshape%s.json" % ("" if pairs == 2 else "_m1"))).read_text())
+    assert structure(graphs["reshape", pairs][1]) == expected
+
+
+def test_what_flatten_becomes_depends_on_tensorflow(graphs):
+    found = structure(graphs["flatten", 2][1])
+    chain = {name: value for name, value in found.items() if name.startswith("flatten_1/")}
+    assert chain["flatten_1/Reshape"][0] == "Reshape"
+    if freeze.tf.__version__.startswith("2"):
+        assert chain == {"flatten_1/Const": ["Const", []],
+                         "flatten_1/Reshape": ["Reshape", ["block5_pool/MaxPool", "flatten_1/Const"]]}
+    else:
+        assert {value[0] for value in chain.values()} == {"Const", "Shape", "StridedSlice", "Pack", "Reshape"}
+
+
+def test_no_trace_of_training_is_left(graphs):
+    graph = graphs["reshape", 2][1]
+    ops = {node.op for node in graph.node}
+    assert not ops & {"Identity", "VariableV2", "VarHandleOp", "ReadVariableOp", "NoOp", "Assign", "RandomUniform"}
+    assert not any(node.device or any(key.startswith("_") for key in node.attr) for node in graph.node)
+
+
+def test_every_node_follows_its_inputs(graphs):
+    for _, graph in graphs.values():
+        seen = set()
+        for node in graph.node:
+            assert seen.issuperset(freeze.producer(name) for name in node.input), node.name
+            seen.add(node.name)
+
+
+def test_freezing_twice_gives_the_same_bytes(graphs):
+    model, graph = graphs["reshape", 2]
+    again = freeze.freeze(model)
+    assert [node.name for node in again.node] == [node.name for node in graph.node]
+    assert all(a == b for a, b in zip(again.node, graph.node))
+
+
+def test_the_model_can_still_be_used_and_trained_afterwards(graphs):
+    model, _ = graphs["reshape", 2]
+    assert np.isfinite(model.predict(np.zeros((1, 224, 224, 3), "f"))[0]).all()
+    assert model.trainable_weights
+
+
+def test_an_unknown_output_is_answered_with_the_nearest(graphs):
+    with pytest.raises(ValueError, match="did you mean 'orientation/l2_normalize'"):
+        freeze.freeze(graphs["reshape", 2][0], ["orientation/l2_normalise"])
+
+
+def test_one_head_alone(graphs):
+    model, _ = graphs["reshape", 2]
+    names = [node.name for node in freeze.freeze(model, ["confidence/Softmax"]).node]
+    assert "confidence/Softmax" in names and not [name for name in names if name.startswith(("orientation", "dense_1"))]
+
+
+def test_other_peoples_models_freeze_too():
+    layers = network.keras.layers
+    x = inputs = layers.Input((16, 16, 3), name="picture")
+    x = layers.Conv2D(4, 3, strides=2, name="c")(x)
+    x = layers.ReLU(name="r")(x)
+    x = layers.GlobalAveragePooling2D(name="g")(x)
+    model = network.keras.models.Model(inputs, layers.Dense(2, name="d")(x), name="theirs")
+    graph = freeze.freeze(model)
+    ops = {node.name: node.op for node in graph.node}
+    assert ops["picture"] == "Placeholder" and ops["d/BiasAdd"] == "BiasAdd"
+
+
+def graph_of(*nodes):
+    graph = freeze.v1.GraphDef()
+    for name, op, inputs in nodes:
+        graph.node.add(name=name, op=op).input.extend(inputs)
+    return graph
+
+
+def test_constants_fold_and_merge():
+    with freeze.tf.Graph().as_default() as graph:
+        x = freeze.v1.placeholder(freeze.tf.float32, [None, 4], name="x")
+        two, also_two = freeze.tf.constant(2.0, name="two"), freeze.tf.constant(2.0, name="also_two")
+        three = freeze.tf.constant(3.0, name="three")
+        freeze.tf.add(x * freeze.tf.add(two, three, name="five"), also_two * two, name="out")
+    graph_def = graph.as_graph_def()
+    freeze.fold_constants(graph_def, ["out"])
+    freeze.merge_equal_constants(graph_def)
+    freeze.strip_unused(graph_def, ["out"])
+    constants = {node.name: float(freeze.tf.make_ndarray(node.attr["value"].tensor))
+                 for node in graph_def.node if node.op == "Const"}
+    assert sorted(constants.values()) == [4.0, 5.0]
+    assert constants["five"] == 5.0
+
+
+def test_equal_weights_are_not_merged():
+    values = [freeze.constant_node(name, np.zeros(3, "f")) for name in ("a/bias", "b/bias", "c", "d")]
+    graph = freeze.v1.GraphDef()
+    graph.node.extend(values)
+    graph.node.add(name="out", op="AddN").input.extend(["a/bias", "b/bias", "c", "d"])
+    freeze.merge_equal_constants(graph, keep={"a/bias", "b/bias"})
+    assert list(graph.node[-1].input) == ["a/bias", "b/bias", "c", "c"]
+
+
+def test_constants_of_other_types_or_shapes_are_not_merged():
+    graph = freeze.v1.GraphDef()
+    for name, value in (("a", np.zeros(1, "f")), ("b", np.zeros(1, "i4")), ("c", np.zeros((1, 1), "f"))):
+        graph.node.extend([freeze.constant_node(name, value)])
+    graph.node.add(name="out", op="Any").input.extend("abc")
+    freeze.merge_equal_constants(graph)
+    assert list(graph.node[-1].input) == ["a", "b", "c"]
+
+
+def test_chains_of_identities_are_bypassed():
+    graph = graph_of(("x", "Placeholder", []), ("i", "Identity", ["x"]), ("j", "Identity", ["i:0"]),
+                     ("y", "Relu", ["j"]), ("out", "Identity", ["y"]))
+    freeze.bypass_identity(graph, keep=["out"])
+    freeze.strip_unused(graph, ["out"])
+    assert structure(graph) == {"x": ["Placeholder", []], "y": ["Relu", ["x"]], "out": ["Identity", ["y"]]}
+
+
+def test_a_cycle_is_named():
+    with pytest.raises(ValueError, match="cycle through '[ab]' and '[ab]'"):
+        freeze.topological(graph_of(("a", "Relu", ["b"]), ("b", "Relu", ["a"])))
+
+
+def test_a_missing_node_is_named():
+    with pytest.raises(ValueError, match="'b' is read by 'a'"):
+        freeze.topological(graph_of(("a", "Relu", ["b"])))
+
+
+@pytest.mark.parametrize("value", [np.float32(1e-12), np.arange(6, dtype="i4").reshape(2, 3), np.zeros((0, 3), "f"),
+                                   np.arange(1000, dtype="f").reshape(10, 100), np.array([True, False])])
+def test_constants_keep_type_shape_and_value(value):
+    node = freeze.constant_node("c", value)
+    found = freeze.tf.make_ndarray(node.attr["value"].tensor)
+    assert found.dtype == value.dtype and found.shape == value.shape
+    np.testing.assert_array_equal(found, value)
+
+
+def test_save_and_load(graphs, tmp_path):
+    graph = graphs["reshape", 2][1]
+    path = freeze.save(graph, tmp_path / "g.pb", text=True, made_by="test")
+    assert structure(freeze.load(path)) == structure(graph)
+    assert "leaky_re_lu_2/LeakyRelu" in (tmp_path / "g.pbtxt").read_text()
+    assert json.loads((tmp_path / "g.pb.json").read_text())["made_by"] == "test"
+
+
+def test_what_is_no_graph_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        freeze.load(tmp_path / "none.pb")
+    for data in (b"", b"no graph at all, only text", b"\xff" * 100):
+        (tmp_path / "bad.pb").write_bytes(data)
+        with pytest.raises(ValueError, match="bad.pb"):
+            freeze.load(tmp_path / "bad.pb")
+
+
+def test_the_cached_graph_is_made_once_and_again_when_stale(tmp_path, monkeypatch):
+    monkeypatch.setattr(freeze.artifacts, "BUILD", tmp_path)
+    path = freeze.box3d(flat="flatten", pairs=-1, width=16)
+    assert path.name == "box3d_flatten_m1_w16.pb"
+    first = path.stat().st_mtime_ns
+    assert freeze.box3d(flat="flatten", pairs=-1, width=16).stat().st_mtime_ns == first
+    path.write_bytes(b"cut short")
+    assert len(freeze.load(freeze.box3d(flat="flatten", pairs=-1, width=16)).node) > 100

@@ -1,0 +1,92 @@
+"""The gate lets equal through, tells close from broken, and speaks in degrees and metres."""
+import numpy as np
+import pytest
+
+from helpers import boxes, parity, scenes
+
+P = np.array([[721.5377, 0, 609.5593, 0], [0, 721.5377, 172.854, 0], [0, 0, 1, 0.0]])
+
+
+@pytest.fixture
+def street(monkeypatch):
+    """Two scenes of three cars and one, and the heads of a network that is right about them."""
+    monkeypatch.setattr(scenes, "_means", lambda: {"Car": [1.5, 1.6, 4.0]})
+    made, heads = [], []
+    for count in (3, 1):
+        z = np.linspace(12, 25, count)
+        location = np.column_stack([np.linspace(-4, 4, count), np.full(count, 1.65), z])
+        dimensions = np.tile([1.5, 1.65, 4.2], (count, 1))
+        yaw = np.linspace(-1.2, 2.5, count)
+        thing = boxes.Boxes(dimensions, location, yaw, yaw * 0, yaw * 0, yaw * 0, yaw == yaw, ("",) * count)
+        bbox = boxes.bounds(thing, P)
+        alpha = boxes.wrap(yaw - boxes.ray_angle(bbox, P))
+        objects = scenes.Objects(("Car",) * count, z * 0, (z * 0).astype(int), bbox, dimensions, location, yaw, alpha)
+        made.append(scenes.Scene("s", np.zeros((375, 1242, 3), np.uint8), P, objects))
+        heads.append(boxes.encode(dimensions, alpha, scenes.mean_dimensions(objects.kind)))
+    return made, {name: np.concatenate([part[name] for part in heads]) for name in heads[0]}
+
+
+def test_place_finds_the_boxes_scene_by_scene(street):
+    made, heads = street
+    for scene, found in zip(made, parity.place(heads, made)):
+        np.testing.assert_allclose(found.location, scene.objects.location, atol=0.05)
+
+
+def test_place_wants_one_crop_per_object(street):
+    made, heads = street
+    with pytest.raises(ValueError, match="4 crops.*3 objects"):
+        parity.place(heads, made[:1])
+
+
+def test_the_same_is_equal(street):
+    made, heads = street
+    found = parity.compare(heads, heads, made)
+    assert found.verdict == "equal" and found.check() is found and found.yaw_deg.max() == 0
+
+
+def test_a_little_off_is_close_and_says_how_much(street):
+    made, heads = street
+    other = dict(heads, dimension=heads["dimension"] + 0.01)
+    found = parity.compare(heads, other, made)
+    assert found.verdict == "close" and found.errors["dimension"] == pytest.approx(0.01, rel=1e-3)
+    assert 0 < found.distance_m.max() < 0.1
+    found.check("equal", "close")
+    with pytest.raises(ValueError, match="parity is close.*degrees"):
+        found.check()
+
+
+def test_boxes_turned_round_are_broken(street):
+    made, heads = street
+    other = dict(heads, orientation=-heads["orientation"])
+    found = parity.compare(heads, other, made)
+    assert found.verdict == "broken" and found.yaw_deg.max() > 90
+    assert "degrees" in found.why
+
+
+def test_not_a_number_is_broken(street):
+    made, heads = street
+    other = dict(heads, orientation=np.full_like(heads["orientation"], np.nan))
+    found = parity.compare(heads, other, made)
+    assert found.verdict == "broken" and "not a number" in found.why
+
+
+def test_without_scenes_only_numbers_count(street):
+    _, heads = street
+    other = dict(heads, dimension=heads["dimension"] + 0.01)
+    assert parity.compare(heads, heads).verdict == "equal"
+    assert parity.compare(heads, other).verdict == "broken"
+    assert parity.compare(heads, other, tolerance=0.02).verdict == "equal"
+
+
+def test_missing_heads_and_other_shapes_are_refused(street):
+    _, heads = street
+    with pytest.raises(ValueError, match="no head 'confidence'"):
+        parity.compare(heads, {name: heads[name] for name in ("dimension", "orientation")})
+    with pytest.raises(ValueError, match="'dimension' has shape"):
+        parity.compare(heads, dict(heads, dimension=heads["dimension"][:2]))
+
+
+def test_it_prints_and_shows(street):
+    made, heads = street
+    found = parity.compare(heads, heads, made)
+    assert "equal" in str(found) and "degrees" in str(found) and "<table>" in found._repr_html_()

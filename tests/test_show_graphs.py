@@ -1,0 +1,106 @@
+"""Slices hold the right nodes, and their pictures show them."""
+import matplotlib
+
+matplotlib.use("Agg")
+import pytest  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from helpers import freeze, show  # noqa: E402
+from helpers.show import graphs as pictures  # noqa: E402
+from helpers.show.graphs import Node, select  # noqa: E402
+
+CHAIN = [Node("x", "Placeholder", [], ""), Node("a/y", "Const", [], "2"), Node("a", "Mul", ["x", "a/y"], ""),
+         Node("ab", "Relu", ["a"], ""), Node("b/z", "Add", ["ab", "a/y"], ""), Node("out", "Relu", ["b/z"], "")]
+
+
+def graph_def(nodes=CHAIN):
+    graph = freeze.v1.GraphDef()
+    for node in nodes:
+        graph.node.add(name=node.name, op="Any" if node.op == "Const" else node.op).input.extend(node.inputs)
+    return graph
+
+
+def texts(figure):
+    return {text.get_text() for text in figure.findobj(matplotlib.text.Text)} - {""}
+
+
+def names(found):
+    return {node.name for node in found}
+
+
+def test_a_namespace_is_the_node_and_all_below_it_and_nothing_that_begins_alike():
+    assert names(select(CHAIN, "a", 0)[1]) == {"a", "a/y"}
+
+
+def test_patterns_and_lists():
+    assert names(select(CHAIN, ["*/z", "out"], 0)[1]) == {"b/z", "out"}
+
+
+def test_reach_goes_both_ways():
+    assert names(select(CHAIN, "ab", 1)[1]) == {"a", "ab", "b/z"}
+    assert names(select(CHAIN, "ab", 2)[1]) == {"x", "a/y", "a", "ab", "b/z", "out"}
+
+
+def test_a_shared_constant_is_no_road():
+    assert "b/z" not in names(select(CHAIN, "a", 1)[1])
+
+
+def test_nothing_found_names_the_nearest():
+    with pytest.raises(ValueError, match="did you mean b/z"):
+        select(CHAIN, "b/x")
+
+
+def test_a_picture_names_its_nodes_and_fits_the_page():
+    figure = show.graph(graph_def(), "a", mark={"out": "trouble"}, reach=3, title="a slice")
+    assert isinstance(figure, Figure)
+    assert {"Mul", "a/y", "out", "a slice"} <= texts(figure)
+    assert figure.get_size_inches()[0] <= 12.01
+
+
+def test_constants_can_be_left_out():
+    graph = freeze.v1.GraphDef()
+    graph.node.extend([freeze.constant_node("c", 2.0)])
+    graph.node.add(name="r", op="Relu").input.extend(["c"])
+    assert "Const" in texts(show.graph(graph, "r")) and "2" in texts(show.graph(graph, "r"))
+    assert "Const" not in texts(show.graph(graph, "r", constants=False))
+
+
+def test_before_and_after_colour_what_changed():
+    after = [node if node.name != "ab" else Node("ab", "Plugin", ["a"], "") for node in CHAIN]
+    figure = show.graph_before_after(graph_def(), graph_def(after), "ab")
+    edges = [patch.get_edgecolor() for axes in figure.axes for patch in axes.patches]
+    to_rgba = matplotlib.colors.to_rgba
+    assert edges.count(to_rgba(pictures.COLOURS["gone"][1])) == 1
+    assert edges.count(to_rgba(pictures.COLOURS["new"][1])) == 1
+    assert "before" in texts(figure) and "after" in texts(figure)
+
+
+def test_a_graph_with_a_cycle_is_still_drawn():
+    nodes = [Node("a", "Merge", ["b"], ""), Node("b", "Next", ["a"], "")]
+    assert {"Merge", "Next"} <= texts(show.graph(graph_def(nodes), "a"))
+
+
+def test_a_graph_of_one_node_is_drawn():
+    assert "Relu" in texts(show.graph(graph_def([Node("one", "Relu", [], "")]), "one"))
+
+
+def test_a_census_counts_and_marks():
+    figure = show.census(graph_def(), {"Relu", "Mul", "Any", "Add"})
+    labels = {tick.get_text(): tick.get_fontweight() for tick in figure.axes[0].get_yticklabels()}
+    assert labels["Placeholder"] == "bold" and labels["Relu"] == "normal"
+
+
+def test_onnx_and_uff_are_read_too():
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("LeakyRelu", ["x"], ["y"], name="act", alpha=0.1), helper.make_node("Relu", ["y"], ["z"])]
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1])
+    found = show.nodes(helper.make_model(helper.make_graph(nodes, "g", [value("x")], [value("z")])))
+    assert [(node.name, node.op, node.inputs) for node in found] == [
+        ("x", "Input", []), ("act", "LeakyRelu", ["x"]), ("z", "Relu", ["act"])]
+    assert found[1].note == "alpha = 0.1"
+
+
+def test_what_is_no_graph_is_refused():
+    with pytest.raises(TypeError, match="no picture of a list"):
+        show.nodes([])
