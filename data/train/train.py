@@ -1,8 +1,8 @@
 """Train the network on rendered crops, prune it, and write the arrays that Keras loads.
 
-    python -m data.train.train --crops TRAIN --held-out HELD_OUT --out OUT --seconds 400
+    python -m data.train.train --crops CROPS --out OUT --seconds 400
 
-Both folders are those that data/render/crops.py writes, from seeds that do not overlap. Writes
+CROPS is what data/train/prepare.py wrote: CROPS/train and CROPS/held_out. Writes
 weights.npz (float16), dimensions.json (class means of the training labels), figures.json and
 log.txt to OUT. The length of training follows from --seconds and the speed measured over the first
 steps; --steps sets it directly, which repeats a run (to rounding: a GPU's sums are not ordered).
@@ -21,10 +21,10 @@ from PIL import Image
 
 from helpers import boxes
 
-from . import read
 from .crops import Crops, loss
 from .figures import figures
 from .model import SCALE, Box3D, compact, export, load
+from .prepare import read
 from .prune import Pruner
 
 
@@ -32,7 +32,6 @@ def main(argv=None):
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--crops", required=True)
-    parser.add_argument("--held-out", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--seconds", type=float, default=400, help="all of it, loading included")
     parser.add_argument("--steps", type=int, help="instead of as many as --seconds allow")
@@ -51,7 +50,7 @@ def main(argv=None):
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(args.seed)
-    train, held_out = read.read(args.crops), read.read(args.held_out)
+    train, held_out = read(Path(args.crops) / "train"), read(Path(args.crops) / "held_out")
     shared = set(train.seed.tolist()) & set(held_out.seed.tolist())
     if shared:
         raise ValueError("%d scenes are in both folders, such as seed %d"
@@ -60,8 +59,7 @@ def main(argv=None):
              for kind in sorted(set(train.kind.tolist()))}
     (out / "dimensions.json").write_text(json.dumps(means, indent=1) + "\n")
     mean = np.array([means[kind] for kind in train.kind.tolist()])
-    crops = Crops(torch.from_numpy(train.images), train.region, train.bbox, train.dimensions - mean,
-                  train.yaw, train.P, train.size, device)
+    crops = as_crops(train, slice(None), device, mean)
     log("%d crops of %d scenes to train, %d held out, on %s"
         % (len(crops), len(set(train.seed.tolist())), len(held_out.kind),
            torch.cuda.get_device_name() if device == "cuda" else platform.processor()))
@@ -73,9 +71,13 @@ def main(argv=None):
     np.savez_compressed(str(out / "weights.npz"), **stored)
     size = (out / "weights.npz").stat().st_size
     log("wrote weights.npz, %.2f MiB" % (size / 2 ** 20))
+    before, _ = evaluate(arrays, held_out, means, args, device)
+    after, yaw = evaluate(stored, held_out, means, args, device)
+    reached = {"float32": before, "stored": after}
     fixture(held_out, out / "heldout")
-    reached = {"float32": evaluate(arrays, held_out, means, args, device),
-               "stored": evaluate(stored, held_out, means, args, device)}
+    worst = np.argsort(-yaw)[:40]
+    sheet(held_out, worst, out / "worst.jpg")
+    log("worst yaw errors, degrees: %s" % " ".join("%.0f" % degrees for degrees in yaw[worst]))
     record = {
         "held_out": reached["stored"],
         "held_out_before_rounding": reached["float32"],
@@ -163,14 +165,12 @@ def schedule(step, progress, warm=200):
 
 
 def evaluate(arrays, held_out, means, args, device):
-    """Run stored arrays in the plain network on held-out crops; the figures the issue asks for."""
+    """Run arrays as stored, in the plain network: figures, and each yaw's error in degrees."""
     model = load(arrays, args.width, args.side).to(device)
-    pictures = Crops(torch.from_numpy(held_out.images), held_out.region, held_out.bbox,
-                     np.zeros_like(held_out.dimensions), held_out.yaw, held_out.P, held_out.size,
-                     device)
+    crops = as_crops(held_out, np.arange(len(held_out.kind)), device)
     parts = []
-    for index in torch.arange(len(pictures), device=device).split(128):
-        x, _, _ = pictures.batch(index, args.side, augment=False)
+    for index in torch.arange(len(crops), device=device).split(128):
+        x, _, _ = crops.batch(index, args.side, augment=False)
         with torch.no_grad():
             dimension, orientation, logits = model(x * SCALE)
         parts.append([dimension, orientation, logits.softmax(1)])
@@ -178,11 +178,12 @@ def evaluate(arrays, held_out, means, args, device):
     heads = dict(zip(("dimension", "orientation", "confidence"), heads))
     mean = np.array([means[kind] for kind in held_out.kind.tolist()])
     found = boxes.estimate(heads, held_out.bbox, held_out.P, mean, held_out.size)
-    return figures(boxes.measure(found, held_out),
-                   (held_out.occluded == 0) & (held_out.truncated == 0))
+    error = boxes.measure(found, held_out)
+    clear = (held_out.occluded == 0) & (held_out.truncated == 0)
+    return figures(error, clear), error["yaw_deg"]
 
 
-def fixture(held_out, folder, count=64, columns=8):
+def fixture(held_out, folder, count=64):
     """Some held-out crops as one JPEG sheet, with their labels and camera, for tests and INT8."""
     folder.mkdir(exist_ok=True)
     chosen = np.random.RandomState(0).permutation(len(held_out.kind))[:count]
@@ -190,17 +191,29 @@ def fixture(held_out, folder, count=64, columns=8):
     for i in chosen:
         numbers = np.concatenate([[held_out.alpha[i]], held_out.bbox[i], held_out.dimensions[i],
                                   held_out.location[i], [held_out.yaw[i]]])
-        rows.append("%s %.2f %d %s" % (held_out.kind[i], held_out.truncated[i], held_out.occluded[i],
-                                       " ".join("%.4f" % number for number in numbers)))
+        rows.append("%s %.2f %d %s" % (held_out.kind[i], held_out.truncated[i],
+                                       held_out.occluded[i], " ".join(map("%.4f".__mod__, numbers))))
     (folder / "labels.txt").write_text("\n".join(rows) + "\n")
-    (folder / "calib.txt").write_text("P2: %s\n" % " ".join(map(repr, held_out.P[0].ravel().tolist())))
-    pictures = Crops(torch.from_numpy(held_out.images[chosen]), held_out.region[chosen],
-                     held_out.bbox[chosen], held_out.dimensions[chosen], held_out.yaw[chosen],
-                     held_out.P[chosen], held_out.size, "cpu")
-    tiles = pictures.pictures(224)
-    sheet = tiles.reshape(count // columns, columns, 224, 224, 3).swapaxes(1, 2)
-    sheet = sheet.reshape(count // columns * 224, columns * 224, 3)
-    Image.fromarray(sheet).save(str(folder / "crops.jpg"), quality=92, subsampling=0)
+    camera = " ".join(map(repr, held_out.P[0].ravel().tolist()))
+    (folder / "calib.txt").write_text("P2: %s\n" % camera)
+    sheet(held_out, chosen, folder / "crops.jpg")
+
+
+def sheet(labelled, chosen, path, columns=8):
+    """Crops side by side in one JPEG; its blocks end where the crops do."""
+    rows = -(-len(chosen) // columns)
+    tiles = np.zeros((rows * columns, 224, 224, 3), np.uint8)
+    tiles[:len(chosen)] = as_crops(labelled, chosen, "cpu").pictures(224)
+    tiles = tiles.reshape(rows, columns, 224, 224, 3).swapaxes(1, 2)
+    whole = Image.fromarray(tiles.reshape(rows * 224, columns * 224, 3))
+    whole.save(str(path), quality=92, subsampling=0)
+
+
+def as_crops(labelled, chosen, device, mean=0):
+    """The `chosen` of what `prepare.read` gives, on the device."""
+    return Crops(torch.from_numpy(labelled.images[chosen]), labelled.region[chosen],
+                 labelled.bbox[chosen], labelled.dimensions[chosen] - mean, labelled.yaw[chosen],
+                 labelled.P[chosen], labelled.size, device)
 
 
 def synchronize(device):

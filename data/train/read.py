@@ -1,1 +1,0 @@
-"""The folder that data/render/crops.py writes, as arrays."""
