@@ -26,6 +26,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from helpers import artifacts  # noqa: E402
 
 TEXT = HERE / "text"
+FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
 CELL_TIMEOUT = 600  # a slow board is no error; a hang is
 
 
@@ -77,6 +78,16 @@ def fingerprint(notebook):
     return hashlib.sha256("\n@\n".join(code).encode("utf-8")).hexdigest()
 
 
+def unproven(notebook):
+    """Number of the first exercise whose check, in an executed notebook, did not say that it is right; else ""."""
+    for cell in notebook.cells:
+        for number in re.findall(r"exercises\.check\(\s*\"([\d.]+)\"", cell.source if cell.cell_type == "code" else ""):
+            said = "".join(output.get("text", "") for output in cell.outputs)
+            if "Exercise %s is right" % number not in said:
+                return number
+    return ""
+
+
 class Client(NotebookClient):
     """Tells which cell it is at."""
 
@@ -107,7 +118,7 @@ def execute(notebook, name):
             cell_started = time.time()
             try:
                 client.execute_cell(cell, index)
-            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            except FAILED as error:
                 print("\n%s stopped in code cell %d of %d:\n\n%s\n\n%s"
                       % (name, done + 1, total, cell.source, _plain(str(error)).strip()[-3000:]), flush=True)
                 raise
@@ -178,6 +189,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", nargs="*", help="numbers, such as 03; all without")
     parser.add_argument("--store", action="store_true", help="replace the stored notebooks, and build the solutions")
+    parser.add_argument("--solutions", action="store_true", help="run the solutions too, and see that their checks pass")
     arguments = parser.parse_args()
     out = artifacts.BUILD / "notebooks"
     rows, chosen = [], twins(arguments.notebook)
@@ -190,16 +202,26 @@ def main():
         notebook = learner(twin)
         try:
             seconds, slowest = execute(notebook, twin.stem)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError):
+        except FAILED:
             return 1
         page(notebook, out / (twin.stem + ".html"), twin.stem.replace("_", " "))
         artifacts.write(out / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
         if arguments.store:
             store(notebook, HERE / (twin.stem + ".ipynb"))
+        if arguments.store or arguments.solutions:
             solved = solution(twin)
             if solved is not None:
-                execute(solved, twin.stem + " (solutions)")
-                store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
+                print("%s, solutions" % twin.stem, flush=True)
+                try:
+                    execute(solved, twin.stem)
+                except FAILED:
+                    return 1
+                wrong = unproven(solved)
+                if wrong:
+                    print("the solution of exercise %s in %s does not pass its check" % (wrong, twin.stem))
+                    return 1
+                if arguments.store:
+                    store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
         real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
         rows.append((twin.stem, seconds, real))
     print("\n%-36s %7s  %s" % ("notebook", "minutes", "real on this machine"))

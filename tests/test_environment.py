@@ -1,0 +1,66 @@
+"""Versions stand in one place; whatever else names one agrees with it."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PIN = re.compile(r"^([\w.-]+)==([\w.]+)(?:\s*;\s*(.*))?$")
+
+
+def pins(name):
+    """{package: {marker or "": version}} of a pins file."""
+    found = {}
+    for line in (ROOT / "requirements" / (name + ".txt")).read_text().splitlines():
+        if line and not line.startswith("#"):
+            package, version, marker = PIN.match(line).groups()
+            found.setdefault(package.lower().replace("_", "-"), {})[marker or ""] = version
+    return found
+
+
+def test_conda_takes_its_versions_from_the_pins():
+    current = pins("current")
+    lines = [line.strip()[2:] for line in (ROOT / "environment.yml").read_text().splitlines() if line.strip().startswith("- ")]
+    named = [PIN.match(line).groups() for line in lines if "==" in line and PIN.match(line)]
+    assert len(named) > 10
+    for package, version, _ in named:
+        assert version in current[package].values(), "%s %s" % (package, version)
+    words = " ".join(lines)
+    for package in ("jupyterlab", "tensorflow", "matplotlib", "netron", "pycuda", "tensorrt"):
+        assert package in words
+
+
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current"])
+def test_every_wanted_package_is_pinned(name):
+    wanted = [re.split(r"[=<>!; ]", line)[0].lower().replace("_", "-")
+              for line in (ROOT / "requirements" / (name + ".in")).read_text().splitlines()
+              if line and not line.startswith("#")]
+    assert not set(wanted) - set(pins(name))
+
+
+def test_the_article_s_stack_has_the_article_s_tensorflow():
+    assert set(pins("jetpack4")["tensorflow"].values()) == {"1.13.1"}
+
+
+def test_no_pin_is_an_address():
+    for path in (ROOT / "requirements").glob("*.txt"):
+        assert "://" not in path.read_text() and "@" not in path.read_text(), path.name
+
+
+def test_this_environment_is_what_the_pins_say():
+    """The tests themselves run on pinned versions, or their results are about something else."""
+    stack = {(3, 6): "jetpack4", (3, 8): "jetpack5"}.get(sys.version_info[:2], "current")
+    installed = dict(line.lower().replace("_", "-").split("==") for line in subprocess.check_output(
+        [sys.executable, "-m", "pip", "freeze", "--disable-pip-version-check"],
+        stderr=subprocess.DEVNULL).decode().splitlines() if "==" in line)
+    known = pins(stack)
+    for package in ("numpy", "protobuf", "onnx", "nbclient", "jupytext", "matplotlib"):
+        assert installed[package] in known[package].values(), package
+
+
+def test_helpers_import_is_instant():
+    code = "import time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"
+    best = min(float(subprocess.check_output([sys.executable, "-c", code], cwd=str(ROOT))) for _ in range(3))
+    assert best < 0.05

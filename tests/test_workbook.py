@@ -1,0 +1,199 @@
+"""The launcher: chooses a stack, makes and repairs an environment, and says in a sentence what is wrong."""
+import errno
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+import workbook  # noqa: E402
+
+INFO = dict(version=(3, 11, 4), machine="x86_64", venv=True, bits=64, base=sys.executable, python="python",
+            stack="current", jetson=False)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """An empty checkout with one small stack, and a record of the commands that would have been run."""
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "current.txt").write_text("# pins\nsix==1.17.0\nh5py==3.14.0 ; sys_platform == 'linux'\n")
+    monkeypatch.setattr(workbook, "ROOT", str(tmp_path))
+    monkeypatch.setattr(workbook, "VENVS", str(tmp_path / ".venv"))
+    monkeypatch.setattr(workbook, "inspect", lambda python: dict(INFO, python=python))
+    installed = []
+    monkeypatch.setattr(workbook, "pip", lambda python, folder, arguments, count=0: installed.append(arguments))
+    return tmp_path, installed
+
+
+def test_an_environment_is_made_once(checkout):
+    _, installed = checkout
+    python = workbook.environment("python")
+    assert subprocess.call([python, "-c", "pass"]) == 0
+    assert installed[-1][0] == "--no-deps" and len(installed) == 1
+    assert workbook.environment("python") == python and len(installed) == 1
+
+
+def test_other_pins_are_installed_into_the_same_environment(checkout):
+    root, installed = checkout
+    workbook.environment("python")
+    (root / "requirements" / "current.txt").write_text("six==1.16.0\n")
+    workbook.environment("python")
+    assert len(installed) == 2
+
+
+def test_an_interrupted_set_up_is_taken_up_again(checkout, monkeypatch):
+    _, installed = checkout
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workbook, "pip", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            workbook.environment("python")
+    assert not installed
+    workbook.environment("python")
+    assert len(installed) == 1
+
+
+def test_a_broken_environment_is_made_anew(checkout):
+    root, installed = checkout
+    python = Path(workbook.environment("python"))
+    python.unlink()
+    python.write_text("#!/bin/false\n")
+    assert subprocess.call([workbook.environment("python"), "-c", "import pip"]) == 0
+    assert len(installed) == 2
+
+
+def test_a_full_disk_is_said_before_anything_is_made(checkout, monkeypatch):
+    root, _ = checkout
+    monkeypatch.setattr(workbook.shutil, "disk_usage", lambda path: workbook.shutil._ntuple_diskusage(9e9, 8e9, 1e9))
+    with pytest.raises(workbook.Stop, match="only 1.0 GB of disk are free"):
+        workbook.environment("python")
+    assert not (root / ".venv").exists()
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(version=(3, 9, 1), stack=None), "3.9.1 has no tested stack"),
+    (dict(version=(2, 7, 18), stack=None), "3.6, 3.8 and 3.10 to 3.13"),
+    (dict(bits=32), "32-bit"),
+    (dict(venv=False), "sudo apt install python3.11-venv"),
+])
+def test_an_interpreter_that_will_not_do_is_refused_with_what_to_do(changes, words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["workbook.py", "run"])
+    with pytest.raises(workbook.Stop, match=words):
+        workbook.check(dict(INFO, **changes))
+
+
+@pytest.mark.parametrize("version, stack", [((3, 6), "jetpack4"), ((3, 8), "jetpack5"), ((3, 10), "current"),
+                                            ((3, 13), "current"), ((3, 7), None), ((3, 14), None)])
+def test_each_python_has_its_stack(version, stack):
+    assert workbook.STACKS.get(version) == stack
+
+
+def test_what_is_no_python_is_said():
+    with pytest.raises(workbook.Stop, match="--python PATH"):
+        workbook.inspect(str(ROOT / "no_such_python"))
+    with pytest.raises(workbook.Stop, match="--python PATH"):
+        workbook.inspect("false" if os.name != "nt" else "where")
+
+
+def test_this_python_is_understood():
+    info = workbook.inspect(sys.executable)
+    assert info["version"][:2] == sys.version_info[:2] and info["bits"] == 64
+
+
+FAKE_PIP = """import sys
+print("Collecting six==1.17.0")
+print(%r)
+sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize("output, words", [
+    ("WARNING: Retrying: NewConnectionError: Temporary failure in name resolution", "package index cannot be reached"),
+    ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk became full"),
+    ("ERROR: No matching distribution found for six==1.17.0", "No matching distribution found for six"),
+])
+def test_pip_s_failures_become_a_sentence(tmp_path, output, words):
+    package = tmp_path / "fake" / "pip"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(FAKE_PIP % output)
+    script = tmp_path / "python.sh"
+    script.write_text("#!/bin/sh\nPYTHONPATH=%s exec %s \"$@\"\n" % (tmp_path / "fake", sys.executable))
+    script.chmod(0o755)
+    with pytest.raises(workbook.Stop, match=words):
+        workbook.pip(str(script), str(tmp_path), ["six"], 1)
+    assert "Collecting six" in (tmp_path / "install.log").read_text()
+
+
+def test_stops_are_printed_without_a_traceback(monkeypatch, capsys):
+    def stop(python, rest):
+        raise workbook.Stop("do this instead.")
+
+    monkeypatch.setattr(workbook, "run", stop)
+    monkeypatch.setattr(sys, "argv", ["workbook.py", "run"])
+    assert workbook.main() == 1
+    assert capsys.readouterr().err.strip() == "workbook: do this instead."
+
+
+@pytest.mark.parametrize("error, code, words", [
+    (KeyboardInterrupt(), 130, "goes on from here"), (OSError(errno.ENOSPC, "full"), 1, "disk is full")])
+def test_interrupts_and_a_full_disk_end_with_a_sentence(monkeypatch, capsys, error, code, words):
+    def fail(python, rest):
+        raise error
+
+    monkeypatch.setattr(workbook, "run", fail)
+    monkeypatch.setattr(sys, "argv", ["workbook.py", "run"])
+    assert workbook.main() == code
+    assert words in capsys.readouterr().err
+
+
+def test_a_free_port_is_found_beside_a_taken_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        assert workbook.free_port(port) > port
+
+
+def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatch):
+    pins = tmp_path / "pins.txt"
+    pins.write_text("# head\ntensorflow==2.13.1 ; x\nnumpy==1.24.3\nsix==1.17.0\nprotobuf==3.20.3\n")
+    board = tmp_path / "board"
+    for name, requires in (("tensorflow", ["numpy>=1.2", "protobuf<4 ; python_version > '3'", "absent-thing"]),
+                           ("numpy", []), ("protobuf", [])):
+        info = board / (name + "-1.0.dist-info")
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: %s\nVersion: 1.0\n%s" % (
+            name, "".join("Requires-Dist: %s\n" % line for line in requires)))
+    monkeypatch.setenv("PYTHONPATH", str(board))
+    assert workbook.pins_for(str(pins), sys.executable, dict(INFO, jetson=True)) == ["six==1.17.0"]
+    assert len(workbook.pins_for(str(pins), sys.executable, INFO)) == 4
+
+
+def test_doctor_installs_nothing(checkout, monkeypatch, capfd):
+    root, installed = checkout
+    (root / "helpers").mkdir()
+    (root / "helpers" / "__init__.py").write_text("")
+    (root / "helpers" / "machine.py").write_text("print('looked')")
+    assert workbook.doctor(sys.executable, []) == 0
+    assert "looked" in capfd.readouterr().out and not installed and not (root / ".venv").exists()
+
+
+def test_the_launcher_needs_only_the_standard_library():
+    code = "import sys; sys.path.insert(0, %r); import workbook" % str(ROOT)
+    assert subprocess.call([sys.executable, "-I", "-S", "-c", code]) == 0
+
+
+def test_ready_json_is_written_last(checkout, monkeypatch):
+    root, _ = checkout
+    monkeypatch.setattr(workbook, "pins_for", lambda *a: (_ for _ in ()).throw(RuntimeError("cut")))
+    with pytest.raises(RuntimeError):
+        workbook.environment("python")
+    assert not list((root / ".venv").glob("*/ready.json"))
