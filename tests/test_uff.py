@@ -91,7 +91,6 @@ def graph_of(*nodes):
         graph.append(gs.create_node(name, op, trt_plugin=True, inputs=inputs))
         for key, value in attributes.items():
             kind, value = value
-            getattr(graph[name].attr[key], kind)  # the oneof is chosen below
             if kind == "list":
                 graph[name].attr[key].list.i.extend(value)
             elif kind == "tensor":
@@ -353,7 +352,9 @@ def test_unknown_outputs(outputs, words):
     ([X, ("Softmax", "y", ["x"], {"data_format": ("s", b"NCDHW")})], "data_format NCDHW"),
     ([X, const("k", np.zeros(2, np.int32)), ("ExpandDims", "y", ["x", "k"], {})], "one number"),
     ([X, ("ArgMax", "y", ["x", "x"], {})], "ArgMax Axis node has op Placeholder, expected Const"),
-    ([("Const", "y", [], {})], "'y' holds no value"),
+    ([("Const", "y", [], {})], "'y' .Const. has no attribute 'value'"),
+    ([("Const", "y", [], {"value": ("i", 3)})], "'y' .Const. has something odd as attribute 'value'"),
+    ([X, ("Pack", "y", ["x"], {"axis": ("list", [1])})], "something odd as attribute 'axis'"),
 ])
 def test_graphs_that_uff_cannot_say(nodes, words):
     with pytest.raises(uff.UffException, match=words):
@@ -408,11 +409,31 @@ def shape_of_no_numbers(meta):
     node(meta, "dense_1/bias").fields["shape"].s = "16"
 
 
+def no_such_operation(meta):
+    node(meta, "dense_1/MatMul").operation = "Gemm"
+
+
+def one_input_too_few(meta):
+    del node(meta, "dense_1/MatMul").inputs[1]
+
+
+def a_field_is_missing(meta):
+    del node(meta, "block1_pool/MaxPool").fields["kernel"]
+
+
+def a_field_too_many(meta):
+    node(meta, "block1_pool/MaxPool").fields["ksize"].i = 2
+
+
 @pytest.mark.parametrize("damage, words", [
     (broken_reference, "'dense_1/bias' refers to 'weights_gone'"),
     (missing_reference, "refers to 'orders_N.C'"), (missing_input, "'dense_1/MatMul'.*reads 'gone'"),
     (short_blob, r"'dense_1/bias' is float32 \[16\] and needs 64 bytes of values, the UFF holds 4"),
-    (shape_of_no_numbers, "'shape' of Const 'dense_1/bias' holds s"),
+    (shape_of_no_numbers, "'dense_1/bias' .Const.: field 'shape' holds s and not i_list"),
+    (no_such_operation, "'dense_1/MatMul' .Gemm.: no such operation"),
+    (one_input_too_few, "'dense_1/MatMul' .FullyConnected. has 1 inputs, expected: 2"),
+    (a_field_is_missing, "'block1_pool/MaxPool' .Pool. has no field 'kernel'"),
+    (a_field_too_many, "'block1_pool/MaxPool' .Pool.: field ksize unknown"),
 ])
 def test_damaged_uff(damage, words, tmp_path):
     meta = mini()
@@ -495,6 +516,44 @@ def test_any_damage_is_read_or_refused(source, end, data, tmp_path):
     check_reader(bytes(content), tmp_path)
 
 
+ATTRIBUTES = {
+    "list": st.lists(st.integers(-2, 9), max_size=5), "i": st.integers(-2, 9), "b": st.booleans(),
+    "s": st.sampled_from([b"SAME", b"VALID", b"NCHW", b"NHWC", b"\xff", b""]),
+    "type": st.sampled_from([0, 1, 3, 7, 9, 10, 19]), "f": st.floats(),
+    "tensor": st.sampled_from([np.zeros((), np.int32), np.ones((4, 2), np.int32), np.zeros((3, 3, 2, 5), np.float32),
+                               np.zeros(0, np.float16), np.array([True])]),
+}
+KEYS = ("value dtype shape strides ksize padding dilations data_format axis alpha beta bias epsilon keep_dims "
+        "depth_radius transpose_a squeeze_dims begin_mask new_axis_mask Tindices Tparams batch_dims odd").split()
+RIGHT = {"strides": ("list", [1, 2, 2, 1]), "ksize": ("list", [1, 2, 2, 1]), "padding": ("s", b"VALID"),
+         "dtype": ("type", 1), "Tindices": ("type", 3), "Tparams": ("type", 1)}
+
+
+@FUZZ
+@given(data=st.data())
+def test_any_graph_is_converted_or_refused(data):
+    count, nodes = data.draw(st.integers(1, 8)), []
+    ops = sorted(operations.OPERATIONS) + ["Const", "Placeholder", "Const", "Mystery", "LeakyRelu"]
+    for index in range(count):
+        inputs = ["%s%d" % (scope, at) for scope, at in data.draw(st.lists(st.tuples(
+            st.sampled_from(["flatten/n", "^flatten/n"] if index % 5 == 4 else ["flatten/n"]),
+            st.integers(0, max(index - 1, 0) if index % 4 else count)), max_size=5))]
+        attributes = {} if data.draw(st.booleans()) else dict(RIGHT)
+        for key in data.draw(st.lists(st.sampled_from(KEYS), max_size=4)):
+            kind = data.draw(st.sampled_from(sorted(ATTRIBUTES)))
+            attributes[key] = kind, data.draw(ATTRIBUTES[kind])
+        nodes.append((data.draw(st.sampled_from(ops)), "flatten/n%d" % index, inputs, attributes))
+    graph = graph_of(*nodes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = uff.from_tensorflow(graph, ["flatten/n%d" % (count - 1)], quiet=True)
+    except ValueError as error:
+        assert len(str(error)) > 10
+    else:
+        schema.text(schema.read(result))
+
+
 # Command line
 
 
@@ -550,6 +609,13 @@ def test_a_file_is_converted_without_importing_tensorflow(tmp_path):
 
 def test_sixty_nine_operations():
     assert len(operations.OPERATIONS) == 69
+
+
+@pytest.mark.parametrize("name", names("ops", ".uff") + names("box3d_mini", ".uff"))
+def test_nvidia_s_own_files_are_sound(name):
+    folder = "ops" if os.path.exists(path("ops", name + ".uff")) else "box3d_mini"
+    meta = schema.read(path(folder, name + ".uff"))
+    assert schema.MetaGraph.FromString(b"".join(schema.parts(meta))) == meta
 
 
 def test_graph_info():

@@ -91,7 +91,7 @@ class StaticGraph(object):
     def as_graph_def(self):
         """The GraphDef itself, not a copy; TensorFlow's own class once TensorFlow is loaded."""
         kind = messages.graph_def_class()
-        if type(self._shared.graph_def).__module__ != kind.__module__ and "tensorflow" in sys.modules:
+        if "tensorflow" in sys.modules and not isinstance(self._shared.graph_def, kind):
             self._shared.graph_def = messages.copy(self._shared.graph_def, kind())
             self.changed()
         return self._shared.graph_def

@@ -31,7 +31,7 @@ def main(arguments=None):
             input_node=options.input_node, text=options.text, list_nodes=options.list_nodes,
             output_filename=output, write_preprocessed=options.write_preprocessed,
             debug_mode=options.debug)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 1
     return 0

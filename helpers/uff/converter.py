@@ -30,7 +30,6 @@ nothing, this one writes it right where UFF can say it, and raises UffException 
 The graph that is passed in is not changed, unless a preprocessor does so.
 """
 import importlib.util
-import inspect
 import io
 import os
 import sys
@@ -43,13 +42,6 @@ from . import operations, schema
 from .schema import UffException
 
 __version__ = "0.6.3"
-MAX, MIN = 2147483647, -2147483648
-# What the dimensions of an input mean, by NVIDIA's names: N batch, C input channels, K output
-# channels, + the spatial ones.
-ORDERS = {
-    "N+C": [0, 2, MAX, 1], "NC+": [0, 1, 2, MAX], "+CK": [2, MAX, 1, 0], "+KC": [2, MAX, 0, 1],
-    "NC": [0, 1], "CN": [1, 0], "CK": [1, 0], "KC": [0, 1],
-}
 
 
 class Conversion(object):
@@ -77,7 +69,10 @@ class Conversion(object):
             while "MarkOutput_%d" % index in self.ids:
                 index += 1
             self._add("MarkOutput_%d" % index, "MarkOutput", [name], {})
-        self._check_order()
+        schema.validate(self.meta)
+        loop = find_cycle({node.id: list(node.inputs) for node in self.graph.nodes})
+        if loop:
+            raise UffException("the graph has a cycle: %s" % " reads ".join(map(repr, loop)))
 
     def _convert(self, node):
         if node.op in operations.VARIABLES:
@@ -91,9 +86,7 @@ class Conversion(object):
                     node.name, node.op, control[0], control[0][1:]))
         inputs = [self.source(node, each) for each in node.input]
         if self.debug:
-            frame = inspect.currentframe()
-            print("DEBUG [%s:%d] Converting node %s (%s)" % (
-                __file__, frame.f_lineno, node.name, node.op))
+            print("DEBUG [%s] Converting node %s (%s)" % (__name__, node.name, node.op))
         if node.op not in operations.OPERATIONS:
             return self._convert_custom(node, inputs)
         least, most, convert = operations.OPERATIONS[node.op]
@@ -152,18 +145,18 @@ class Conversion(object):
         if name not in self.meta.referenced_data:
             orders = self.meta.referenced_data[name].dim_orders_list
             for each in text.split("_"):
-                orders.val.add().orders[-1].val.extend(ORDERS[each])
+                orders.val.add().orders[-1].val.extend(schema.ORDERS[each])
         return name
 
     def add_const(self, node, shape=None):
         """Add a Const node with the values of a NodeDef, in `shape`; returns its id, new if taken."""
         name, index = node.name, 0
-        while name in self.ids:
+        while name in self.ids or index and name in self.nodes:
             name, index = "%s_%d" % (node.name, index), index + 1
         tensor = self.const_node(node, node.name).attr["value"].tensor
         sizes = [dim.size for dim in tensor.tensor_shape.dim] if shape is None else list(shape)
         # A Const made by hand may name its dtype in one place, or in none: then it is float.
-        number = tensor.dtype or operations.attr(node, "dtype", 0) or 1
+        number = tensor.dtype or operations.attr(node, "dtype", "type", 0) or 1
         self._add(name, "Const", [], {
             "dtype": ("dtype", operations.dtype(number, node)), "shape": ("i_list", sizes),
             "values": ("ref", "weights_" + name)})
@@ -177,8 +170,8 @@ class Conversion(object):
         while above.op == "Identity" and above.input and above.name not in passed:
             passed.add(above.name)  # a ring of Identities would never end
             above = self.nodes.get(producer(above.input[0]), above)
-        if above.op == "Const" and "value" not in above.attr:
-            raise UffException("Const '%s' holds no value" % above.name)
+        if above.op == "Const":
+            operations.attr(above, "value", "tensor")  # raises for one without
         if above.op != "Const" and required:
             raise UffException((message or "Const node conversion requested, but node is not Const: "
                                 "'{name}' has op {op}").format(name=above.name, op=above.op)
@@ -191,7 +184,7 @@ class Conversion(object):
         if const is None:
             return None
         try:
-            return messages.array(const.attr["value"].tensor, operations.attr(const, "dtype", 0))
+            return messages.array(const.attr["value"].tensor, operations.attr(const, "dtype", "type", 0))
         except ValueError as error:
             raise UffException("Const '%s': %s" % (const.name, error)) from None
 
@@ -210,11 +203,6 @@ class Conversion(object):
             return len(node.input)
         values = self.constant(node, name, required=False)
         return None if values is None else values.size
-
-    def _check_order(self):
-        loop = find_cycle({node.id: list(node.inputs) for node in self.graph.nodes})
-        if loop:
-            raise UffException("the graph has a cycle: %s" % " reads ".join(map(repr, loop)))
 
     def _blobs(self):
         for reference, node, number in self.weights:

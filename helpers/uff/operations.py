@@ -39,17 +39,18 @@ def operation(names, least, most=None):
 _REQUIRED = object()
 
 
-def attr(node, key, default=_REQUIRED):
-    """An attribute of a NodeDef as Python value; strings as str, lists as list."""
-    if key not in node.attr:
-        if default is _REQUIRED:
-            raise UffException("node '%s' (%s) has no attribute '%s'" % (node.name, node.op, key))
+def attr(node, key, kind, default=_REQUIRED):
+    """An attribute of a NodeDef. kind: its field in AttrValue; "ints" for a list of them, s comes as str."""
+    if key not in node.attr and default is not _REQUIRED:
         return default
-    kind = node.attr[key].WhichOneof("value")
-    value = getattr(node.attr[key], kind) if kind else None
-    if kind == "list":
-        return [each for _, values in value.ListFields() for each in values]
-    return value.decode("utf-8", "replace") if kind == "s" else value
+    value = node.attr[key] if key in node.attr else None
+    found = value and value.WhichOneof("value")
+    if found != {"ints": "list"}.get(kind, kind):
+        raise UffException("node '%s' (%s) has %s attribute '%s'" % (
+            node.name, node.op, "no" if value is None else "something odd as", key))
+    if kind == "ints":
+        return list(value.list.i)
+    return value.s.decode("utf-8", "replace") if kind == "s" else getattr(value, kind)
 
 
 def dtype(number, node, what="values"):
@@ -65,8 +66,8 @@ def dtype(number, node, what="values"):
 
 @operation("Placeholder", 0)
 def _input(node, inputs, to):
-    sizes = [dim.size for dim in node.attr["shape"].shape.dim] if "shape" in node.attr else []
-    kind = dtype(attr(node, "dtype"), node)
+    sizes = [dim.size for dim in attr(node, "shape", "shape").dim] if "shape" in node.attr else []
+    kind = dtype(attr(node, "dtype", "type"), node)
     return to.add(node, "Input", [], dtype=("dtype", kind), shape=("i_list", sizes))
 
 
@@ -134,13 +135,13 @@ def _transpose(node, inputs, to):
 
 @operation("Pack", 1, 1 << 30)
 def _stack(node, inputs, to):
-    return to.add(node, "Stack", inputs, axis=("i", attr(node, "axis", 0)))
+    return to.add(node, "Stack", inputs, axis=("i", attr(node, "axis", "i", 0)))
 
 
 @operation("ConcatV2", 1, 1 << 30)
 def _concat(node, inputs, to):
     if "axis" in node.attr:
-        return to.add(node, "Concat", inputs, axis=("i", attr(node, "axis")))
+        return to.add(node, "Concat", inputs, axis=("i", attr(node, "axis", "i")))
     axis = to.number(node, inputs[-1])
     return to.add(node, "Concat", inputs[:-1], axis=("i", axis))
 
@@ -156,14 +157,14 @@ def _pool(node, inputs, to):
 @operation("LRN", 1)
 def _lrn(node, inputs, to):
     return to.add(node, "LRN", inputs, inputs_orders=("orders", "NC+"),
-                  window_size=("i", attr(node, "depth_radius")), k=("d", attr(node, "bias")),
-                  alpha=("d", attr(node, "alpha")), beta=("d", attr(node, "beta")))
+                  window_size=("i", attr(node, "depth_radius", "i")), k=("d", attr(node, "bias", "f")),
+                  alpha=("d", attr(node, "alpha", "f")), beta=("d", attr(node, "beta", "f")))
 
 
 @operation("MatMul", 2)
 def _fully_connected(node, inputs, to):
-    orders = "CN_" if attr(node, "transpose_a", False) else "NC_"
-    orders += "KC" if attr(node, "transpose_b", False) else "CK"
+    orders = "CN_" if attr(node, "transpose_a", "b", False) else "NC_"
+    orders += "KC" if attr(node, "transpose_b", "b", False) else "CK"
     return to.add(node, "FullyConnected", inputs, inputs_orders=("orders", orders))
 
 
@@ -219,20 +220,20 @@ def _bias_add(node, inputs, to):
 
 @operation("FusedBatchNorm", 5)
 def _batch_norm(node, inputs, to):
-    if attr(node, "is_training", False):
+    if attr(node, "is_training", "b", False):
         raise UffException("node '%s' (FusedBatchNorm) is in training mode and would ignore its mean "
                            "and variance; freeze the graph for inference" % node.name)
-    return to.add(node, "BatchNorm", inputs, epsilon=("d", attr(node, "epsilon")),
+    return to.add(node, "BatchNorm", inputs, epsilon=("d", attr(node, "epsilon", "f")),
                   inputs_orders=("orders", _format(node)))
 
 
 @operation("StridedSlice", 4)
 def _strided_slice(node, inputs, to):
     for mask in ("ellipsis_mask", "new_axis_mask"):
-        if attr(node, mask, 0):
+        if attr(node, mask, "i", 0):
             raise UffException("%s not supported (node '%s')" % (mask, node.name))
     masks = ("begin_mask", "end_mask", "shrink_axis_mask")
-    return to.add(node, "StridedSlice", inputs, **{m: ("i", attr(node, m, 0)) for m in masks})
+    return to.add(node, "StridedSlice", inputs, **{m: ("i", attr(node, m, "i", 0)) for m in masks})
 
 
 @operation("Sum Prod Min Max Mean", 2)
@@ -240,12 +241,12 @@ def _reduce(node, inputs, to):
     print("Warning: keepdims is ignored by the UFF Parser and defaults to True")
     axes = to.constant(node, inputs[1]).reshape(-1)
     return to.add(node, "Reduce", inputs[:1], func=("s", node.op.lower()), axes=("i_list", axes),
-                  keepdims=("b", attr(node, "keep_dims", False)))
+                  keepdims=("b", attr(node, "keep_dims", "b", False)))
 
 
 @operation("Squeeze", 1)
 def _squeeze(node, inputs, to):
-    return to.add(node, "Squeeze", inputs, axes=("i_list", attr(node, "squeeze_dims", [])))
+    return to.add(node, "Squeeze", inputs, axes=("i_list", attr(node, "squeeze_dims", "ints", [])))
 
 
 @operation("Pad", 2)
@@ -256,7 +257,7 @@ def _pad(node, inputs, to):
 @operation("Gather", 2)
 def _gather(node, inputs, to):
     return to.add(node, "Gather", inputs, **dict(
-        _gather_types(node, "Tparams"), validate_indices=("b", attr(node, "validate_indices", True))))
+        _gather_types(node, "Tparams"), validate_indices=("b", attr(node, "validate_indices", "b", True))))
 
 
 @operation("GatherV2", 3)
@@ -271,15 +272,15 @@ def _resource_gather(node, inputs, to):
 
 
 def _gather_types(node, params):
-    if attr(node, "batch_dims", 0):
+    if attr(node, "batch_dims", "i", 0):
         raise UffException("node '%s' (%s) gathers per batch entry (batch_dims), which UFF cannot say"
                            % (node.name, node.op))
-    return {"indices_dtype": ("dtype", dtype(attr(node, "Tindices"), node, "indices")),
-            "params_dtype": ("dtype", dtype(attr(node, params), node))}
+    return {"indices_dtype": ("dtype", dtype(attr(node, "Tindices", "type"), node, "indices")),
+            "params_dtype": ("dtype", dtype(attr(node, params, "type"), node))}
 
 
 def _format(node):
-    text = attr(node, "data_format", "NHWC")
+    text = attr(node, "data_format", "s", "NHWC")
     if text not in FORMATS:
         raise UffException("node '%s' (%s) has data_format %s, not NHWC or NCHW" % (
             node.name, node.op, text))
@@ -288,7 +289,7 @@ def _format(node):
 
 def _height_width(node, key):
     """Height and width of a four-dimensional attribute that must leave batch and channels alone."""
-    sizes = attr(node, key)
+    sizes = attr(node, key, "ints")
     if len(sizes) != 4:
         raise UffException("'%s' of node '%s' (%s) is %s, not four numbers" % (
             key, node.name, node.op, sizes))
@@ -304,7 +305,7 @@ def _window(node, inputs, to, fuse=True):
     fields = {"strides": ("i_list", _height_width(node, "strides"))}
     if "dilations" in node.attr:
         fields["dilation"] = ("i_list", _height_width(node, "dilations"))
-    padding = attr(node, "padding")
+    padding = attr(node, "padding", "s")
     if padding not in ("SAME", "VALID"):
         raise UffException("Padding mode %s not supported (node '%s')" % (padding, node.name))
     if padding == "SAME":

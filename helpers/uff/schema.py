@@ -68,6 +68,48 @@ NUMPY = {
     0x10040: np.dtype("<i8"), 0x20010: np.dtype("<f2"), 0x20020: np.dtype("<f4"),
 }
 DTYPE = {dtype.name: number for number, dtype in NUMPY.items()}
+# What the dimensions of an input mean, by the names in NVIDIA's references: N batch, C input channels,
+# K output channels, + all spatial ones. In the lists 0 is N or K, 1 is C, and "2, MAX" stands for the
+# spatial dimensions, from 2 on.
+MAX = 2147483647
+ORDERS = {
+    "N+C": [0, 2, MAX, 1], "NC+": [0, 1, 2, MAX], "+CK": [2, MAX, 1, 0], "+KC": [2, MAX, 0, 1],
+    "NC": [0, 1], "CN": [1, 0], "CK": [1, 0], "KC": [0, 1],
+}
+# Operation, number of inputs (+: any), fields and what they hold (?: may be missing).
+OPERATIONS = """
+Input 0 dtype:dtype shape:i_list
+Const 0 dtype:dtype shape:i_list values:blob
+Identity 1
+Shape 1
+Flatten 1
+Reshape 2
+Activation 1 func:s
+Unary 1 func:s
+Binary 2 func:s
+Softmax 1 axis:i inputs_orders:orders
+ExpandDims 1 axis:i
+ArgMax 1 axis:i
+ArgMin 1 axis:i
+Transpose 1 permutation:i_list
+Reduce 1 func:s keepdims:b axes:i_list?
+Squeeze 1 axes:i_list?
+Stack + axis:i
+Concat + axis:i
+Pad 2
+StridedSlice 4 begin_mask:i end_mask:i shrink_axis_mask:i
+Gather 2 indices_dtype:dtype params_dtype:dtype validate_indices:b
+GatherV2 2 axis:i indices_dtype:dtype params_dtype:dtype
+Pool 1 func:s kernel:i_list inputs_orders:orders strides:i_list? padding:i_list? implicit_padding:s?
+LRN 1 window_size:i alpha:d beta:d k:d inputs_orders:orders
+BatchNorm 5 epsilon:d inputs_orders:orders
+FullyConnected 2 inputs_orders:orders
+Conv 2 inputs_orders:orders strides:i_list? dilation:i_list? padding:i_list? implicit_padding:s? number_groups:i?
+ConvTranspose 3 inputs_orders:orders strides:i_list? dilation:i_list? padding:i_list? implicit_padding:s?
+MarkOutput +
+"""
+_RULES = {words[0]: (words[1], dict(word.split(":") for word in words[2:]))
+          for words in map(str.split, OPERATIONS.split("\n")) if words}
 SKIP_ABOVE = 32  # bytes of a blob that the text form still shows
 
 
@@ -95,18 +137,53 @@ def read(source):
 
 
 def check(meta):
-    """Raise UffException unless every input names a node, every reference data, every blob fits its Const."""
+    """Raise UffException unless `validate` passes, references lead to data, and blobs fit their Const."""
+    validate(meta)
     for graph in meta.graphs:
-        ids = {node.id for node in graph.nodes}
         for node in graph.nodes:
-            for name in node.inputs:
-                if name not in ids:
-                    raise UffException("node '%s' (%s) reads '%s', which no node of this UFF is"
-                                       % (node.id, node.operation, name))
             for key in node.fields:
                 resolve(node, key, meta)
             if node.operation == "Const":
                 _constant(node, meta)
+
+
+def validate(meta):
+    """Raise UffException unless every node has the inputs and fields that its operation asks for.
+
+    Custom operations ("_" and a name) may have any.
+    """
+    for graph in meta.graphs:
+        ids = {node.id for node in graph.nodes}
+        for node in graph.nodes:
+            what = "node '%s' (%s)" % (node.id, node.operation)
+            for name in node.inputs:
+                if name not in ids:
+                    raise UffException("%s reads '%s', which no node of this UFF is" % (what, name))
+            if len(node.operation) > 1 and node.operation[0] == "_":
+                continue
+            if node.operation not in _RULES:
+                raise UffException("%s: no such operation in UFF" % what)
+            count, fields = _RULES[node.operation]
+            if not node.inputs if count == "+" else len(node.inputs) != int(count):
+                raise UffException("%s has %d inputs, expected: %s" % (
+                    what, len(node.inputs), "one or more" if count == "+" else count))
+            for key, kind in fields.items():
+                _check_field(node, key, kind, what)
+            unknown = set(node.fields) - set(fields) - {"outputs_orders"}
+            if unknown:
+                raise UffException("%s: field %s unknown" % (what, sorted(unknown)[0]))
+
+
+def _check_field(node, key, kind, what):
+    if key not in node.fields:
+        if not kind.endswith("?"):
+            raise UffException("%s has no field '%s'" % (what, key))
+        return
+    kind = kind.rstrip("?")
+    wanted = "ref" if kind in ("blob", "orders") else kind
+    found = node.fields[key].WhichOneof("data_oneof")
+    if found != wanted:
+        raise UffException("%s: field '%s' holds %s and not %s" % (what, key, found or "nothing", wanted))
 
 
 def write(meta, path):
@@ -251,11 +328,8 @@ def array(node, meta):
 
 def _constant(node, meta):
     """(blob, shape, DataType number) of a Const; UffException unless the blob's length is theirs."""
-    for key, kind in (("dtype", "dtype"), ("shape", "i_list"), ("values", "blob")):
-        found = resolve(node, key, meta).WhichOneof("data_oneof")
-        if found != kind:
-            raise UffException("field '%s' of Const '%s' holds %s and not %s" % (
-                key, node.id, found or "nothing", kind))
+    for key in ("dtype", "shape", "values"):
+        _check_field(node, key, _RULES["Const"][1][key], "Const '%s'" % node.id)
     blob = resolve(node, "values", meta).blob
     shape, number = field(node, "shape", meta), field(node, "dtype", meta)
     if min(shape, default=0) < 0:
