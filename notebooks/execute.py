@@ -105,7 +105,8 @@ def execute(notebook, name):
     Raises CellExecutionError and its kin with the cell's number and traceback in the message.
     """
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # this environment's kernel, no other
-    client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}})
+    client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}},
+                    extra_arguments=["--IPKernelApp.log_level=40"])
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started, done, seconds = time.time(), 0, []
     # The kernel is asked cell by cell, so that there is progress, a time for each cell, and a name for the one that fails.
@@ -119,8 +120,8 @@ def execute(notebook, name):
             try:
                 client.execute_cell(cell, index)
             except FAILED as error:
-                print("\n%s stopped in code cell %d of %d:\n\n%s\n\n%s"
-                      % (name, done + 1, total, cell.source, _plain(str(error)).strip()[-3000:]), flush=True)
+                print("\n%s stopped in code cell %d of %d. %s"
+                      % (name, done + 1, total, _plain(str(error)).strip()[-4000:]), flush=True)
                 raise
             seconds.append(time.time() - cell_started)
             done += 1
