@@ -1,0 +1,400 @@
+"""The little CUDA that running and timing need: device memory, copies, a stream, events.
+
+    with cuda.Buffer(images.nbytes) as memory:
+        stream = cuda.Stream()
+        start, end = cuda.Event(), cuda.Event()
+        start.record(stream)
+        memory.upload(images, stream)              # returns at once
+        end.record(stream)
+        end.synchronize()                          # now the copy is done
+        print(end.milliseconds_since(start))
+
+PyCUDA does the work where it is installed, cuda-python elsewhere; the rest of the workbook sees only this face. Every
+failure is a RuntimeError with CUDA's own name for it; a GPU, driver or library that is missing is one too, raised by
+the first call and not by the import.
+"""
+import atexit
+import ctypes
+import functools
+import os
+import threading
+
+import numpy as np
+
+
+def available():
+    """True when a CUDA library, a driver and a GPU are here; `why_not()` is the reason otherwise."""
+    return why_not() is None
+
+
+def why_not():
+    """None when CUDA can be used, else one sentence: what is missing."""
+    try:
+        _backend()
+    except RuntimeError as error:
+        return str(error)
+    return None
+
+
+def library():
+    """The library in use and its version, such as "PyCUDA 2022.1"."""
+    return _backend().name
+
+
+def device():
+    """The GPU in use: {"name", "compute_capability": "8.7", "memory" (bytes), "driver_cuda": "12.6"}."""
+    return dict(_backend().device())
+
+
+def memory():
+    """(free, total) bytes of the GPU's memory; on a Jetson that is the memory of the whole board."""
+    return tuple(int(size) for size in _backend().memory())
+
+
+def synchronize():
+    """Wait until the GPU has done all that was asked of it."""
+    _backend().synchronize()
+
+
+class _Handle:
+    """Something that CUDA made and must be given back; `free()` may be called twice."""
+
+    _value = None
+
+    def free(self):
+        value, self._value = self._value, None
+        if value is not None:
+            self._release(value)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.free()
+
+    def __del__(self):
+        try:
+            self.free()
+        except Exception:  # at exit the driver may be gone, and the memory with it
+            pass
+
+
+class Buffer(_Handle):
+    """`nbytes` bytes of device memory, uninitialised; TensorRT's bindings are such an `address`."""
+
+    def __init__(self, nbytes):
+        if nbytes < 1:
+            raise ValueError("a buffer needs at least one byte, not %r" % (nbytes,))
+        self.nbytes = int(nbytes)
+        self._value = _backend().allocate(self.nbytes)
+
+    def _release(self, value):
+        _backend().release(value)
+
+    @property
+    def address(self):
+        if self._value is None:
+            raise RuntimeError("this device memory was freed; make a new cuda.Buffer")
+        return int(self._value)
+
+    def upload(self, array, stream=None):
+        """Copy a C-contiguous array to the start of this memory; done on return if no stream is given.
+
+        With one, `array` must stay as it is until the stream is synchronised; only `Pinned` memory truly overlaps.
+        """
+        _backend().upload(self.address, self._fitting(array), stream)
+
+    def download(self, array, stream=None):
+        """Copy from the start of this memory into a writable C-contiguous array; the same rules hold."""
+        _backend().download(self._fitting(array), self.address, stream)
+
+    def _fitting(self, array):
+        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
+            raise ValueError("only C-contiguous NumPy arrays can be copied; use numpy.ascontiguousarray")
+        if array.nbytes > self.nbytes:
+            raise ValueError("an array of %d bytes is too much for a buffer of %d" % (array.nbytes, self.nbytes))
+        return array
+
+
+class Pinned(_Handle):
+    """`array`: a NumPy array in page-locked host memory; not to be touched once this object is freed or gone."""
+
+    def __init__(self, shape, dtype=np.float32):
+        dtype = np.dtype(dtype)
+        count = int(np.prod(shape, dtype=np.int64))
+        self._value, memory_view = _backend().allocate_pinned(max(count * dtype.itemsize, 1))
+        self.array = np.frombuffer(memory_view, dtype, count).reshape(shape)
+
+    def _release(self, value):
+        self.array = None
+        _backend().release_pinned(value)
+
+
+class Stream(_Handle):
+    """A queue of GPU work. `handle` is the int that TensorRT's execute calls take."""
+
+    def __init__(self):
+        self._value = _backend().make_stream()
+
+    def _release(self, value):
+        _backend().drop_stream(value)
+
+    @property
+    def handle(self):
+        return _backend().stream_handle(self._value)
+
+    def synchronize(self):
+        """Wait until everything in the queue is done."""
+        _backend().wait_stream(self._value)
+
+
+class Event(_Handle):
+    """A mark in a stream, dated by the GPU's own clock."""
+
+    def __init__(self):
+        self._value = _backend().make_event()
+
+    def _release(self, value):
+        _backend().drop_event(value)
+
+    def record(self, stream=None):
+        """Put the mark behind what is in the stream now."""
+        _backend().record(self._value, stream)
+
+    def synchronize(self):
+        """Wait until the GPU has reached the mark."""
+        _backend().wait_event(self._value)
+
+    def milliseconds_since(self, start):
+        """GPU time from the mark `start` to this one, in ms; both must have been reached."""
+        return float(_backend().elapsed(start._value, self._value))
+
+
+@functools.lru_cache(maxsize=None)  # a failure is not kept: somebody may start the driver and try again
+def _backend():
+    """PyCUDA where it is installed, cuda-python otherwise."""
+    problems = []
+    if not _has_driver():
+        raise RuntimeError("no NVIDIA driver here. ONNX Runtime computes the same numbers on the CPU.")
+    for make in (_PyCuda, _CudaPython):
+        try:
+            return make()
+        except ImportError as error:
+            problems.append("%s: %s" % (make.label, error))
+        except Exception as error:
+            raise RuntimeError("CUDA cannot be used, %s says: %s. Does `nvidia-smi` (on a Jetson `tegrastats`) see "
+                               "the GPU?" % (make.label, error))
+    raise RuntimeError("no CUDA library for Python here (%s): `pip install cuda-python`, or on JetPack 4 and 5 "
+                       "`pip install pycuda`." % "; ".join(problems))
+
+
+def _has_driver():
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+        return True
+    except OSError:
+        return False
+
+
+def _in_context(cls):
+    """Let each public method of `_PyCuda` enter the context first, and turn PyCUDA's errors into RuntimeError."""
+    def guarded(method):
+        @functools.wraps(method)
+        def call(self, *args):
+            if not getattr(self.threads, "entered", False):
+                self.context.push()
+                self.threads.entered = True
+            try:
+                return method(self, *args)
+            except self.driver.Error as error:
+                raise RuntimeError("CUDA (%s) failed: %s" % (self.name, error)) from None
+        return call
+
+    for name, method in list(vars(cls).items()):
+        if callable(method) and not name.startswith("_"):
+            setattr(cls, name, guarded(method))
+    return cls
+
+
+@_in_context
+class _PyCuda:
+    """PyCUDA speaks CUDA's driver API: a context must be current in each thread that calls it."""
+
+    label = "PyCUDA"
+
+    def __init__(self):
+        import pycuda
+        import pycuda.driver as driver
+
+        self.driver, self.name = driver, "PyCUDA " + pycuda.VERSION_TEXT
+        driver.init()
+        self.gpu = driver.Device(0)
+        # The primary context is the one that TensorRT and TensorFlow use too; PyCUDA knows it from 2020.1 on.
+        if hasattr(self.gpu, "retain_primary_context"):
+            self.context = self.gpu.retain_primary_context()
+            self.context.push()
+        else:
+            self.context = self.gpu.make_context()
+        self.threads = threading.local()
+        self.threads.entered = True
+        atexit.register(self._leave)
+
+    def _leave(self):
+        try:
+            self.context.pop()
+        except self.driver.Error:  # another package took it off before us
+            pass
+
+    def device(self):
+        version = self.driver.get_driver_version()
+        return {"name": self.gpu.name(), "compute_capability": "%d.%d" % self.gpu.compute_capability(),
+                "memory": self.gpu.total_memory(), "driver_cuda": _dotted(version)}
+
+    def memory(self):
+        return self.driver.mem_get_info()
+
+    def synchronize(self):
+        self.context.synchronize()
+
+    def allocate(self, nbytes):
+        return self.driver.mem_alloc(nbytes)
+
+    def release(self, allocation):
+        allocation.free()
+
+    def allocate_pinned(self, nbytes):
+        array = self.driver.pagelocked_empty(nbytes, np.uint8)
+        return array, array
+
+    def upload(self, address, array, stream):
+        if stream is None:
+            self.driver.memcpy_htod(address, array)
+        else:
+            self.driver.memcpy_htod_async(address, array, stream._value)
+
+    def download(self, array, address, stream):
+        if stream is None:
+            self.driver.memcpy_dtoh(array, address)
+        else:
+            self.driver.memcpy_dtoh_async(array, address, stream._value)
+
+    def make_stream(self):
+        return self.driver.Stream()
+
+    def drop_stream(self, stream):
+        pass  # PyCUDA frees these with the last Python object that uses them
+
+    drop_event = release_pinned = drop_stream
+
+    def stream_handle(self, stream):
+        return stream.handle
+
+    def wait_stream(self, stream):
+        stream.synchronize()
+
+    def make_event(self):
+        return self.driver.Event()
+
+    def record(self, event, stream):
+        event.record(stream._value if stream is not None else None)
+
+    def wait_event(self, event):
+        event.synchronize()
+
+    def elapsed(self, start, end):
+        return start.time_till(end)
+
+
+class _CudaPython:
+    """cuda-python's runtime API. Each call returns a tuple: an error code, then the results."""
+
+    label = "cuda-python"
+
+    def __init__(self):
+        try:
+            from cuda.bindings import runtime
+        except ImportError:
+            from cuda import cudart as runtime  # the layout before cuda-python 12.6
+        self.runtime = runtime
+        if not self._call("cudaGetDeviceCount"):
+            raise RuntimeError("no CUDA device")
+        self._call("cudaSetDevice", 0)
+        self.name = "cuda-python for CUDA %s" % _dotted(self._call("cudaRuntimeGetVersion"))
+
+    def _call(self, function, *args):
+        result = getattr(self.runtime, function)(*args)
+        error, values = result[0], result[1:]
+        if int(error):
+            texts = [getattr(self.runtime, name)(error)[1] for name in ("cudaGetErrorName", "cudaGetErrorString")]
+            raise RuntimeError("%s failed: %s" % (function, ": ".join(text.decode() for text in texts)))
+        return values[0] if len(values) == 1 else values
+
+    def device(self):
+        properties = self._call("cudaGetDeviceProperties", 0)
+        return {"name": properties.name.decode(),
+                "compute_capability": "%d.%d" % (properties.major, properties.minor),
+                "memory": int(properties.totalGlobalMem), "driver_cuda": _dotted(self._call("cudaDriverGetVersion"))}
+
+    def memory(self):
+        return self._call("cudaMemGetInfo")
+
+    def synchronize(self):
+        self._call("cudaDeviceSynchronize")
+
+    def allocate(self, nbytes):
+        return self._call("cudaMalloc", nbytes)
+
+    def release(self, address):
+        self._call("cudaFree", address)
+
+    def allocate_pinned(self, nbytes):
+        address = self._call("cudaHostAlloc", nbytes, 0)  # 0: cudaHostAllocDefault
+        return address, (ctypes.c_uint8 * nbytes).from_address(int(address))
+
+    def release_pinned(self, address):
+        self._call("cudaFreeHost", address)
+
+    def _copy(self, to, source, nbytes, kind, stream):
+        kind = getattr(self.runtime.cudaMemcpyKind, kind)
+        if stream is None:
+            self._call("cudaMemcpy", to, source, nbytes, kind)
+        else:
+            self._call("cudaMemcpyAsync", to, source, nbytes, kind, stream._value)
+
+    def upload(self, address, array, stream):
+        self._copy(address, array.ctypes.data, array.nbytes, "cudaMemcpyHostToDevice", stream)
+
+    def download(self, array, address, stream):
+        self._copy(array.ctypes.data, address, array.nbytes, "cudaMemcpyDeviceToHost", stream)
+
+    def make_stream(self):
+        return self._call("cudaStreamCreate")
+
+    def drop_stream(self, stream):
+        self._call("cudaStreamDestroy", stream)
+
+    def stream_handle(self, stream):
+        return int(stream)
+
+    def wait_stream(self, stream):
+        self._call("cudaStreamSynchronize", stream)
+
+    def make_event(self):
+        return self._call("cudaEventCreate")
+
+    def drop_event(self, event):
+        self._call("cudaEventDestroy", event)
+
+    def record(self, event, stream):
+        self._call("cudaEventRecord", event, stream._value if stream is not None else 0)
+
+    def wait_event(self, event):
+        self._call("cudaEventSynchronize", event)
+
+    def elapsed(self, start, end):
+        return self._call("cudaEventElapsedTime", start, end)
+
+
+def _dotted(number):
+    """12060 -> "12.6", CUDA's way of writing a version as one int."""
+    return "%d.%d" % (number // 1000, number % 1000 // 10)

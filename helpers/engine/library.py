@@ -1,0 +1,151 @@
+"""The TensorRT of this machine: which one, its one logger, its plugins, the words its messages come in."""
+import contextlib
+import ctypes
+import importlib
+import os
+import sys
+
+from .. import cuda
+
+_loggers = {}
+_plugins = {}  # path -> library, kept: a plugin must outlive every plan that uses it
+
+
+def tensorrt():
+    """The module: `tensorrt` where it is installed and a GPU is there, else `tensorrt_rtx`.
+
+    TensorRT cannot even make a builder without a GPU; TensorRT for RTX can, and has almost the same API.
+    Raises RuntimeError when neither can be imported, with the reason of each.
+    """
+    names = ["tensorrt", "tensorrt_rtx"]
+    if not cuda.available():
+        names.reverse()
+    problems = []
+    for name in names:
+        try:
+            return importlib.import_module(name)
+        except Exception as error:  # a package that is broken: its library or driver does not fit
+            problems.append("%s: %s" % (name, error))
+    raise RuntimeError("no TensorRT here (%s). On a Jetson it comes with JetPack, for the system's Python; on a PC "
+                       "`pip install tensorrt-rtx-cu12` brings TensorRT for RTX." % "; ".join(problems))
+
+
+def describe(trt):
+    """{"library": "tensorrt", "version": "8.5.2.2"}: what a plan is bound to, besides the GPU."""
+    return {"library": trt.__name__.split(".")[0], "version": trt.__version__}
+
+
+def is_rtx(trt):
+    """True for TensorRT for RTX, which builds for several GPUs at once and takes no plugins."""
+    return hasattr(trt, "ComputeCapability")
+
+
+def logger(trt):
+    """The one logger of this process: warnings and errors to stderr; TensorRT ignores a second one.
+
+    Where the API lets Python log (`ILogger`), errors are also remembered for `collected`, and a line that TensorRT
+    for RTX adds to every error on a machine without a GPU is left out.
+    """
+    if trt not in _loggers:
+        _loggers[trt] = _messages(trt) if hasattr(trt, "ILogger") else trt.Logger(trt.Logger.WARNING)
+    return _loggers[trt]
+
+
+def _messages(trt):
+    class Messages(trt.ILogger):
+        def __init__(self):
+            trt.ILogger.__init__(self)
+            self.collecting = None
+
+        def log(self, severity, message):
+            level = int(severity)  # 0 internal error, 1 error, 2 warning, then information
+            if level > 2 or is_noise(message):
+                return
+            if level < 2 and self.collecting is not None:
+                self.collecting.append(message)
+            else:
+                print("TensorRT %s: %s" % ("warning" if level == 2 else "error", message), file=sys.stderr)
+
+    return Messages()
+
+
+def is_noise(message):
+    """The line "cudaError 35" that follows each error without a GPU, whatever the error was."""
+    return "catchCudaError" in message and "cudaError 35" in message
+
+
+@contextlib.contextmanager
+def collected(trt):
+    """A list that fills with the errors logged inside the block, which are then not printed.
+
+    It stays empty on a TensorRT whose logger cannot be written in Python; the errors are on stderr there.
+    """
+    log, found = logger(trt), []
+    before = getattr(log, "collecting", None)
+    if hasattr(log, "collecting"):
+        log.collecting = found
+    try:
+        yield found
+    finally:
+        if hasattr(log, "collecting"):
+            log.collecting = before
+
+
+def clean(text):
+    """A message of TensorRT without its noise."""
+    return "\n".join(line for line in text.strip().splitlines() if not is_noise(line))
+
+
+def reason(errors):
+    """One text for an exception from what `collected` found."""
+    return "; ".join(map(clean, errors)) or "its reason is in the lines that it printed above"
+
+
+def network_flags(trt, implicit=False):
+    """The arguments for `builder.create_network(*network_flags(trt))`.
+
+    implicit: True for a UFF network, whose shapes leave the batch out. () on TensorRT 5, which takes no argument;
+    EXPLICIT_BATCH on 6 to 9; nothing set on 10 and later, where every network is explicit. By name, because the
+    numbers moved: bit 0 is EXPLICIT_BATCH up to 9 and STRONGLY_TYPED on 11.
+    """
+    flags = getattr(trt, "NetworkDefinitionCreationFlag", None)
+    if flags is None:
+        return ()
+    if implicit or not has_implicit_batch(trt):
+        return (0,)
+    return (1 << int(flags.EXPLICIT_BATCH),)
+
+
+def has_implicit_batch(trt):
+    """True up to TensorRT 9: networks may leave the batch out of their shapes."""
+    return hasattr(trt.Builder, "max_batch_size")
+
+
+def load_plugin(trt, path):
+    """Load a plugin library, so that its creators stand in TensorRT's registry; once per process.
+
+    Raises FileNotFoundError, and RuntimeError when the library cannot be loaded (with the linker's reason) or when
+    this is TensorRT for RTX, which takes no plugins: meeting one, its parser would end the process.
+    """
+    path = os.path.abspath(str(path))
+    if is_rtx(trt):
+        raise RuntimeError("TensorRT for RTX takes no plugins, so %s is not loaded: give the network an ONNX local "
+                           "function instead, as helpers.uff.to_onnx does" % os.path.basename(path))
+    if not os.path.isfile(path):
+        raise FileNotFoundError("no plugin library at %s: helpers.plugin compiles it" % path)
+    if path not in _plugins:
+        logger(trt)  # the registry reports through it
+        trt.init_libnvinfer_plugins(logger(trt), "")
+        registry = trt.get_plugin_registry()
+        with collected(trt) as errors:
+            try:
+                if hasattr(registry, "load_library"):  # the registry asks the library for its creators
+                    _plugins[path] = registry.load_library(path)
+                else:  # the library registers its creators itself while it is loaded
+                    _plugins[path] = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+            except (OSError, RuntimeError) as error:
+                errors.append(str(error))
+        if _plugins.get(path) is None:
+            raise RuntimeError("the plugin library %s cannot be loaded: %s. Was it compiled for this TensorRT (%s)?"
+                               % (path, reason(errors), trt.__version__))
+    return path

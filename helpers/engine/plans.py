@@ -1,0 +1,82 @@
+"""Plan files: each with a record beside it that says to which GPU and TensorRT it belongs."""
+import contextlib
+from pathlib import Path
+
+import filelock
+
+from .. import artifacts, cuda
+from .library import describe, is_rtx
+
+
+def gpu_here(trt):
+    """The GPU a plan is bound to: name and compute capability; None for RTX, whose plans fit several."""
+    if is_rtx(trt) or not cuda.available():
+        return None
+    gpu = cuda.device()
+    return {"name": gpu["name"], "compute_capability": gpu["compute_capability"]}
+
+
+def fresh(path, made_from):
+    """True when the plan at `path` is whole and was made from just this; its record may say more."""
+    record = artifacts.read_sidecar(path)
+    return (path.is_file() and all(record.get(key) == value for key, value in made_from.items())
+            and record.get("sha256") == artifacts.digest(path))
+
+
+def save(path, plan, made_from):
+    """Write a plan and its record, or neither: OSError says what was too much, and what lay there before stays."""
+    with guard(path):
+        try:
+            artifacts.write(path, plan, **made_from)
+        except OSError as error:
+            if path.is_file() and artifacts.read_sidecar(path).get("sha256") != artifacts.digest(path):
+                path.unlink()  # the plan was saved, its sidecar was not
+            raise OSError(error.errno, "cannot save the plan (%.1f MB): %s. Free some space, or set WORKBOOK_BUILD to a "
+                          "folder elsewhere" % (len(plan) / 1e6, error.strerror or error), str(path))
+
+
+def read(path):
+    """(bytes of the plan, its record or {}). FileNotFoundError, or ValueError when it is not what the record says."""
+    if not path.is_file():
+        raise FileNotFoundError("no plan at %s: engine.build makes one" % path)
+    with guard(path):
+        data, record = path.read_bytes(), artifacts.read_sidecar(path)
+        if record and record.get("sha256") != artifacts.digest(path):
+            raise ValueError("%s is damaged or was replaced: %d bytes, its record says %s with another hash. Build it "
+                             "again." % (path, len(data), record.get("bytes", "?")))
+    if not data:
+        raise ValueError("%s is empty: build it again" % path)
+    return data, record
+
+
+def check_origin(path, record, trt):
+    """RuntimeError when the sidecar says that the plan belongs to another TensorRT or GPU."""
+    if not record:
+        return
+    now, then = describe(trt), {key: record.get(key) for key in ("library", "version")}
+    if then != now:
+        raise RuntimeError("%s was built by %s %s, this is %s %s: plans do not travel between versions. Build it again "
+                           "from %s." % (path.name, then["library"], then["version"], now["library"], now["version"],
+                                         record.get("source", "its model")))
+    gpu, built_on = gpu_here(trt), record.get("gpu")
+    if gpu and built_on and gpu["compute_capability"] != built_on["compute_capability"]:
+        raise RuntimeError("%s was built on %s (compute capability %s), this is %s (%s): plans do not travel between "
+                           "GPUs. Build it again from %s." % (
+                               path.name, built_on["name"], built_on["compute_capability"], gpu["name"],
+                               gpu["compute_capability"], record.get("source", "its model")))
+
+
+@contextlib.contextmanager
+def guard(path):
+    """One at a time between a plan and its sidecar, which are two files; without a lock where none can be written."""
+    lock = filelock.FileLock(str(Path(path).with_name(".%s.lock" % Path(path).name)), timeout=60)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()

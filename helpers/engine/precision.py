@@ -1,0 +1,184 @@
+"""FP16 and INT8, in the two ways that TensorRT has had.
+
+Up to TensorRT 10 precision is a wish of the builder: a flag, and for INT8 a calibrator that runs images through the
+network to learn each tensor's range. From 11 on, and in TensorRT for RTX, precision is in the graph: float16 tensors,
+or QuantizeLinear and DequantizeLinear pairs, which TensorRT 8 to 10 understand as well.
+"""
+import contextlib
+import inspect
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .. import artifacts, cuda
+
+QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
+
+
+def half(source, path):
+    """Write the float16 form of an .onnx whose inputs and outputs stay float32; returns `path`.
+
+    A .uff is better converted by `helpers.uff.to_onnx.convert(..., precision="fp16")`, which keeps normalisation and
+    softmax in float32.
+    """
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    keep = ["Softmax", "LpNormalization", "ReduceL2", "ReduceSum", "Sqrt", "Reciprocal", "Rsqrt", "Resize"]
+    model = convert_float_to_float16(onnx.load(str(source)), keep_io_types=True, op_block_list=keep)
+    artifacts.write(path, model.SerializeToString())
+    return Path(path)
+
+
+def is_quantized(source):
+    """True when an .onnx file has QuantizeLinear nodes already."""
+    import onnx
+
+    graph = onnx.load(str(source), load_external_data=False).graph
+    return any(node.op_type in QUANTIZED for node in graph.node)
+
+
+def quantize(source, images, path):
+    """Write an .onnx with explicit INT8: Q/DQ pairs around convolutions and wide dense layers; returns `path`.
+
+    source: .onnx, opset 13 or later, float32, with one input. images: float32 [N, ...] in the shape of that input,
+    preprocessed: the range of every tensor is learned from them, so they should look like what will come.
+    Made as TensorRT wants it: symmetric (zero point 0), one scale per output channel of a weight, biases in float.
+    Dense layers with fewer than 32 outputs stay in float: they cost nothing, and their outputs are the answers.
+    Raises ValueError for images or a graph that do not fit.
+    """
+    import onnx
+    from onnxruntime import quantization
+
+    model = onnx.load(str(source))
+    if is_quantized(source):
+        raise ValueError("%s is quantised already" % source)
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset < 13:
+        raise ValueError("%s has opset %d; scales per channel need 13 or later" % (source, opset))
+    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        raise ValueError("%s has %d inputs; calibration images are for one" % (source, len(inputs)))
+    images = check_images(images, [dim.dim_value or None for dim in inputs[0].type.tensor_type.shape.dim])
+    step = inputs[0].type.tensor_type.shape.dim[0].dim_value or 1
+    batches = iter([{inputs[0].name: images[i:i + step]} for i in range(0, len(images) - step + 1, step)])
+
+    class Reader(quantization.CalibrationDataReader):
+        def get_next(self):
+            return next(batches, None)
+
+    narrow = []
+    for node in model.graph.node:
+        shape = weights.get(node.input[1]) if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1 else None
+        transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
+        if shape and shape[0 if transposed else -1] < 32:
+            node.name = node.name or "dense_to_" + node.output[0]
+            narrow.append(node.name)
+    options = {}
+    if "optimize_model" in inspect.signature(quantization.quantize_static).parameters:
+        options["optimize_model"] = False  # up to ONNX Runtime 1.11; it would rename and fuse nodes
+    with tempfile.TemporaryDirectory() as folder:
+        named, made = os.path.join(folder, "named.onnx"), os.path.join(folder, "int8.onnx")
+        onnx.save(model, named)
+        with _silent_logging():
+            quantization.quantize_static(
+                named, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=["Conv", "MatMul", "Gemm"], nodes_to_exclude=narrow, per_channel=True,
+                activation_type=quantization.QuantType.QInt8, weight_type=quantization.QuantType.QInt8,
+                extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}, **options)
+        model = onnx.load(made)
+    _float_biases(model)
+    artifacts.write(path, model.SerializeToString())
+    return Path(path)
+
+
+def _float_biases(model):
+    """Undo int32 biases, which ONNX Runtime before 1.14 always makes and no TensorRT takes."""
+    from onnx import TensorProto, numpy_helper
+
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in list(model.graph.node):
+        tensor = stored.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if tensor is not None and tensor.data_type == TensorProto.INT32:
+            scale = numpy_helper.to_array(stored[node.input[1]])
+            value = (numpy_helper.to_array(tensor) * scale).astype(np.float32)
+            model.graph.initializer.extend([numpy_helper.from_array(value, node.output[0])])
+            model.graph.node.remove(node)
+            for name in node.input:
+                if name in stored and not any(name in other.input for other in model.graph.node):
+                    model.graph.initializer.remove(stored.pop(name))
+
+
+@contextlib.contextmanager
+def _silent_logging():
+    """ONNX Runtime warns at each quantisation that a preparation step was left out; it changes nothing here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def check_images(images, shape):
+    """`images` as a C-contiguous float32 array, or ValueError: wrong type, shape (None fits any size), NaN."""
+    array = np.asarray(images)
+    if array.dtype != np.float32:
+        raise ValueError("images must be float32, not %s: pass them through network.preprocess first" % array.dtype)
+    shape = [None] + list(shape)[1:]
+    if array.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, array.shape)):
+        raise ValueError("images of shape %s do not fit the input, which takes [N, %s]"
+                         % (list(array.shape), ", ".join(str(size or "any") for size in shape[1:])))
+    if not len(array):
+        raise ValueError("no images: the first size of %s is 0" % (list(array.shape),))
+    bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if bad.any():
+        raise ValueError("image %d holds NaN or infinity (%d of %d images do)"
+                         % (int(bad.argmax()), int(bad.sum()), len(array)))
+    return np.ascontiguousarray(array)
+
+
+def calibrator(trt, images, cache, batch=1):
+    """TensorRT's entropy calibrator over `images` (float32 [N, ...], preprocessed), for TensorRT 5 to 10.
+
+    cache: a file that keeps the ranges found, so that a second build needs no images (they may be None then) and no
+        calibration; trtexec and plugin_src's build_engine read the same file. It belongs to one network and one
+        TensorRT version.
+    batch: how many images a step; TensorRT asks for steps until they end.
+
+    Raises AttributeError on a TensorRT without calibrators (`hasattr(trt, "IInt8EntropyCalibrator2")`), ValueError
+    when there is neither a cache nor an image, RuntimeError without a GPU.
+    """
+    if images is None and not os.path.isfile(str(cache)):
+        raise ValueError("INT8 needs calibration images, or a cache from an earlier calibration at %s" % cache)
+    if images is not None and len(images) < batch:
+        raise ValueError("%d calibration images do not fill one batch of %d" % (len(images), batch))
+
+    class Calibrator(trt.IInt8EntropyCalibrator2):
+        def __init__(self):
+            trt.IInt8EntropyCalibrator2.__init__(self)
+            self.next = 0
+            self.memory = cuda.Buffer(images[:batch].nbytes) if images is not None else None
+
+        def get_batch_size(self):
+            return batch
+
+        def get_batch(self, names, *_):
+            step = images[self.next:self.next + batch] if images is not None else ()
+            if len(step) < batch:
+                return None  # the end
+            self.memory.upload(np.ascontiguousarray(step))
+            self.next += batch
+            return [self.memory.address]
+
+        def read_calibration_cache(self, *_):
+            return Path(str(cache)).read_bytes() if os.path.isfile(str(cache)) else None
+
+        def write_calibration_cache(self, ranges, *_):
+            artifacts.write(cache, bytes(ranges))
+
+    return Calibrator()

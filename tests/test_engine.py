@@ -1,0 +1,531 @@
+"""helpers.engine against strict doubles of every TensorRT generation, and against the real TensorRT for RTX."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import doubles
+import numpy as np
+import onnx
+import onnx_models
+import onnxruntime
+import pytest
+from doubles.cuda import Cuda
+
+from helpers import artifacts, cuda, engine
+from helpers.engine import library
+
+HERE = Path(__file__).resolve().parent
+UFF = HERE / "fixtures" / "uff" / "box3d_mini" / "reshape.lrelu.uff"
+HEADS = {"dimension": [3], "orientation": [6, 2], "confidence": [6]}
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The NumPy double of CUDA in place of the real one."""
+    backend = Cuda()
+    monkeypatch.setattr(cuda, "_backend", lambda: backend)
+    return backend
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A small network as .onnx: with an open batch, with a fixed one, broken in three ways."""
+    folder = tmp_path_factory.mktemp("models")
+    made = {"open": onnx_models.box3d(folder / "open.onnx", width=16, size=32),
+            "fixed": onnx_models.box3d(folder / "fixed.onnx", width=16, size=32, batch=4)}
+    for bad in ("unknown", "wildcards", "nan"):
+        made[bad] = onnx_models.box3d(folder / (bad + ".onnx"), width=16, size=32, bad=bad)
+    return made
+
+
+def images(n, size=32, seed=0):
+    return (np.random.RandomState(seed).rand(n, size, size, 3).astype(np.float32) - 0.5) * 200
+
+
+def expected(batch):
+    """What the double computes: output k of an image is its mean + k, where k counts from the input at 0."""
+    mean = batch.reshape(len(batch), -1).mean(axis=1)
+    return {name: mean.reshape([-1] + [1] * len(shape)) + np.zeros(shape, np.float32) + k
+            for k, (name, shape) in enumerate(HEADS.items(), 1)}
+
+
+def uff_source(trt, models):
+    return UFF if hasattr(trt, "UffParser") else models["open"]
+
+
+EXECUTE = {"5.0.6": "execute_async", "7.1.3": "execute_async_v2", "8.0": "execute_async_v2", "8.2": "execute_async_v2",
+           "8.4": "execute_async_v2"}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_onnx_on_every_version_uses_only_names_it_has(version, precision, gpu, models, tmp_path):
+    trt = doubles.tensorrt(version)
+    batch = images(5)
+    plan = engine.build(models["open"], tmp_path / "a.plan", precision, calibration=images(3), batch=2, trt=trt)
+    made = json.loads(plan.read_text())
+    in_the_graph = version in ("11.4", "rtx-1.7") and precision != "fp32"
+    assert made["flags"] == ([] if in_the_graph or precision == "fp32" else [precision.upper()])
+    assert made["half"] == (in_the_graph and precision == "fp16")
+    assert made["quantized"] == (in_the_graph and precision == "int8")
+    with engine.Engine(plan, trt=trt) as network:
+        assert network.batch == 2
+        got = network.run(batch)
+    for name, value in expected(batch).items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-5)
+    assert trt.events[-1] == EXECUTE.get(version, "execute_async_v3")
+    assert gpu.used == 0 and not gpu.streams and gpu.pinned == 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("version", [v for v in doubles.VERSIONS if v[0] in "578"])
+def test_uff_goes_through_the_parser_in_implicit_batch(version, precision, gpu, tmp_path):
+    trt = doubles.tensorrt(version)
+    batch = images(5)
+    plan = engine.build(UFF, tmp_path / "a.plan", precision, calibration=images(3), batch=2, trt=trt)
+    made = json.loads(plan.read_text())
+    assert made["implicit"] and made["batch"] == 2
+    assert made["flags"] == ([] if precision == "fp32" else [precision.upper()])
+    assert trt.events.count("parse uff") == 1
+    with engine.Engine(plan, trt=trt) as network:
+        got = network.run(batch)
+    for name, value in expected(batch).items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-5)
+    assert trt.events[-1] == "execute_async"
+
+
+@pytest.mark.parametrize("version", [v for v in doubles.VERSIONS if v[0] not in "578"])
+def test_uff_becomes_onnx_where_there_is_no_parser(version, gpu, tmp_path):
+    trt = doubles.tensorrt(version)
+    plan = engine.build(UFF, tmp_path / "a.plan", "fp16", trt=trt)
+    assert json.loads(plan.read_text())["half"] == (version in ("11.4", "rtx-1.7"))
+    assert "parse onnx" in trt.events
+
+
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_a_name_that_a_version_lacks_is_an_attribute_error_in_its_double(version):
+    """The net under the tests above: the doubles refuse what the versions refuse."""
+    trt = doubles.tensorrt(version)
+    old, new = version in ("5.0.6", "7.1.3"), version in ("11.4", "rtx-1.7")
+    builder = trt.Builder(trt.Logger(trt.Logger.WARNING))
+    assert hasattr(builder, "build_cuda_engine") == old
+    if not old:
+        with pytest.raises(AttributeError):
+            builder.max_workspace_size = 1
+    if new:
+        with pytest.raises(AttributeError):
+            trt.BuilderFlag.FP16  # noqa: B018
+    assert hasattr(trt.ICudaEngine, "num_bindings") == (version[0] in "578")
+
+
+@pytest.mark.parametrize("version", ["7.1.3", "8.5", "10.3", "11.4"])
+def test_a_fixed_batch_is_filled_up(version, gpu, models, tmp_path):
+    trt = doubles.tensorrt(version)
+    plan = engine.build(models["fixed"], tmp_path / "a.plan", batch=4, trt=trt)
+    with engine.Engine(plan, trt=trt) as network:
+        assert network.batch_is_fixed
+        got = network.run(images(6))
+    np.testing.assert_allclose(got["dimension"], expected(images(6))["dimension"], rtol=1e-5)
+    with pytest.raises(ValueError, match="batch of 4, not 8"):
+        engine.build(models["fixed"], tmp_path / "b.plan", batch=8, trt=trt)
+
+
+def test_explicit_q_dq_needs_no_calibrator_on_8(gpu, models, tmp_path):
+    trt = doubles.tensorrt("8.5")
+    explicit = engine.quantize(models["open"], images(4), tmp_path / "q.onnx")
+    made = json.loads(engine.build(explicit, tmp_path / "a.plan", "int8", trt=trt).read_text())
+    assert made["quantized"] and made["flags"] == ["INT8"] and "calibrate" not in trt.events
+
+
+def test_calibration_runs_once_and_its_cache_serves_the_next_build(gpu, models, tmp_path):
+    trt = doubles.tensorrt("8.5")
+    engine.build(models["open"], tmp_path / "a.plan", "int8", calibration=images(3), trt=trt)
+    assert trt.events.count("calibrate") == 3
+    cache = tmp_path / "a.calibration"
+    assert cache.read_bytes().startswith(b"TRT-")
+    (tmp_path / "a.plan").unlink()
+    engine.build(models["open"], tmp_path / "a.plan", "int8", calibration=images(3), trt=trt)
+    assert trt.events.count("calibrate") == 3
+    (tmp_path / "a.plan").unlink()
+    engine.build(models["open"], tmp_path / "a.plan", "int8", calibration=images(4, seed=1), trt=trt)
+    assert trt.events.count("calibrate") == 7, "ranges of other images were used"
+    with pytest.raises(ValueError, match="calibration images, or a cache"):
+        engine.build(models["open"], tmp_path / "b.plan", "int8", trt=trt)
+
+
+def test_a_fresh_plan_is_not_built_again(gpu, models, tmp_path):
+    trt = doubles.tensorrt("8.5")
+    for _ in range(2):
+        engine.build(models["open"], tmp_path / "a.plan", trt=trt)
+    assert trt.events.count("build") == 1
+    engine.build(models["open"], tmp_path / "a.plan", batch=8, trt=trt)
+    assert trt.events.count("build") == 2
+    record = artifacts.read_sidecar(tmp_path / "a.plan")
+    assert record["gpu"] == {"name": "Double", "compute_capability": "7.2"}
+    assert record["version"] == "8.5" and record["precision"] == "fp32"
+    assert record["bytes"] == (tmp_path / "a.plan").stat().st_size and record["build_seconds"] >= 0
+
+
+def test_dla(gpu, models, tmp_path, monkeypatch):
+    trt = doubles.tensorrt("8.5")
+    with pytest.raises(ValueError, match="FP16 or INT8 only"):
+        engine.build(models["open"], tmp_path / "a.plan", dla=0, trt=trt)
+    with pytest.raises(RuntimeError, match="no DLA core 0 here: TensorRT finds 0"):
+        engine.build(models["open"], tmp_path / "a.plan", "fp16", dla=0, trt=trt)
+    monkeypatch.setattr(doubles.behaviour.Builder, "num_DLA_cores", 2)
+    plan = engine.build(models["open"], tmp_path / "a.plan", "fp16", dla=1, trt=trt)
+    assert json.loads(plan.read_text())["flags"] == ["FP16", "GPU_FALLBACK"]
+    with pytest.raises(RuntimeError, match="build_engine.cpp"):
+        engine.build(UFF, tmp_path / "b.plan", "fp16", dla=0, trt=doubles.tensorrt("5.0.6"))
+
+
+def test_layers_and_inspector(gpu, models, tmp_path):
+    trt = doubles.tensorrt("8.5")
+    with engine.Engine(engine.build(models["open"], tmp_path / "a.plan", batch=2, trt=trt), trt=trt) as network:
+        assert network.layer_times(images(2)) == [("block1_conv1 + block1_relu", 1.5), ("fc", 0.5)]
+        assert network.inspect()["Layers"]
+    trt = doubles.tensorrt("5.0.6")
+    with engine.Engine(engine.build(UFF, tmp_path / "b.plan", trt=trt), trt=trt) as network:
+        assert network.layer_times(images(1))[0][1] == 1.5
+        assert network.inspect() is None
+
+
+@pytest.fixture
+def ready(gpu, models, tmp_path):
+    trt = doubles.tensorrt("8.5")
+    return trt, engine.build(models["open"], tmp_path / "a.plan", batch=2, trt=trt)
+
+
+@pytest.mark.parametrize("wrong, sentence", [
+    (lambda: images(2).astype(np.float64), "must be float32, not float64"),
+    (lambda: np.zeros((2, 32, 32, 3), np.uint8), "network.preprocess"),
+    (lambda: images(2).transpose(0, 3, 1, 2), r"\[2, 3, 32, 32\] do not fit the input, which takes \[N, 32, 32, 3\]"),
+    (lambda: images(2)[0], "do not fit"),
+    (lambda: images(2)[:0], "no images"),
+    (lambda: np.where(np.arange(2)[:, None, None, None] == 1, np.nan, images(2)).astype(np.float32),
+     "image 1 holds NaN"),
+])
+def test_wrong_images_say_so(ready, wrong, sentence):
+    trt, plan = ready
+    with engine.Engine(plan, trt=trt) as network, pytest.raises(ValueError, match=sentence):
+        network.run(wrong())
+
+
+def test_images_that_are_not_contiguous_run(ready):
+    trt, plan = ready
+    batch = images(4)[::2, :, ::-1]
+    with engine.Engine(plan, trt=trt) as network:
+        np.testing.assert_allclose(network.run(batch)["dimension"], expected(batch)["dimension"], rtol=1e-5)
+
+
+def test_out_of_memory_leaves_nothing_allocated(ready, monkeypatch):
+    trt, plan = ready
+    small = Cuda(memory=30000)  # the input of two images is 24,576 bytes; the outputs still fit, a second engine not
+    monkeypatch.setattr(cuda, "_backend", lambda: small)
+    first = engine.Engine(plan, trt=trt)
+    used = small.used
+    with pytest.raises(RuntimeError, match="out of memory"):
+        engine.Engine(plan, trt=trt)
+    assert small.used == used
+    first.close()
+    first.close()
+    assert small.used == 0
+    with pytest.raises(RuntimeError, match="closed"):
+        first.run(images(1))
+
+
+def test_a_plan_for_another_gpu_or_version_says_so(ready, gpu, monkeypatch):
+    trt, plan = ready
+    monkeypatch.setattr(gpu, "device", lambda: {"name": "Orin", "compute_capability": "8.7", "memory": 1,
+                                                "driver_cuda": "12.6"})
+    with pytest.raises(RuntimeError, match=r"built on Double \(compute capability 7.2\), this is Orin \(8.7\)"):
+        engine.Engine(plan, trt=trt)
+    with pytest.raises(RuntimeError, match="built by tensorrt 8.5, this is tensorrt 10.3: plans do not travel"):
+        engine.Engine(plan, trt=doubles.tensorrt("10.3"))
+    artifacts.sidecar_path(plan).unlink()
+    with pytest.raises(RuntimeError, match="cannot read .*: .*Version tag does not match"):
+        engine.Engine(plan, trt=doubles.tensorrt("10.16"))
+
+
+def test_a_plan_cut_at_any_byte_is_refused_and_frees_everything(ready, gpu):
+    trt, plan = ready
+    whole = plan.read_bytes()
+    for size in range(0, len(whole), 7):
+        plan.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="damaged"):
+            engine.Engine(plan, trt=trt)
+    artifacts.sidecar_path(plan).unlink()  # a plan that came without its record
+    for size in range(0, len(whole), 7):
+        plan.write_bytes(whole[:size])
+        with pytest.raises((ValueError, RuntimeError), match="is empty|cannot read"):
+            engine.Engine(plan, trt=trt)
+    assert gpu.used == 0 and not gpu.streams
+    with pytest.raises(FileNotFoundError, match="no plan at"):
+        engine.Engine(plan.with_name("none.plan"), trt=trt)
+
+
+def test_unknown_output_names_suggest_the_nearest(gpu, models, tmp_path):
+    for source, trt in ((models["open"], doubles.tensorrt("10.3")), (UFF, doubles.tensorrt("7.1.3"))):
+        with pytest.raises(ValueError, match="no output 'orientation/l2_norm'; did you mean 'orientation/l2_normalize'"):
+            engine.build(source, tmp_path / "a.plan", outputs=["orientation/l2_norm"], trt=trt)
+    trt = doubles.tensorrt("10.3")
+    plan = engine.build(models["open"], tmp_path / "a.plan", outputs=["confidence/Softmax"], trt=trt)
+    with engine.Engine(plan, trt=trt) as network:
+        assert list(network.run(images(1))) == ["confidence"]
+
+
+def test_plugins(gpu, models, tmp_path):
+    missing, broken = tmp_path / "libnone.so", tmp_path / "broken.so"
+    broken.write_bytes(b"no library")
+    for version in ("7.1.3", "8.5"):
+        with pytest.raises(FileNotFoundError, match="no plugin library at .*libnone.so"):
+            engine.build(models["open"], tmp_path / "a.plan", plugins=[missing], trt=doubles.tensorrt(version))
+        with pytest.raises(RuntimeError, match="cannot be loaded"):
+            engine.build(models["open"], tmp_path / "a.plan", plugins=[broken], trt=doubles.tensorrt(version))
+    with pytest.raises(RuntimeError, match="takes no plugins"):
+        engine.load_plugin(doubles.tensorrt("rtx-1.7"), broken)
+    trt = doubles.tensorrt("10.3")
+    library._plugins.clear()
+    engine.build(models["open"], tmp_path / "a.plan", plugins=[broken], trt=trt)  # the double's registry takes any
+    assert "load %s" % broken in trt.events
+    library._plugins.clear()
+
+
+def test_unsupported_nodes_are_named(gpu, models, tmp_path):
+    for version in ("7.1.3", "10.3"):
+        with pytest.raises(ValueError, match="NoSuchOperation"):
+            engine.build(models["unknown"], tmp_path / "a.plan", trt=doubles.tensorrt(version))
+    empty = tmp_path / "empty.onnx"
+    empty.write_bytes(b"")
+    with pytest.raises(ValueError, match="holds no network"):
+        engine.build(empty, tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
+    with pytest.raises(FileNotFoundError, match="no model at"):
+        engine.build(tmp_path / "none.onnx", trt=doubles.tensorrt("8.5"))
+    with pytest.raises(ValueError, match="precision must be one of"):
+        engine.build(models["open"], precision="fp8", trt=doubles.tensorrt("8.5"))
+    with pytest.raises(ValueError, match="block1_conv1/kernel.* holds NaN"):
+        engine.build(models["nan"], tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
+    assert not (tmp_path / "a.plan").exists()
+
+
+def test_progress_can_be_watched_and_stop_the_build(gpu, models, tmp_path):
+    trt, seen = doubles.tensorrt("10.3"), []
+    engine.build(models["open"], tmp_path / "a.plan", progress=lambda *step: seen.append(step), trt=trt)
+    assert seen[0] == ("Building engine", 0, 3) and seen[-1] == ("Building engine", 3, 3)
+
+    def stop(phase, step, steps):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.build(models["open"], tmp_path / "b.plan", progress=stop, trt=trt)
+    assert not list(tmp_path.glob("*b.plan*"))
+
+
+def test_no_space_leaves_nothing_half_written(ready, models, monkeypatch):
+    trt, plan = ready
+    before, folder = plan.read_bytes(), plan.parent
+
+    def full(self, data):
+        with open(str(self), "wb") as stream:
+            stream.write(bytes(data)[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="cannot save the plan .* No space left on device.*WORKBOOK_BUILD"):
+        engine.build(models["open"], plan, batch=8, trt=trt)
+    assert plan.read_bytes() == before
+    monkeypatch.undo()
+    monkeypatch.setattr(artifacts, "write_sidecar", lambda *_, **__: (_ for _ in ()).throw(
+        OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        engine.build(models["open"], plan.with_name("b.plan"), trt=trt)
+    monkeypatch.undo()
+    assert [path.name for path in folder.glob("*b.plan") if "lock" not in path.name] == []
+    assert not [path for path in folder.iterdir() if path.name.startswith(".") and "lock" not in path.name]
+
+
+def test_network_flags():
+    """By name: bit 0 means explicit batch up to 9 and strong typing on 11."""
+    flags = {version: engine.network_flags(doubles.tensorrt(version)) for version in doubles.VERSIONS}
+    assert flags["5.0.6"] == () and flags["7.1.3"] == flags["8.6"] == (1,) and flags["10.3"] == flags["11.4"] == (0,)
+    assert engine.network_flags(doubles.tensorrt("8.6"), implicit=True) == (0,)
+
+
+def test_the_logger_keeps_errors_and_drops_noise(capsys):
+    trt = doubles.tensorrt("10.16")
+    log = engine.logger(trt)
+    assert engine.logger(trt) is log
+    error, warning, info = trt.Logger.ERROR, trt.Logger.WARNING, trt.Logger.INFO
+    noise = "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In X (cudaError 35: ...))"
+    with engine.collected(trt) as errors:
+        log.log(error, "reshape changes volume")
+        log.log(error, noise)
+        log.log(info, "hello")
+    assert errors == ["reshape changes volume"] and capsys.readouterr().err == ""
+    log.log(error, noise)
+    log.log(warning, "careful")
+    assert capsys.readouterr().err == "TensorRT warning: careful\n"
+
+
+def test_half_and_quantised_graphs_compute_the_same(models, tmp_path):
+    batch = images(4)
+
+    def run(path):
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return session.run(None, {"input_1": batch})
+
+    want = run(models["open"])[0]  # dimension: the other two saturate on images and weights at random
+    for path, share in ((engine.half(models["open"], tmp_path / "h.onnx"), 0.02),
+                        (engine.quantize(models["open"], batch, tmp_path / "q.onnx"), 0.25)):
+        error = np.abs(want - run(path)[0]).mean() / np.abs(want).mean()
+        assert 0 < error < share, path
+    graph = onnx.load(str(tmp_path / "q.onnx")).graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    pairs = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    assert pairs and not any(stored[node.input[0]].data_type == 6 for node in pairs if node.input[0] in stored), (
+        "a bias is int32")
+    zeros = [onnx.numpy_helper.to_array(stored[node.input[2]]) for node in pairs]
+    assert all(zero.dtype == np.int8 and not zero.any() for zero in zeros)
+    assert any(zero.size > 1 for zero in zeros), "no scale per channel"
+    with pytest.raises(ValueError, match="quantised already"):
+        engine.quantize(tmp_path / "q.onnx", batch, tmp_path / "qq.onnx")
+    with pytest.raises(ValueError, match="do not fit"):
+        engine.quantize(models["open"], images(2, size=16), tmp_path / "qq.onnx")
+
+
+def child(code, *args, **kwargs):
+    """Run code in a process of its own: one logger per process, and a crash is a failed test and not the end."""
+    code = "import sys; sys.path[:0] = [%r, %r]\n" % (str(HERE.parent), str(HERE)) + textwrap.dedent(code)
+    done = subprocess.run([sys.executable, "-c", code] + [str(arg) for arg in args], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=300, **kwargs)
+    assert done.returncode >= 0, "killed by signal %d: %s" % (-done.returncode, done.stderr[-800:])
+    return done
+
+
+try:
+    import tensorrt_rtx  # noqa: F401
+    HAS_RTX = True
+except ImportError:
+    HAS_RTX = False
+rtx = pytest.mark.skipif(not HAS_RTX, reason="TensorRT for RTX is not installed (it has wheels for x86-64 and "
+                                            "Python 3.8 and later)")
+
+
+@rtx
+@pytest.mark.slow
+def test_rtx_builds_three_plans_of_the_full_network(tmp_path):
+    source = onnx_models.box3d(tmp_path / "box3d.onnx")
+    done = child("""
+        import json, os, numpy as np
+        import tensorrt_rtx as trt
+        from helpers import engine
+        folder, source = sys.argv[1:]
+        images = (np.random.RandomState(0).rand(2, 224, 224, 3).astype(np.float32) - 0.5) * 200
+        found = {}
+        for precision in ("fp32", "fp16", "int8"):
+            plan = engine.build(source, os.path.join(folder, precision + ".plan"), precision, trt=trt,
+                                calibration=images if precision == "int8" else None)
+            found[precision] = json.load(open(str(plan) + ".json"))
+        print(json.dumps(found))
+    """, tmp_path, source)
+    assert not done.returncode, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    sizes = {name: record["bytes"] / 1e6 for name, record in found.items()}
+    # 40.4 M weights of 4, 2 and 1 bytes, and the code
+    assert 161 < sizes["fp32"] < 166 and 80 < sizes["fp16"] < 84 and 40 < sizes["int8"] < 48, sizes
+
+
+@rtx
+def test_rtx_errors_are_sentences(models, tmp_path):
+    done = child("""
+        from helpers import engine
+        import tensorrt_rtx as trt
+        for model in sys.argv[2:]:
+            try:
+                engine.build(model, sys.argv[1] + "/x.plan", trt=trt)
+                print("BUILT", model)
+            except (ValueError, RuntimeError) as error:
+                print(type(error).__name__, str(error).replace("\\n", " "))
+        plan = engine.build(sys.argv[2].replace("unknown", "open"), sys.argv[1] + "/open.plan", trt=trt)
+        for cut in (None, 64):
+            if cut:
+                plan.write_bytes(plan.read_bytes()[:cut])
+            try:
+                engine.Engine(plan, trt=trt)
+                print("RAN")
+            except (ValueError, RuntimeError) as error:
+                print(type(error).__name__, error)
+    """, tmp_path, models["unknown"], models["wildcards"], env=dict(os.environ, CUDA_VISIBLE_DEVICES=""))
+    assert not done.returncode, done.stderr[-2000:]
+    unknown, wildcards, run, cut = done.stdout.splitlines()
+    assert "Plugin not found" in unknown and "orientation/l2_normalize" in unknown
+    assert "more than one -1 wildcard" in wildcards and "reshape_2" in wildcards
+    assert "cudaError 35" not in unknown + wildcards + done.stderr
+    assert run.startswith("RuntimeError") and "needs an NVIDIA GPU" in run and "ONNX Runtime" in run or cuda.available()
+    assert cut.startswith("ValueError") and "damaged" in cut
+
+
+@rtx
+def test_rtx_plans_are_equal_byte_for_byte_when_two_processes_save_one(models, tmp_path):
+    code = ("import sys; sys.path[:0] = [%r]\nfrom helpers import engine\nimport tensorrt_rtx as trt\n"
+            "engine.build(sys.argv[1], sys.argv[2], batch=int(sys.argv[3]), trt=trt)" % str(HERE.parent))
+    pairs = [subprocess.Popen([sys.executable, "-c", code, models["open"], str(tmp_path / "a.plan"), str(1 + i % 2)])
+             for i in range(4)]
+    assert [process.wait(120) for process in pairs] == [0] * 4
+    record = artifacts.read_sidecar(tmp_path / "a.plan")
+    assert record["sha256"] == artifacts.digest(tmp_path / "a.plan") and record["batch"] in (1, 2)
+    assert sorted(p.name for p in tmp_path.iterdir() if "lock" not in p.name) == ["a.plan", "a.plan.json"]
+
+
+@rtx
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_an_interrupted_rtx_build_ends_with_keyboard_interrupt_and_no_file(models, tmp_path):
+    # A chain of 60 convolutions builds for about half a second, long enough to be hit.
+    source = onnx_models.box3d(tmp_path / "wide.onnx", width=2)
+    code = ("import sys; sys.path[:0] = [%r]\nfrom helpers import engine\nimport tensorrt_rtx as trt\n"
+            "def report(phase, step, steps): print('building', flush=True)\n"
+            "try: engine.build(sys.argv[1], sys.argv[2], progress=report, trt=trt)\n"
+            "except KeyboardInterrupt: print('interrupted')" % str(HERE.parent))
+    process = subprocess.Popen([sys.executable, "-c", code, source, str(tmp_path / "a.plan")],
+                               stdout=subprocess.PIPE, universal_newlines=True)
+    assert process.stdout.readline() == "building\n"
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0].splitlines()[-1] == "interrupted"
+    assert not list(tmp_path.glob("*.plan*"))
+
+
+@rtx
+@pytest.mark.skipif(not hasattr(shutil, "disk_usage") or os.name == "nt", reason="POSIX limits")
+def test_a_full_disk_under_rtx_leaves_nothing(models, tmp_path):
+    done = child("""
+        import resource, signal
+        from helpers import engine
+        import tensorrt_rtx as trt
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
+        try:
+            engine.build(sys.argv[1], sys.argv[2], trt=trt)
+        except OSError as error:
+            print(error)
+    """, models["open"], tmp_path / "a.plan")
+    assert "cannot save the plan" in done.stdout and "File too large" in done.stdout, done.stderr[-1000:]
+    assert [path for path in tmp_path.iterdir() if "lock" not in path.name] == []
+
+
+def test_import_helpers_engine_needs_no_tensorflow():
+    done = child("import helpers.engine; print('tensorflow' in sys.modules)")
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_without_any_tensorrt_the_reasons_are_given(monkeypatch):
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RuntimeError, match="no TensorRT here .*tensorrt_rtx.*JetPack.*tensorrt-rtx-cu12"):
+        engine.tensorrt()
