@@ -29,7 +29,7 @@ def cards(rng, position, outward, size, sheet, colour, shade, upright=0.0):
          position + side * half + up * half, position - side * half + up * half], axis=1)  # fmt: skip
     block = np.empty((n, 4, 14), np.float32)
     block[..., 0:3] = corners
-    block[..., 3:6] = normalise(outward + rng.normal(0, 0.35, (n, 3)))[:, None]
+    block[..., 3:6] = normalise(outward + rng.normal(0, 0.45, (n, 3)))[:, None]
     block[..., 6:8] = np.array([[0, 1], [1, 1], [1, 0], [0, 0]]) if upright else np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     block[..., 8:11] = colour[:, None]
     block[..., 11] = sheet
@@ -93,7 +93,7 @@ def tree(seed, height, spread, base, sheet, count, shape="round"):
     outward = normalise(away * 0.6 + crown * 0.7 + [0, 0, 0.25])
     far = np.linalg.norm((position - middle) / np.array([spread, spread, (height - trunk) * 0.5]), axis=1)
     shade = np.clip(0.25 + 0.75 * far**1.5 * (0.6 + 0.4 * depth), 0.2, 1) * np.clip(0.72 + 0.28 * crown[:, 2], 0.4, 1)
-    size = rng.uniform(0.55, 1.05, count) * (0.55 + 0.09 * height / np.sqrt(count / 1500) * 0.9)
+    size = rng.uniform(0.5, 1.0, count) * (0.46 + 0.09 * height / np.sqrt(count / 1500) * 0.9)
     leaves = cards(rng, position, outward, size, sheet, leaf_colours(rng, count, base), shade)
     timber = wood.array()
     timber[:, 11] = -1
@@ -138,14 +138,14 @@ def turf(seed, height, base, count=90):
 @functools.lru_cache(maxsize=1)
 def catalogue():
     """All plants by name; kinds: tree, fir, far (a tree for the distance), shrub, hedge, turf."""
-    olive, fresh, deep, dull = (0.105, 0.145, 0.035), (0.145, 0.20, 0.045), (0.055, 0.095, 0.030), (0.12, 0.13, 0.055)
+    olive, fresh, deep, dull = (0.080, 0.105, 0.034), (0.095, 0.135, 0.040), (0.045, 0.072, 0.028), (0.085, 0.092, 0.045)
     autumn = (0.26, 0.15, 0.04)
     plants = []
     for seed, (height, spread, base, sheet, shape) in enumerate([
         (8.5, 3.2, olive, 0, "round"), (11.0, 4.2, deep, 1, "round"), (7.0, 2.6, fresh, 1, "round"),
         (13.0, 4.6, olive, 1, "round"), (10.0, 3.3, dull, 0, "column"), (6.0, 2.3, autumn, 0, "round"),
     ]):  # fmt: skip
-        plants.append(Plant("tree", tree(seed, height, spread, base, sheet, 2400, shape)))
+        plants.append(Plant("tree", tree(seed, height, spread, base, sheet, 3000, shape)))
     plants.append(Plant("fir", tree(11, 12.0, 2.6, (0.035, 0.065, 0.03), 2, 2000, "cone")))
     for seed, (height, spread, base) in enumerate([(12.0, 4.5, deep), (10.0, 4.2, olive), (14.0, 5.0, dull)]):
         plants.append(Plant("far", tree(20 + seed, height, spread, base, 1, 520)))
@@ -153,6 +153,6 @@ def catalogue():
         plants.append(Plant("shrub", shrub(30 + seed, radii, base, sheet, 420)))
     plants.append(Plant("hedge", shrub(40, (0.55, 0.4, 0.75), deep, 1, 330, square=True)))
     plants.append(Plant("hedge", shrub(41, (0.55, 0.45, 0.6), olive, 1, 330, square=True)))
-    plants.append(Plant("turf", turf(50, 0.16, (0.13, 0.17, 0.05))))
-    plants.append(Plant("turf", turf(51, 0.30, (0.17, 0.17, 0.07), 70)))
+    plants.append(Plant("turf", turf(50, 0.16, (0.095, 0.122, 0.042))))
+    plants.append(Plant("turf", turf(51, 0.30, (0.115, 0.118, 0.055), 70)))
     return plants

@@ -148,6 +148,7 @@ class Renderer:
         self.open = context.texture(small, 1)
         self.open_target = context.framebuffer([self.open])
         self.colour, self.ids = context.texture(size, 4, dtype="f2"), context.texture(size, 1)
+        self.colour.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         self.light_target = context.framebuffer([self.colour, self.ids])
         self.picture = context.texture(small, 4)
         self.final_target = context.framebuffer([self.picture])
@@ -182,6 +183,7 @@ class Renderer:
                 self.programs[name][key].value = unit
 
     def _draw_geometry(self, scene, statics, planted, decals=True):
+        """Everything that stands in the scene; without `decals` what throws a shadow."""
         solid, marks = statics
         self._bind("static", surfaces=self.textures["surfaces"], noises=self.textures["noises"])
         if solid is not None:
@@ -197,6 +199,8 @@ class Renderer:
             self.vehicle_arrays[style].render(instances=len(rows))
         self._bind("plant", leaves=self.textures["leaves"], surfaces=self.textures["surfaces"])
         for kind, rows in planted:
+            if kind == "turf" and not decals:
+                continue  # thousands of blades, and no shadow that anybody would miss
             models = self.plant_arrays[kind]
             for i, model in enumerate(models):
                 part = np.ascontiguousarray(rows[i :: len(models)])
@@ -305,7 +309,8 @@ class Renderer:
         height = max(light["direction"][2], 0.0)
         down = 0.16 * (light["sun"] * height * 0.7 + up)
         level = 0.11 * float(np.mean(light["sun"] * max(height, 0.2) * 0.8 + up))
-        exposure = 0.165 / level if light["name"] != "dusk" else 0.085 / level
+        # A camera follows the light only part of the way: a dull day looks duller, dusk darker.
+        exposure = {"dusk": 0.075, "overcast": 0.15, "haze": 0.15}.get(light["name"], 0.175) / level
         return up, down, exposure
 
     def _silhouettes(self, scene):

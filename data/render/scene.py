@@ -30,7 +30,7 @@ def scene_from_seed(seed):
     light, street = make_light(rng), make_street(rng)
     vehicles = make_traffic(rng, street, light)
     post = dict(
-        noise=rng.uniform(0.002, 0.010) * (2.2 if light["name"] == "dusk" else 1), blur=rng.uniform(0.35, 0.62), exposure=np.exp(rng.normal(0, 0.16)),
+        noise=rng.uniform(0.002, 0.010) * (1.6 if light["name"] == "dusk" else 1), blur=rng.uniform(0.35, 0.62), exposure=np.exp(rng.normal(0, 0.16)),
         jpeg=int(rng.integers(88, 96)), warmth=rng.normal(0, 0.025), seed=int(rng.integers(2**31)),
     )  # fmt: skip
     return dict(seed=int(seed), camera=1.65, light=light, street=street, vehicles=vehicles, post=post)
@@ -45,17 +45,17 @@ def make_light(rng):
     elevation, azimuth = np.radians(elevation), np.radians(azimuth)
     direction = np.array([np.cos(elevation) * np.sin(azimuth), np.cos(elevation) * np.cos(azimuth), np.sin(elevation)])
     sun = {"clear": (5.2, 4.8, 4.2), "partly": (4.2, 3.95, 3.5), "low": (4.6, 3.3, 1.9), "overcast": (0.12,) * 3, "dusk": (0.0,) * 3, "haze": (1.9, 1.75, 1.5)}[name]
-    zenith = {"clear": (0.16, 0.32, 0.72), "partly": (0.24, 0.38, 0.70), "low": (0.20, 0.32, 0.58), "overcast": (0.72, 0.76, 0.82),
-              "dusk": (0.05, 0.08, 0.17), "haze": (0.62, 0.68, 0.75)}[name]  # fmt: skip
+    zenith = {"clear": (0.18, 0.33, 0.66), "partly": (0.26, 0.39, 0.66), "low": (0.20, 0.32, 0.58), "overcast": (0.72, 0.76, 0.82),
+              "dusk": (0.045, 0.075, 0.16), "haze": (0.62, 0.68, 0.75)}[name]  # fmt: skip
     horizon = {"clear": (0.75, 0.88, 1.05), "partly": (0.85, 0.93, 1.05), "low": (1.15, 0.95, 0.72), "overcast": (0.95, 0.97, 1.0),
-               "dusk": (0.34, 0.24, 0.20), "haze": (1.05, 1.05, 1.02)}[name]  # fmt: skip
+               "dusk": (0.24, 0.22, 0.25), "haze": (1.05, 1.05, 1.02)}[name]  # fmt: skip
     cloud = {"clear": rng.uniform(0, 0.35), "partly": rng.uniform(0.45, 0.75), "low": rng.uniform(0.1, 0.6), "overcast": 1.0, "dusk": rng.uniform(0.2, 0.8), "haze": rng.uniform(0.3, 0.8)}[name]
     wet = 0.0
     if name in ("overcast", "dusk", "haze") and rng.random() < 0.4:
         wet = rng.uniform(0.4, 1.0)
     return dict(
         name=name, direction=direction, sun=np.array(sun) * rng.uniform(0.85, 1.1), zenith=np.array(zenith), horizon=np.array(horizon), cloud=cloud,
-        cloud_shift=rng.uniform(0, 50, 2), haze={"haze": rng.uniform(0.010, 0.022), "dusk": 0.005}.get(name, rng.uniform(0.0015, 0.005)), wet=wet,
+        cloud_shift=rng.uniform(0, 50, 2), haze={"haze": rng.uniform(0.010, 0.022), "dusk": 0.0015}.get(name, rng.uniform(0.0006, 0.0028)), wet=wet,
         lamps=1.0 if name == "dusk" else 0.0, soft=rng.uniform(0.6, 1.2),
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def make_traffic(rng, street, light):
     vehicles, taken = [], [corners(0, 0.2, np.pi / 2, 8.5, 2.2)]
 
     def choose(moving, small=False):
-        odds = dict(hatch=0.31, saloon=0.2, estate=0.14, suv=0.14, smallvan=0.055, panelvan=0.08, boxtruck=0.04, bus=0.035)
+        odds = dict(hatch=0.31, saloon=0.2, estate=0.14, suv=0.14, smallvan=0.055, panelvan=0.08, boxtruck=0.05, bus=0.045)
         if not moving:
             odds.update(boxtruck=0.025, bus=0.004)
         if small:
@@ -173,7 +173,8 @@ def make_traffic(rng, street, light):
         """Add a vehicle unless it would touch another one, stand in the camera, or cross the image plane."""
         x, yy = [float(v) for v in streets.place(street, y, u)]
         yaw = yaw + float(streets.bend(street, y)[1])
-        scale = np.array([rng.uniform(0.965, 1.035), rng.uniform(0.98, 1.02), rng.uniform(0.975, 1.025)])
+        spread = 0.4 if styles[style].kind in ("boxtruck", "bus") else 1.0
+        scale = 1 + rng.uniform(-1, 1, 3) * [0.035 * spread, 0.02, 0.025 * spread]
         length, width, _ = style_size(styles[style], scale)
         quad = corners(x, yy, yaw, length, width, margin)
         if quad[:, 1].min() < 2.2 or any(overlap(quad, other) for other in taken):
@@ -199,8 +200,8 @@ def make_traffic(rng, street, light):
     left, right = street["road"]
     lane = street["lane"]
     # Now and then somebody pulls out, turns round or stands across: every angle must be learnt.
-    if rng.random() < 0.55:
-        for _ in range(int(rng.integers(1, 5))):
+    if rng.random() < 0.65:
+        for _ in range(int(rng.integers(1, 7))):
             y, u = rng.uniform(5, 38), rng.uniform(left - 0.5, right + 0.5)
             put(y, u, rng.uniform(-np.pi, np.pi), choose(True, rng.random() < 0.6), lamp=driving)
     for y, half, sides in street["junctions"]:

@@ -75,7 +75,7 @@ def lay_road(street, rng, solid, decals):
             a, b = (u, v) if side > 0 else (v, u)
             colour, layer = {
                 "parking": (tone * 0.9, "asphalt"), "setts": ((0.24, 0.235, 0.225), "setts"), "pavement": (np.array(GREY) * street["slab"], "paving"),
-                "grass": ((0.17, 0.20, 0.065), "grass"), "garden": ((0.16, 0.20, 0.07), "grass"), "gravel": ((0.33, 0.30, 0.26), "gravel"),
+                "grass": ((0.105, 0.130, 0.048), "grass"), "garden": ((0.095, 0.125, 0.046), "grass"), "gravel": ((0.33, 0.30, 0.26), "gravel"),
                 "lot": (tone * 1.1, "asphalt"), "gutter": ((0.20, 0.20, 0.20), "setts"),
             }[kind]  # fmt: skip
             ground.ribbon(a, b, z, z, colour, layer, side)
@@ -92,7 +92,7 @@ def lay_road(street, rng, solid, decals):
         # The land behind everything that is laid out.
         a, b = (u, u + 140) if side > 0 else (u - 140, u)
         z = street["sides"][side][-1][2] - 0.02
-        ground.ribbon(a, b, z, z, (0.15, 0.18, 0.06), "grass", side)
+        ground.ribbon(a, b, z, z, (0.095, 0.115, 0.045), "grass", side)
     for y, half, sides in street["junctions"]:
         for side in sides:
             u = right if side > 0 else left
@@ -246,9 +246,16 @@ def facade(solid, rng, origin, along, width, base, floors, storey, look, windows
             solid.quads(np.stack([edge[0], edge[1], wall_edge[1], wall_edge[0]])[None], look["awning"], LAYER["plain"])
 
 
+def muted(rng, low, high):
+    """A colour that somebody would paint a door or a shop front with: mostly grey, a little of one hue."""
+    hue, depth = rng.random(), rng.choice([0.1, 0.35, 0.7])
+    wheel = 0.5 + 0.5 * np.cos(2 * np.pi * (hue + np.array([0, 0.33, 0.67])))
+    return rng.uniform(low, high) * (1 - depth + depth * wheel)
+
+
 def wall_look(rng, urban):
     palette = [(0.62, 0.58, 0.48), (0.66, 0.65, 0.60), (0.60, 0.50, 0.32), (0.55, 0.42, 0.34), (0.48, 0.46, 0.42), (0.63, 0.55, 0.44),
-               (0.50, 0.52, 0.50), (0.68, 0.66, 0.62), (0.56, 0.36, 0.24), (0.42, 0.46, 0.50)]  # fmt: skip
+               (0.50, 0.52, 0.50), (0.68, 0.66, 0.62), (0.56, 0.36, 0.24), (0.47, 0.475, 0.475)]  # fmt: skip
     brick = rng.random() < 0.28
     wall = np.array([(0.34, 0.14, 0.09), (0.40, 0.20, 0.13), (0.45, 0.33, 0.22)][int(rng.integers(3))] if brick else palette[int(rng.integers(len(palette)))])
     wall = wall * rng.uniform(0.85, 1.1)
@@ -258,8 +265,8 @@ def wall_look(rng, urban):
         window=(rng.uniform(1.0, 1.5), rng.uniform(1.35, 1.8)), sill=rng.uniform(0.75, 0.95), recess=rng.uniform(0.08, 0.2),
         frame=(0.08, 0.07, 0.06) if dark else (0.70, 0.70, 0.68), trim=np.array([0.62, 0.60, 0.55]) if rng.random() < 0.7 else wall * 0.7,
         surround=urban and rng.random() < 0.6, transom=rng.random() < 0.5, bands=urban and rng.random() < 0.6, blank=rng.choice([0.0, 0.05, 0.15]),
-        shutters=None if rng.random() < 0.7 else rng.uniform(0.05, 0.3, 3), door=rng.uniform(0.05, 0.35, 3), lit=0.35,
-        shop=rng.uniform(0.15, 0.5) * np.ones(3), sign=rng.uniform(0.02, 0.6, 3), awning=rng.uniform(0.05, 0.6, 3),
+        shutters=None if rng.random() < 0.7 else muted(rng, 0.06, 0.25), door=muted(rng, 0.05, 0.28), lit=0.35,
+        shop=rng.uniform(0.15, 0.5) * np.ones(3), sign=muted(rng, 0.05, 0.45), awning=muted(rng, 0.08, 0.45),
         roof=np.array([(0.24, 0.10, 0.065), (0.18, 0.085, 0.06), (0.10, 0.10, 0.105), (0.15, 0.12, 0.10)][int(rng.integers(4))]),
     )  # fmt: skip
 
@@ -368,7 +375,7 @@ def build_houses(street, rng, solid):
                 shop = row["urban"] and rng.random() < row["shops"]
                 roof = rng.choice(row["roofs"])
                 house(solid, rng, start, along, length, rng.uniform(*row["depth"]), floors, rng.uniform(2.7, 3.3 if not row["urban"] else 3.6), look, roof,
-                      shop=shop, blind_sides=row["urban"])  # fmt: skip
+                      shop=shop, blind_sides=row["urban"] and rng.random() < 0.6)  # fmt: skip
                 filled.append((side, y, y + width))
                 y += width + (0 if rng.random() < row["joined"] else rng.uniform(*row["gap"]))
     return filled
@@ -396,9 +403,9 @@ def furniture(street, rng, solid):
             kind = rng.random()
             z = street["ground"][side]
             if kind < 0.4:
-                solid.boxes([x, yy, z + 0.55], [0.25, 0.45, 0.55], (0.25, 0.27, 0.25), LAYER["metal"], rng.normal(0, 0.03))
+                solid.boxes([x, yy, z + 0.55], [0.17, 0.36, 0.5], (0.20, 0.215, 0.20), LAYER["metal"], rng.normal(0, 0.03))
             elif kind < 0.7:
-                solid.boxes([x, yy, z + 0.5], [0.28, 0.3, 0.5], rng.choice([[0.02, 0.02, 0.02], [0.02, 0.06, 0.12], [0.25, 0.16, 0.02]]), LAYER["plain"], rng.normal(0, 0.2))
+                solid.boxes([x, yy, z + 0.5], [0.26, 0.28, 0.5], rng.choice([[0.02, 0.02, 0.02], [0.02, 0.04, 0.09], [0.10, 0.06, 0.03]]), LAYER["plain"], rng.normal(0, 0.2))
             else:
                 for i in range(4):
                     solid.tube([[x - side * 1.0, yy + 1.6 * i, z], [x - side * 1.0, yy + 1.6 * i, z + 0.9]], 0.05, (0.12, 0.12, 0.13), LAYER["metal"])

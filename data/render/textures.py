@@ -69,7 +69,7 @@ def surfaces():
     made = {"plain": _pack(0.8 + 0.12 * (soft - 0.5), 0.2)}
 
     chips = np.clip((grain - 0.5) * 1.6 + 0.5, 0, 1)
-    made["asphalt"] = _pack(0.72 + 0.5 * (chips - 0.5) + 0.25 * (soft - 0.5), 0.25)
+    made["asphalt"] = _pack(0.74 + 0.34 * (chips - 0.5) + 0.2 * (soft - 0.5), 0.25)
 
     joint, tone = cells(rng, 6, 6, 0.0)
     flat = np.clip(joint / 0.06, 0.35, 1) * (0.78 + 0.16 * (tone - 0.5) + 0.25 * (fine - 0.5) + 0.15 * (blot - 0.5))

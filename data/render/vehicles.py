@@ -89,12 +89,20 @@ def paint_glass(canvas, shape, across, up, seats):
 
 
 def paint_plate(canvas, across, up, height):
+    """A European number plate; `across` runs to the right as one reads it."""
     canvas.put(cover(rounded(across, up, 0, height, 0.27, 0.065, 0.015)), (0.03, 0.03, 0.03))
     canvas.put(cover(rounded(across, up, 0, height, 0.255, 0.052, 0.01)), (0.75, 0.75, 0.72))
     canvas.put(cover(rounded(across, up, -0.235, height, 0.02, 0.05, 0.005)), (0.02, 0.05, 0.35))
     for i, centre in enumerate(np.linspace(-0.17, 0.21, 7)):
         if i != 2:
             canvas.put(cover(rounded(across, up, centre, height, 0.018, 0.036, 0.004)) * 0.85, (0.03, 0.03, 0.03))
+
+
+def livery(rng, low=0.03, high=0.5):
+    """A colour for lettering, stripes and boxes: some hue, rarely a loud one."""
+    wheel = 0.5 + 0.5 * np.cos(2 * np.pi * (rng.random() + np.array([0, 0.33, 0.67])))
+    depth = rng.choice([0.2, 0.5, 0.85])
+    return rng.uniform(low, high) * (1 - depth + depth * wheel)
 
 
 def grids(profile):
@@ -141,13 +149,13 @@ def make_car(kind, rng, layers, wheel_layer):
     if kind == "saloon":
         deck = belt_rear + u(0.0, 0.05)
         glass_x = length * u(0.155, 0.185)
-        tail = [("rear", 0.14, clearance + 0.05), (None, 0.0, 0.36 * height), ("gate", 0.03, 0.50 * height),
+        tail = [("rear", 0.14, clearance), (None, 0.0, 0.36 * height), ("gate", 0.03, 0.50 * height),
                 ("deck", 0.10, deck), ("glass", glass_x, deck + 0.03), ("roof_end", glass_x + u(0.70, 0.85), height * 0.955)]  # fmt: skip
         pillar, slope = glass_x + 0.30, 0.75
     else:
         upright = {"hatch": u(0.28, 0.5), "estate": u(0.30, 0.55), "suv": u(0.25, 0.42), "smallvan": u(0.06, 0.14)}[kind]
         foot = u(0.06, 0.12)
-        tail = [("rear", 0.10, clearance + 0.05), (None, 0.0, 0.36 * height), ("gate", 0.01, 0.50 * height),
+        tail = [("rear", 0.10, clearance), (None, 0.0, 0.36 * height), ("gate", 0.01, 0.50 * height),
                 (None, foot * 0.7, belt_rear - 0.05), ("glass", foot, belt_rear), ("roof_end", foot + upright, height * 0.955)]  # fmt: skip
         pillar = {"hatch": u(0.62, 0.78), "estate": u(0.45, 0.6), "suv": u(0.5, 0.75), "smallvan": u(0.3, 0.4)}[kind]
         slope = u(0.25, 0.6) if kind != "smallvan" else 0.1
@@ -287,14 +295,15 @@ def make_car(kind, rng, layers, wheel_layer):
     low_plate = rng.random() < 0.35
     plate = 0.33 * height if low_plate else (tail_low + 0.045)
     strip.put(cover(rounded(y, np.where(tail_side, sz, -9), 0, plate, 0.33, 0.09, 0.03)), (0.03, 0.03, 0.03), paint=0.25)
-    paint_plate(strip, y, np.where(tail_side, sz, -9), plate)
+    paint_plate(strip, -y, np.where(tail_side, sz, -9), plate)
     if rng.random() < 0.4:
         strip.put(cover(rounded(y, np.where(tail_side, sz, -9), 0, tail_low + 0.125, 0.4, 0.012, 0.01)), SILVER, chrome=0.8)
     strip.put(band(sz, -1, clearance + u(0.10, 0.17), 0.01) * tail_side, (0.02, 0.02, 0.02))
     strip.put(cover(rounded(np.abs(y), np.where(tail_side, sz, -9), 0.62, clearance + 0.2, 0.08, 0.018, 0.01)), LIGHT_RED)
 
     inset = 0.24
-    bodies.box(mesh, (0.25, -width / 2 + inset, clearance - 0.01), (length - 0.25, width / 2 - inset, belt_front - 0.12), RUBBER)
+    bodies.box(mesh, (0.25, -width / 2 + inset, clearance - 0.01), (length - 0.25, width / 2 - inset, nose - 0.14), RUBBER)
+    bodies.box(mesh, (0.5, -width / 2 + inset, nose - 0.2), (cowl_x - 0.1, width / 2 - inset, belt_front - 0.10), RUBBER)
     bodies.box(mesh, (rear + arch * 1.05, -width / 2 + 0.1, clearance), (front - arch * 1.05, width / 2 - 0.1, clearance + 0.1), RUBBER)
     breadth = u(0.195, 0.24)
     for centre in (front, rear):
@@ -318,7 +327,7 @@ def make_panel_van(kind, rng, layers, wheel_layer):
     belt = (cowl_z - 0.08, cowl_z - 0.08)
     nose = u(0.92, 1.0)
     profile = Profile([
-        ("rear", 0.05, clearance + 0.12), (None, 0.0, 0.6), ("glass", 0.02, 1.2), (None, 0.05, height - 0.25), ("roof_end", 0.15, height - 0.03),
+        ("rear", 0.05, clearance), (None, 0.0, 0.6), ("glass", 0.02, 1.2), (None, 0.05, height - 0.25), ("roof_end", 0.15, height - 0.03),
         ("roof", 1.0, height), (None, cowl_x - screen - 0.5, height), ("screen_top", cowl_x - screen, height - 0.09), ("cowl", cowl_x, cowl_z),
         ("hood", length - 0.2, nose), ("nose", length - 0.04, nose - 0.17), (None, length, 0.5), ("front", length - 0.12, clearance),
     ], 0.06)  # fmt: skip
@@ -352,7 +361,7 @@ def make_panel_van(kind, rng, layers, wheel_layer):
     tail = soft_min(0.10 - x, 1.35 - z, z - 0.85)
     side.put(cover(tail), LIGHT_RED, glass=0.2, lamp=0.7)
     if not passenger and rng.random() < 0.6:
-        logo = rng.uniform(0.05, 0.6, 3)
+        logo = livery(rng, 0.05, 0.6)
         side.put(band(z, 1.25, 1.25 + u(0.15, 0.4), 0.01) * band(x, 0.6, 0.6 + u(1.0, 1.9), 0.01), logo)
         side.put(band(z, 1.08, 1.14, 0.01) * band(x, 0.6, 2.2, 0.01) * ((x * 9) % 1 < 0.6), logo * 0.5)
     for centre in (front, rear):
@@ -389,13 +398,15 @@ def make_panel_van(kind, rng, layers, wheel_layer):
     strip.put(cover(np.minimum(lights, 0.04 - np.abs(rz - 1.04))), (0.5, 0.16, 0.01), chrome=0.2)
     strip.put(cover(rounded(y, rz, 0.06, 0.98, 0.03, 0.08, 0.02)), DARK)
     strip.put(band(rz, 0, 0.46, 0.01), (0.025, 0.025, 0.025))
-    paint_plate(strip, y - 0.35, rz, 0.72)
+    paint_plate(strip, 0.35 - y, rz, 0.72)
     bodies.box(mesh, (0.2, -width / 2 + 0.28, clearance), (length - 0.3, width / 2 - 0.28, 0.95), RUBBER)
     for centre in (front, rear):
         for sign in (-1, 1):
             bodies.wheel(mesh, (centre, sign * (width / 2 * 0.985 - 0.13), radius), radius, 0.22, wheel_layer, RUBBER, sign)
     for sign in (-1, 1):
-        bodies.ellipsoid(mesh, (door_front - 0.02, sign * (width / 2 + 0.11), cowl_z + 0.12), (0.07, 0.11, 0.17), RUBBER, boxed=False)
+        bodies.ellipsoid(mesh, (door_front - 0.12, sign * (width / 2 + 0.08), cowl_z + 0.08), (0.07, 0.10, 0.16), RUBBER, boxed=False)
+        bodies.box(mesh, (door_front - 0.16, min(sign * (width / 2 - 0.12), sign * (width / 2 + 0.06)), cowl_z - 0.04),
+                   (door_front - 0.08, max(sign * (width / 2 - 0.12), sign * (width / 2 + 0.06)), cowl_z + 0.02), RUBBER, boxed=False)
     return finish(kind, mesh), (side, strip)
 
 
@@ -441,12 +452,12 @@ def make_truck(kind, rng, layers, wheel_layer):
     strip.put(cover(lamps, 0.01), (0.6, 0.62, 0.65), chrome=0.4, lamp=0.9)
     paint_plate(strip, y, front, 0.48)
     # The box: one plain colour, now and then a stripe or a name.
-    coat = [np.array([0.72, 0.72, 0.70]), np.array([0.72, 0.72, 0.70]), rng.uniform(0.03, 0.5, 3)][int(rng.integers(3))]
+    coat = [np.array([0.72, 0.72, 0.70]), np.array([0.72, 0.72, 0.70]), livery(rng)][int(rng.integers(3))]
     rows, columns = bodies.CANVAS
     v, a = np.meshgrid((np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns, indexing="ij")
     for canvas in (flank, doors):
         canvas.put(np.ones(canvas.size), coat)
-    logo = rng.uniform(0.02, 0.5, 3)
+    logo = livery(rng)
     across, up = a * box_length, v * box_height
     if rng.random() < 0.5:
         flank.put(band(up, 0.0, u(0.3, 0.9), 0.02), logo)
@@ -481,7 +492,10 @@ def make_truck(kind, rng, layers, wheel_layer):
         bodies.box(mesh, (rear_axle + 0.8, sign * (half - 0.14) - 0.03, 0.55), (start - 0.3, sign * (half - 0.14) + 0.03, floor - 0.1), RUBBER)
         bodies.wheel(mesh, (rear_axle, sign * (half - 0.22), radius), radius, 0.42, wheel_layer, RUBBER, sign)
         bodies.wheel(mesh, (start + axle, sign * (width / 2 - 0.16), radius), radius, 0.28, wheel_layer, RUBBER, sign)
-        bodies.ellipsoid(mesh, (total - 0.18, sign * (width / 2 + 0.14), base + 0.35), (0.07, 0.10, 0.26), RUBBER, boxed=False)
+        bodies.ellipsoid(mesh, (total - 0.22, sign * (width / 2 + 0.12), base + 0.40), (0.07, 0.10, 0.24), RUBBER, boxed=False)
+        for reach in (0.22, 0.58):
+            bodies.box(mesh, (total - 0.26, min(sign * (width / 2 - 0.15), sign * (width / 2 + 0.12)), base + reach),
+                       (total - 0.22, max(sign * (width / 2 - 0.15), sign * (width / 2 + 0.12)), base + reach + 0.03), RUBBER, boxed=False)
     return finish(kind, mesh), (side, strip, flank, doors)
 
 
@@ -501,7 +515,7 @@ def make_bus(kind, rng, layers, wheel_layer):
     y = t * width / 2 * 0.97
     wide = y / (t + 1e-9)
     front, rear = length - u(2.55, 2.8), u(3.0, 3.4)
-    trim = rng.uniform(0.02, 0.5, 3)
+    trim = livery(rng)
     if rng.random() < 0.7:
         side.put(band(z, -1, u(0.6, 0.95), 0.02), trim)
     if rng.random() < 0.4:
@@ -539,14 +553,15 @@ def make_bus(kind, rng, layers, wheel_layer):
     for height_, colour in ((1.35, LIGHT_RED), (1.15, (0.5, 0.16, 0.01)), (0.97, LIGHT_RED)):
         strip.put(cover(0.08 - np.hypot((np.abs(t) - 0.88) * width / 2, rz - height_), 0.012), colour, glass=0.2, lamp=0.7)
     strip.put(band(rz, 0, 0.5, 0.02), (0.04, 0.04, 0.04))
-    paint_plate(strip, y, rz, 0.6)
+    paint_plate(strip, -y, rz, 0.6)
     bodies.box(mesh, (0.3, -width / 2 + 0.34, sill_z), (length - 0.4, width / 2 - 0.34, 1.1), RUBBER)
     bodies.box(mesh, (4.2, -0.9, height - 0.02), (6.6, 0.9, height + 0.16), PAINT)
     for centre in (front, rear):
         for side_sign in (-1, 1):
             bodies.wheel(mesh, (centre, side_sign * (width / 2 - 0.18), radius), radius, 0.3, wheel_layer, RUBBER, side_sign)
     for side_sign in (-1, 1):
-        bodies.ellipsoid(mesh, (length + 0.05, side_sign * (width / 2 + 0.12), height - 0.75), (0.08, 0.10, 0.22), RUBBER, boxed=False)
+        bodies.ellipsoid(mesh, (length + 0.12, side_sign * (width / 2 + 0.04), height - 0.85), (0.07, 0.10, 0.22), RUBBER, boxed=False)
+        bodies.box(mesh, (length - 0.15, side_sign * (width / 2 - 0.03) - 0.02, height - 0.65), (length + 0.13, side_sign * (width / 2 - 0.03) + 0.02, height - 0.60), RUBBER, boxed=False)
     return finish(kind, mesh), (side, strip)
 
 

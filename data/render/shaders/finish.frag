@@ -1,7 +1,6 @@
 // The camera: lens blur, exposure, film curve, grain; supersamples are averaged after the curve, so edges stay clean.
 in vec2 place;
 uniform sampler2D colour_map;
-uniform sampler2D glow_map;
 uniform float exposure;
 uniform float blur;       // standard deviation, pixels
 uniform float noise;
@@ -30,16 +29,19 @@ void main() {
     int reach = supersample;
     float sigma = max(blur * float(supersample), 0.3);
     vec2 middle = (vec2(supersample) - 1.0) * 0.5;
-    vec3 haze = texture(glow_map, place).rgb;
+    vec3 haze = textureLod(colour_map, place, 5.0).rgb;  // light scattered in the lens
     for (int y = -reach; y < supersample + reach; ++y)
         for (int x = -reach; x < supersample + reach; ++x) {
             vec2 off = vec2(x, y) - middle;
             float w = exp(-0.5 * dot(off, off) / (sigma * sigma));
             vec3 raw = texelFetch(colour_map, clamp(centre + ivec2(x, y), ivec2(0), last), 0).rgb;
-            sum += w * film(mix(raw, haze, 0.06) * exposure * vec3(1.0 + warmth, 1.0, 1.0 - warmth));
+            sum += w * film(mix(raw, haze, 0.03) * exposure * vec3(1.0 + warmth, 1.0, 1.0 - warmth));
             weight += w;
         }
     vec3 colour = pow(sum / weight, vec3(1.0 / 2.2));
+    // The camera's own processing: some contrast, some colour.
+    colour = mix(colour, colour * colour * (3.0 - 2.0 * colour), 0.30);
+    colour = max(mix(vec3(dot(colour, vec3(0.30, 0.59, 0.11))), colour, 1.06), 0.0);
     vec2 corner = place - 0.5;
     colour *= 1.0 - 0.10 * dot(corner, corner);
     vec3 grain = vec3(hash(vec3(gl_FragCoord.xy, seed)), hash(vec3(gl_FragCoord.xy, seed + 17.0)), hash(vec3(gl_FragCoord.xy, seed + 31.0)));

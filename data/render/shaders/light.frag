@@ -24,8 +24,7 @@ float lit(vec3 p, vec3 n) {
     if (any(lessThan(uv, vec3(0.0))) || any(greaterThan(uv, vec3(1.0)))) return 1.0;
     uv.z -= close ? 0.0004 : 0.0009;
     float turn = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715)))) * 6.2831853;
-    float radius = max(softness, texel * 1.2) * (close ? near_matrix[0][0] : far_matrix[0][0]);
-    radius = max(softness, texel * 1.2) / (texel * 2048.0);
+    float radius = max(softness, texel * 1.2) / (texel * 2048.0);
     float sum = 0.0;
     for (int i = 0; i < 8; ++i) {
         float r = sqrt((float(i) + 0.5) / 8.0) * radius, a = turn + float(i) * 2.3999632;
@@ -33,6 +32,28 @@ float lit(vec3 p, vec3 n) {
         sum += close ? texture(near_shadow, tap) : texture(far_shadow, tap);
     }
     return sum / 8.0;
+}
+
+// What a wet road reflects of the picture itself: cars and houses, roughly lit.
+vec3 mirrored(vec3 p, vec3 d, vec3 else_seen) {
+    d.xy += (texture(noises, p.xy * 1.7).rg - 0.5) * 0.05;
+    float reach = 0.15;
+    for (int i = 0; i < 26; ++i) {
+        reach *= 1.24;
+        vec3 q = p + d * reach;
+        if (q.y < 0.6) return else_seen;
+        vec2 uv = (intrinsics.xy * vec2(q.x, eye - q.z) / q.y + intrinsics.zw + 0.5) / image;
+        if (any(lessThan(uv, vec2(0.0))) || any(greaterThan(uv, vec2(1.0)))) return else_seen;
+        float gap = q.y - distance_of(textureLod(depth_map, uv, 0.0).r);
+        if (gap > 0.0 && gap < 0.4 + reach * 0.35) {
+            vec3 tint = textureLod(albedo_map, uv, 0.0).rgb, n = textureLod(normal_map, uv, 0.0).xyz;
+            vec3 received = sun * max(dot(n, sun_direction), 0.0) * 0.7 + mix(ambient_down, ambient_up, 0.5 + 0.5 * n.z) * 0.8;
+            vec4 material = textureLod(material_map, uv, 0.0);
+            vec3 hit = tint * tint * (received + material.g) + (material.b >= 2.0 && material.b < 4.0 ? 0.12 * ambient_up : vec3(0.0));
+            return mix(else_seen, hit, 0.9 * smoothstep(1.0, 0.6, float(i) / 26.0));
+        }
+    }
+    return else_seen;
 }
 
 void main() {
@@ -55,9 +76,9 @@ void main() {
     float flake = fract(material.b) / 0.4, roughness = facing.w, f0 = material.r;
     if (dot(n, view) > 0.0 && family != 1) n = reflect(n, view);
 
-    vec2 step = 1.0 / image;
+    vec2 pixel_step = 1.0 / image;
     float open = 0.0;
-    for (int i = 0; i < 4; ++i) open += texture(open_map, place + step * (vec2(i & 1, i >> 1) * 2.0 - 1.0)).r * 0.25;
+    for (int i = 0; i < 4; ++i) open += texture(open_map, place + pixel_step * (vec2(i & 1, i >> 1) * 2.0 - 1.0)).r * 0.25;
     if (family == 1) open = mix(open, 1.0, 0.5);
     float ambient = surface.a * open;
     float pool = family >= 4 ? texture(blob_map, place).r : 1.0;
@@ -67,14 +88,13 @@ void main() {
     float shadow = (facing_sun > 0.0 || family == 1) && sun.r > 0.0 ? lit(p, n) : 0.0;
     shadow *= mix(1.0, pool, 0.35);
     float diffuse = max(facing_sun, 0.0);
-    if (family == 1) diffuse = 0.30 + 0.62 * clamp((facing_sun + 0.25) / 1.25, 0.0, 1.0);
+    if (family == 1) diffuse = 0.20 + 0.68 * clamp((facing_sun + 0.25) / 1.25, 0.0, 1.0);
     vec3 sky_light = mix(ambient_down, ambient_up, 0.5 + 0.5 * n.z);
     sky_light += horizon * 0.12 * (1.0 - abs(n.z));
     vec3 received = sun * diffuse * shadow * mix(1.0, surface.a, family == 1 ? 0.6 : 0.0) + sky_light * ambient;
-    float mirror = family == 3 ? 0.0 : 0.0;
     vec3 colour = albedo * received * (1.0 - (f0 > 0.3 ? f0 : 0.0));
     if (family == 3) colour = albedo * (sky_light * (0.35 + 0.65 * ambient) + 0.25 * sun * diffuse * shadow);
-    if (family == 1) colour += albedo * vec3(1.1, 1.2, 0.3) * sun * shadow * 0.30 * pow(max(dot(view, sun_direction), 0.0), 3.0) * surface.a;
+    if (family == 1) colour += albedo * vec3(1.0, 1.1, 0.35) * sun * shadow * 0.22 * pow(max(dot(view, sun_direction), 0.0), 3.0) * surface.a;
 
     vec3 half_way = normalize(sun_direction - view);
     float cos_view = clamp(dot(n, -view), 0.0, 1.0), cos_half = max(dot(n, half_way), 0.0);
@@ -87,6 +107,7 @@ void main() {
         float block = mix(1.0, ambient, family == 5 ? 0.85 : 0.55);
         if (family == 5) d.z = abs(d.z);
         vec3 seen = surroundings(d, roughness);
+        if (family == 5) seen = mirrored(p, d, seen);
         float keep = family == 2 && flake < 0.01 && f0 < 0.04 ? 0.5 : 1.0;
         colour = mix(colour, seen * block * (f0 > 0.3 ? mix(vec3(1.0), albedo * 1.7, 0.6) : vec3(1.0)), fresnel * keep);
         float tight = mix(1400.0, 12.0, sqrt(roughness));
@@ -98,6 +119,6 @@ void main() {
 
     float far = length(p - vec3(0, 0, eye));
     float veil = 1.0 - exp(-far * haze);
-    vec3 air = mix(horizon, zenith, 0.15) * 0.92 + sun * 0.06 * pow(max(dot(view, sun_direction), 0.0), 6.0);
+    vec3 air = mix(horizon, zenith, 0.2) * 0.8 + sun * 0.06 * pow(max(dot(view, sun_direction), 0.0), 6.0);
     out_colour = vec4(mix(colour, air * mix(1.0, gain, 0.5), veil), 1.0);
 }

@@ -42,9 +42,10 @@ vec3 sky(vec3 d, bool sharp) {
 
 // What a reflection sees: sky, a dark ragged band of houses and trees, the street.
 vec3 surroundings(vec3 d, float roughness) {
-    float around = atan(d.x, d.y) * 0.159155;
-    float skyline = 0.07 + 0.30 * texture(noises, vec2(around * 1.0, 0.37)).r * texture(noises, vec2(around * 3.0, 0.71)).r * 2.0;
-    vec3 band = (ambient_up * 0.55 + sun * 0.10) * mix(vec3(0.16, 0.18, 0.11), vec3(0.34, 0.31, 0.27), texture(noises, vec2(around * 2.0, d.z * 0.6)).g);
+    float around = atan(d.x, d.y) * 0.159155, coarse = 1.0 + 6.0 * sqrt(roughness);
+    float ragged = textureLod(noises, vec2(around, 0.37), coarse).r * textureLod(noises, vec2(around * 3.0, 0.71), coarse).r;
+    float skyline = 0.07 + 0.60 * ragged;
+    vec3 band = (ambient_up * 0.55 + sun * 0.10) * mix(vec3(0.16, 0.18, 0.11), vec3(0.34, 0.31, 0.27), textureLod(noises, vec2(around * 2.0, d.z * 0.6), coarse).g);
     vec3 street = (sun * max(sun_direction.z, 0.0) * 0.75 + ambient_up) * vec3(0.115, 0.113, 0.110);
     float soft = 0.015 + roughness * 0.35;
     vec3 colour = mix(band, sky(normalize(vec3(d.xy, max(d.z, 0.02))), false), smoothstep(skyline - soft, skyline + soft, d.z));

@@ -29,7 +29,7 @@ void main() {
         float along = texture(noises, vec2(uv.x * 0.35, uv.y * 0.011)).r;
         float in_lane = fract(uv.x / lane + 0.5) - 0.5;
         float track = exp(-pow((abs(in_lane) * lane - 0.75) / 0.35, 2.0));
-        albedo *= (0.80 + 0.40 * along) * (1.0 - 0.13 * track) * (1.0 - 0.16 * exp(-pow(in_lane * lane / 0.28, 2.0)) * middle);
+        albedo *= (0.86 + 0.28 * along) * (1.0 - 0.13 * track) * (1.0 - 0.16 * exp(-pow(in_lane * lane / 0.28, 2.0)) * middle);
         roughness = 0.75;
         f0 = 0.04;
     } else if (kind == 12) {  // road marking: worn through where the texture says so
@@ -44,8 +44,8 @@ void main() {
         albedo = mix(albedo, albedo * vec3(1.35, 1.1, 0.8), smoothstep(0.45, 0.7, broad));
     } else if (kind == 8) {  // window pane
         family = 3.0;
-        f0 = 0.06;
-        roughness = 0.06;
+        f0 = 0.10;
+        roughness = 0.04;
         glow = emission * lamps * 6.0;
         n = normalize(n + (texture(noises, anchor * 0.05).rgb - 0.5) * 0.03);
         if (glow > 0.0) albedo = mix(albedo, vec3(0.9, 0.62, 0.32) * texel.rgb, 0.7 * min(emission * 2.0, 1.0));
