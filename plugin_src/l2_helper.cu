@@ -2,13 +2,7 @@
 // FP32 only. Compiled by nvcc into the plugin, and by `g++ -x c++` for tests without a GPU.
 #include "l2_helper.h"
 
-#include <cmath>
-
-#if defined(__CUDACC__)
-#define L2_HOST_DEVICE __host__ __device__
-#else
-#define L2_HOST_DEVICE
-#endif
+#include "l2_normalize.h"
 
 L2_HOST_DEVICE static inline float helper(float x, int32_t operation, float eps) {
     if (operation == kL2HelperMax) return x <= eps ? eps : x;  // keeps a NaN, as tf.maximum does

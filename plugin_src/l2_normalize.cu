@@ -8,7 +8,7 @@
 // The work is nothing but memory traffic: two operations per element read. So the one thing that
 // counts is to read each row once, in wide loads, many of them in flight, and to write it once.
 // One thread, one warp or one block holds a row in registers between its two uses, as its length asks:
-//   normalize_packed_rows   rows so short that several fit into one 16-byte load
+//   normalize_packed_rows   rows so short that one thread takes several
 //   normalize_by_group      1 to 32 threads a row
 //   normalize_by_block      a block a row; what its registers cannot hold is read twice
 #include "l2_normalize.h"
@@ -56,12 +56,13 @@ extern "C" int l2_normalize_cpu(const void* x, void* y, int64_t rows, int32_t le
 // ---- The kernels ------------------------------------------------------------------------------
 #if defined(__CUDACC__)
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 128;
 constexpr int kPacksInFlight = 4;  // 16-byte loads that each thread has under way before it uses one
 
-// V elements that travel in one load or store of V * sizeof(T) bytes, 16 at most.
+// V elements that travel in one load or store when they are up to 16 bytes (V is a power of two then),
+// and in as few as possible when they are more.
 template <typename T, int V>
-struct alignas(sizeof(T) * V) Pack {
+struct alignas(sizeof(T) * V < 16 ? sizeof(T) * V : 16) Pack {
     T element[V];
 };
 
@@ -81,23 +82,31 @@ __device__ inline float group_sum(float value, int group) {
     return value;
 }
 
+// The fewest elements that are both whole 16-byte loads and whole rows of L: 8 FP16 numbers for L = 2,
+// 24 of them for L = 3.
+template <typename T>
+constexpr int packed_elements(int L, int loads = 1) {
+    return loads * 16 / int(sizeof(T)) % L == 0 ? loads * 16 / int(sizeof(T)) : packed_elements<T>(L, loads + 1);
+}
+
 // Rows of L elements, V / L of them in each pack: no thread needs another.
 template <typename T, int V, int L>
 __global__ void __launch_bounds__(kThreads)
     normalize_packed_rows(const T* x, T* y, int64_t rows, float eps) {
+    constexpr int kPacks = (kPacksInFlight * 16 + sizeof(Pack<T, V>) - 1) / sizeof(Pack<T, V>);
     const int64_t packs = rows / (V / L);
     const Pack<T, V>* in = reinterpret_cast<const Pack<T, V>*>(x);
     Pack<T, V>* out = reinterpret_cast<Pack<T, V>*>(y);
-    const int64_t first = int64_t(blockIdx.x) * (kThreads * kPacksInFlight) + threadIdx.x;
+    const int64_t first = int64_t(blockIdx.x) * (kThreads * kPacks) + threadIdx.x;
 
-    Pack<T, V> held[kPacksInFlight];
+    Pack<T, V> held[kPacks];
 #pragma unroll
-    for (int k = 0; k < kPacksInFlight; ++k) {
+    for (int k = 0; k < kPacks; ++k) {
         const int64_t i = first + k * kThreads;
         if (i < packs) held[k] = in[i];
     }
 #pragma unroll
-    for (int k = 0; k < kPacksInFlight; ++k) {
+    for (int k = 0; k < kPacks; ++k) {
         const int64_t i = first + k * kThreads;
         if (i >= packs) continue;
 #pragma unroll
@@ -208,10 +217,12 @@ static bool grid_for(int64_t work, int64_t per_block, unsigned* blocks) {
     return wanted <= INT32_MAX;
 }
 
-template <typename T, int V, int L>
+template <typename T, int L>
 static int launch_packed_rows(const T* x, T* y, int64_t rows, float eps, cudaStream_t stream) {
+    constexpr int V = packed_elements<T>(L);
+    constexpr int kPacks = (kPacksInFlight * 16 + sizeof(Pack<T, V>) - 1) / sizeof(Pack<T, V>);
     unsigned blocks;
-    if (!grid_for(rows, kThreads * kPacksInFlight * (V / L), &blocks)) return cudaErrorInvalidValue;
+    if (!grid_for(rows, kThreads * kPacks * (V / L), &blocks)) return cudaErrorInvalidValue;
     normalize_packed_rows<T, V, L><<<blocks, kThreads, 0, stream>>>(x, y, rows, eps);
     return cudaGetLastError();
 }
@@ -244,35 +255,32 @@ static int launch_with_packs_of(const T* x, T* y, int64_t rows, int32_t length, 
     return cudaGetLastError();
 }
 
-// The widest load that divides the row and suits both addresses; a row must be whole packs.
-static int elements_per_load(int32_t length, uintptr_t addresses, int element_size) {
-    int elements = 16 / element_size;
-    while (length % elements != 0 || addresses % (elements * element_size) != 0) elements /= 2;
-    return elements;
-}
-
-static int launch(const float* x, float* y, int64_t rows, int32_t length, float eps, cudaStream_t s) {
+template <typename T>
+static int launch(const T* x, T* y, int64_t rows, int32_t length, float eps, cudaStream_t s) {
+    constexpr int kWidest = 16 / sizeof(T);
     const uintptr_t addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y);
-    if (addresses % 16 == 0 && length == 1) return launch_packed_rows<float, 4, 1>(x, y, rows, eps, s);
-    if (addresses % 16 == 0 && length == 2) return launch_packed_rows<float, 4, 2>(x, y, rows, eps, s);
-    switch (elements_per_load(length, addresses, sizeof(float))) {
-        case 4: return launch_with_packs_of<float, 4>(x, y, rows, length, eps, s);
-        case 2: return launch_with_packs_of<float, 2>(x, y, rows, length, eps, s);
-        default: return launch_with_packs_of<float, 1>(x, y, rows, length, eps, s);
+    if (addresses % 16 == 0) {
+        switch (length) {
+            case 1: return launch_packed_rows<T, 1>(x, y, rows, eps, s);
+            case 2: return launch_packed_rows<T, 2>(x, y, rows, eps, s);
+            case 3: return launch_packed_rows<T, 3>(x, y, rows, eps, s);
+            case 4: return launch_packed_rows<T, 4>(x, y, rows, eps, s);
+            case 5: return launch_packed_rows<T, 5>(x, y, rows, eps, s);
+            case 6: return launch_packed_rows<T, 6>(x, y, rows, eps, s);
+            case 7: return launch_packed_rows<T, 7>(x, y, rows, eps, s);
+        }
     }
-}
-
-static int launch(const Half* x, Half* y, int64_t rows, int32_t length, float eps, cudaStream_t s) {
-    const uintptr_t addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y);
-    if (addresses % 16 == 0 && length == 1) return launch_packed_rows<Half, 8, 1>(x, y, rows, eps, s);
-    if (addresses % 16 == 0 && length == 2) return launch_packed_rows<Half, 8, 2>(x, y, rows, eps, s);
-    if (addresses % 16 == 0 && length == 4) return launch_packed_rows<Half, 8, 4>(x, y, rows, eps, s);
-    switch (elements_per_load(length, addresses, sizeof(Half))) {
-        case 8: return launch_with_packs_of<Half, 8>(x, y, rows, length, eps, s);
-        case 4: return launch_with_packs_of<Half, 4>(x, y, rows, length, eps, s);
-        case 2: return launch_with_packs_of<Half, 2>(x, y, rows, length, eps, s);
-        default: return launch_with_packs_of<Half, 1>(x, y, rows, length, eps, s);
+    // The widest load that divides a row and suits both addresses.
+    if (length % kWidest == 0 && addresses % 16 == 0) {
+        return launch_with_packs_of<T, kWidest>(x, y, rows, length, eps, s);
     }
+    if (length % (kWidest / 2) == 0 && addresses % 8 == 0) {
+        return launch_with_packs_of<T, kWidest / 2>(x, y, rows, length, eps, s);
+    }
+    if (sizeof(T) == 2 && length % 2 == 0 && addresses % 4 == 0) {
+        return launch_with_packs_of<T, 2>(x, y, rows, length, eps, s);
+    }
+    return launch_with_packs_of<T, 1>(x, y, rows, length, eps, s);
 }
 
 extern "C" int l2_normalize(const void* x, void* y, int64_t rows, int32_t length, float eps,

@@ -1,0 +1,539 @@
+"""The L2-normalize plugin: its arithmetic, its serialized state, its classes, and helpers.plugin around them."""
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import artifacts, plugin
+
+SOURCES = plugin.SOURCES
+sys.path.insert(0, str(SOURCES))
+import compile_matrix  # noqa: E402
+
+needs_gxx = pytest.mark.skipif(not shutil.which("g++"), reason="no g++ here")
+HALF_ULP = 0.5 + 1e-6 * 2048  # one rounding, and 1e-6 before it, in units of FP16's last place
+
+
+def nvcc_here():
+    try:
+        return bool(plugin.find_nvcc())
+    except FileNotFoundError:
+        return False
+
+
+needs_nvcc = pytest.mark.skipif(not nvcc_here(), reason="no nvcc here")
+needs_gpu = pytest.mark.skipif(not (nvcc_here() and plugin.gpu_architecture()), reason="no GPU and nvcc here")
+
+
+def header_roots():
+    """The TensorRT headers that can be found here; the tests of the classes are skipped where there are none."""
+    roots = [r for r in os.environ.get("TENSORRT_ROOTS", "").split(os.pathsep) if r]
+    try:
+        roots = roots or [str(plugin.tensorrt_headers()[0])]
+    except FileNotFoundError:
+        pass
+    return roots
+
+
+def reference(x, eps=1e-12):
+    wide = x.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return wide / np.sqrt(np.maximum((wide * wide).sum(-1, keepdims=True), np.float64(np.float32(eps))))
+
+
+def assert_right(x, y, eps=1e-12):
+    """y within 1e-6 of float64 where x is float32, within one rounding where it is float16."""
+    right = reference(x, eps)
+    assert y.dtype == x.dtype and y.shape == x.shape
+    assert np.isfinite(y).all()
+    difference, size = np.abs(y.astype(np.float64) - right), np.abs(right)
+    if x.dtype == np.float32:
+        assert (difference <= 1e-6 * size + 2.0 ** -149).all()  # below 2^-126 numbers are 2^-149 apart
+    else:
+        exponent = np.floor(np.log2(np.maximum(size, 2.0 ** -14)))
+        assert (difference <= HALF_ULP * 2.0 ** (exponent - 10)).all()
+
+
+@pytest.fixture(scope="module")
+def rng():
+    return np.random.RandomState(3)
+
+
+# ---- the arithmetic --------------------------------------------------------------------------------
+
+@needs_gxx
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 12, 17, 64, 255, 1000, 1024, 65535, 65536])
+def test_every_axis_length_is_right_against_float64(rng, dtype, length):
+    rows = max(3, 20000 // length)
+    low, high = (-20, 15) if dtype == "float32" else (-7, 4.5)
+    x = rng.standard_normal((rows, length)) * 10 ** rng.uniform(low, high, (rows, 1))
+    x = np.clip(x, -65504, 65504).astype(dtype) if dtype == "float16" else x.astype(dtype)
+    x[::5] = 0
+    x[1::5] = x[1::5, :1]  # one value throughout, so that roundings do not cancel
+    assert_right(x, plugin.cpu_l2_normalize(x))
+
+
+@needs_gxx
+def test_every_fp16_number_beside_itself_and_beside_zero():
+    numbers = np.arange(65536, dtype=np.uint16).view(np.float16)
+    numbers = numbers[np.isfinite(numbers)]
+    for other in (numbers, np.zeros_like(numbers), numbers[::-1]):
+        x = np.stack([numbers, other], -1)
+        assert_right(x, plugin.cpu_l2_normalize(x))
+
+
+@needs_gxx
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.floats(-2.0 ** 50, 2.0 ** 50, width=32), min_size=1, max_size=40), eps=st.floats(1e-30, 1e3))
+def test_any_row_of_floats(values, eps):
+    x = np.array([values], np.float32)
+    # Below 1e-19 squares leave FP32's normal range; eps is above such sums, and TensorFlow's are the same.
+    assert_right(x, plugin.cpu_l2_normalize(x, eps=eps), eps)
+
+
+@needs_gxx
+def test_half_conversion_is_numpys_for_every_pattern():
+    numbers = np.arange(65536, dtype=np.uint16).view(np.float16)
+    # A row of one element over a huge eps is a division by 1024: exact, so that only conversions remain.
+    with np.errstate(invalid="ignore", under="ignore"):
+        wanted = (numbers.astype(np.float32) / np.float32(1024)).astype(np.float16)
+        normalized = plugin.cpu_l2_normalize(numbers[np.isfinite(numbers)][:, None], eps=2.0 ** 20)[:, 0]
+    small = np.abs(numbers[np.isfinite(numbers)].astype(np.float64)) <= 1024
+    np.testing.assert_array_equal(normalized[small].view(np.uint16), wanted[np.isfinite(numbers)][small].view(np.uint16))
+
+
+@needs_gxx
+def test_zeros_stay_zeros_and_the_naive_fp16_formula_does_not():
+    x = np.zeros((4, 2), np.float16)
+    assert (plugin.cpu_l2_normalize(x) == 0).all()
+    with np.errstate(all="ignore"):
+        naive = x * (1 / np.sqrt(np.maximum((x * x).sum(-1, keepdims=True), np.float16(1e-12))))
+    assert np.isnan(naive).all()
+
+
+@needs_gxx
+def test_large_fp16_components_do_not_overflow():
+    x = np.array([[182, 182], [65504, 65504], [65504, 0]], np.float16)
+    np.testing.assert_allclose(plugin.cpu_l2_normalize(x), [[0.7071, 0.7071], [0.7071, 0.7071], [1, 0]], rtol=1e-3)
+
+
+@needs_gxx
+def test_limits_are_tensorflows():
+    big = np.array([[1e20, 1], [np.inf, 1], [np.nan, 1], [3, 4]], np.float32)
+    y = plugin.cpu_l2_normalize(big)
+    assert (y[0] == 0).all()  # the sum of squares is infinite in FP32, as in tf.nn.l2_normalize
+    assert np.isnan(y[1, 0]) and y[1, 1] == 0
+    assert np.isnan(y[2]).all()
+    np.testing.assert_allclose(y[3], [0.6, 0.8], rtol=1e-6)
+    assert np.isnan(plugin.cpu_l2_normalize(np.zeros((1, 2), np.float32), eps=0)).all()
+
+
+@needs_gxx
+@pytest.mark.slow
+def test_limits_match_a_tensorflow_that_is_here():
+    tf = pytest.importorskip("tensorflow")
+    x = np.array([[1e20, 1], [np.inf, 1], [np.nan, 1], [3, 4], [0, 0], [1e-7, 0], [1e-30, 1e-30]], np.float32)
+    if hasattr(tf, "Session"):
+        with tf.Graph().as_default(), tf.Session() as session:
+            theirs = session.run(tf.nn.l2_normalize(tf.constant(x), -1))
+    else:
+        theirs = tf.nn.l2_normalize(x, -1).numpy()
+    np.testing.assert_allclose(plugin.cpu_l2_normalize(x), theirs, rtol=1e-6)
+
+
+@needs_gxx
+def test_shape_layout_and_input_are_kept(rng):
+    x = rng.standard_normal((3, 4, 6, 2)).astype(np.float32)
+    kept = x.copy()
+    np.testing.assert_array_equal(plugin.cpu_l2_normalize(x, axis=3), plugin.cpu_l2_normalize(x))
+    turned = x.transpose(1, 0, 2, 3)
+    np.testing.assert_array_equal(plugin.cpu_l2_normalize(turned), plugin.cpu_l2_normalize(x).transpose(1, 0, 2, 3))
+    np.testing.assert_array_equal(x, kept)
+    assert plugin.cpu_l2_normalize(np.zeros((0, 2), np.float32)).shape == (0, 2)
+
+
+@needs_gxx
+@pytest.mark.parametrize("x, options, error, words", [
+    (np.zeros((2, 2)), {}, TypeError, "float32 or float16"),
+    (np.zeros((2, 3), np.float32), {"axis": 0}, ValueError, "only the last axis"),
+    (np.zeros((2, 3), np.float32), {"axis": 2}, ValueError, "has 2 dimensions"),
+    (np.zeros((1, 65537), np.float32), {}, ValueError, "65537"),
+    (np.zeros((1, 2), np.float32), {"eps": -1}, ValueError, "not negative"),
+    (np.zeros((1, 2), np.float32), {"eps": float("nan")}, ValueError, "nan"),
+    (np.zeros((1, 2), np.float32), {"eps": 1e300}, ValueError, "finite"),
+    (np.zeros((2, 0), np.float32), {}, ValueError, "not 0"),
+])
+def test_what_the_plugin_refuses_is_refused_here(x, options, error, words):
+    with pytest.raises(error, match=words):
+        plugin.cpu_l2_normalize(x, **options)
+
+
+@needs_gxx
+def test_the_sources_own_check_program_passes_on_the_cpu(tmp_path):
+    program = tmp_path / "check"
+    command = ["g++", "-O2", "-std=c++14", "-Wall", "-Wextra", "-Werror", "-DL2_MAIN", "-x", "c++",
+               str(SOURCES / "l2_normalize.cu"), "-o", str(program)]
+    subprocess.run(command, check=True)
+    done = subprocess.run([str(program), "short"], stdout=subprocess.PIPE)
+    assert done.returncode == 0 and done.stdout.decode().endswith("OK\n")
+
+
+# ---- the serialized state ---------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def state_library(tmp_path_factory):
+    """plugin_state.h as C: write(operation, explicit_batch, type, axis, eps, rows, length, bytes), read the same."""
+    folder = tmp_path_factory.mktemp("state")
+    (folder / "state.cpp").write_text("""
+#include "plugin_state.h"
+extern "C" void write(int o, int e, int t, int axis, float eps, int64_t rows, int length, void* bytes) {
+    PluginState s;
+    s.operation = Operation(o); s.explicit_batch = uint8_t(e); s.type = uint8_t(t);
+    s.axis = axis; s.eps = eps; s.rows = rows; s.length = length;
+    write_plugin_state(s, bytes);
+}
+extern "C" const char* read(const void* bytes, size_t size, int* ints, float* eps, int64_t* rows) {
+    PluginState s;
+    s.axis = 77;  // what an untouched state shows
+    const char* error = read_plugin_state(bytes, size, &s);
+    ints[0] = int(s.operation); ints[1] = s.explicit_batch; ints[2] = s.type; ints[3] = s.axis; ints[4] = s.length;
+    *eps = s.eps; *rows = s.rows;
+    return error;
+}""")
+    subprocess.run(["g++", "-std=c++14", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I", str(SOURCES),
+                    str(folder / "state.cpp"), "-o", str(folder / "state.so")], check=True)
+    library = ctypes.CDLL(str(folder / "state.so"))
+    library.read.restype = ctypes.c_char_p
+    library.write.argtypes = [ctypes.c_int] * 4 + [ctypes.c_float, ctypes.c_int64, ctypes.c_int, ctypes.c_void_p]
+    return library
+
+
+def write_state(library, operation=0, explicit=0, kind=0, axis=-1, eps=1e-12, rows=6, length=2):
+    buffer = ctypes.create_string_buffer(64)
+    library.write(operation, explicit, kind, axis, eps, rows, length, buffer)
+    return buffer.raw[:28]
+
+
+def read_state(library, data):
+    ints, eps, rows = (ctypes.c_int * 5)(), ctypes.c_float(), ctypes.c_int64()
+    error = library.read(data, ctypes.c_size_t(len(data)), ints, ctypes.byref(eps), ctypes.byref(rows))
+    return error and error.decode(), (ints[0], ints[1], ints[2], ints[3], eps.value, rows.value, ints[4])
+
+
+@needs_gxx
+@settings(max_examples=100, deadline=None)
+@given(state=st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 1), st.integers(-1, 8),
+                       st.floats(0, 2.0 ** 127, width=32), st.integers(0, 2 ** 62), st.integers(0, 65536)))
+def test_every_state_survives_its_bytes(state_library, state):
+    assert read_state(state_library, write_state(state_library, *state)) == (None, state)
+
+
+@needs_gxx
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=64))
+def test_any_bytes_are_read_or_refused_and_a_refusal_changes_nothing(state_library, data):
+    error, state = read_state(state_library, data)
+    assert error is not None and state[3] == 77  # nobody guesses a checksum
+
+
+@needs_gxx
+def test_truncated_and_lengthened_bytes_are_refused(state_library):
+    good = write_state(state_library, axis=2)
+    assert read_state(state_library, good)[0] is None
+    for size in list(range(28)):
+        assert read_state(state_library, good[:size])[0]
+    assert "28 bytes" in read_state(state_library, good + b"\0")[0]
+    assert read_state(state_library, b"")[0] == "no serialized data"
+
+
+@needs_gxx
+def test_every_changed_byte_is_noticed(state_library):
+    good = write_state(state_library, axis=2, eps=0.5)
+    for place in range(28):
+        for other in set(range(256)) - {good[place]}:
+            error = read_state(state_library, good[:place] + bytes([other]) + good[place + 1:])[0]
+            assert error and ("another version" in error) == (place == 0)
+
+
+@needs_gxx
+@pytest.mark.parametrize("change, word", [
+    ({"operation": 4}, "op_type"), ({"explicit": 2}, "explicit_batch"), ({"kind": 2}, "data type"),
+    ({"axis": -2}, "axis"), ({"axis": 9}, "axis"), ({"eps": -1.0}, "eps"), ({"eps": float("nan")}, "eps"),
+    ({"eps": float("inf")}, "eps"), ({"rows": -1}, "rows"), ({"length": 65537}, "length"), ({"length": -1}, "length"),
+])
+def test_a_state_out_of_bounds_is_refused_even_with_a_good_checksum(state_library, change, word):
+    assert word in read_state(state_library, write_state(state_library, **change))[0]
+
+
+# ---- the classes, against whatever headers are here -------------------------------------------------
+
+@needs_gxx
+@pytest.mark.parametrize("root", header_roots() or [None])
+def test_the_plugin_compiles_without_warnings_and_is_driven_through_its_life(root, tmp_path):
+    if root is None:
+        pytest.skip("no TensorRT headers here (set TENSORRT_ROOTS)")
+    headers, version = plugin.tensorrt_headers(root)
+    try:
+        row = compile_matrix.try_headers(headers, version, tmp_path, sanitize=False)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    assert row["log"] == ""
+    assert [row[key] for key in ("c++11", "c++14", "c++17")] == ["ok"] * 3
+    assert row["driven"].endswith("checks")
+
+
+def v3_headers():
+    for root in header_roots():
+        if plugin.tensorrt_headers(root)[1] >= (10, 0):
+            return root
+    pytest.skip("no headers of TensorRT 10 or later here (set TENSORRT_ROOTS)")
+
+
+@needs_nvcc
+def test_a_real_registry_takes_the_library_in_a_child_process():
+    pytest.importorskip("tensorrt_rtx")
+    library = plugin.compile("plugin", v3_headers(), quiet=True)
+    assert plugin.registry_in_child(library) == [
+        {"name": "L2Norm_TRT", "version": "1", "fields": ["axis", "eps"]},
+        {"name": "L2Norm_Helper_TRT", "version": "1", "fields": ["op_type", "eps"]}]
+
+
+CREATE = """
+import json, sys
+import numpy as np
+import tensorrt_rtx as trt
+class Log(trt.ILogger):
+    lines = []
+    def __init__(self):
+        trt.ILogger.__init__(self)
+    def log(self, severity, text):
+        self.lines.append(text)
+log = Log()
+runtime = trt.Runtime(log)
+registry = trt.get_plugin_registry()
+registry.load_library(sys.argv[1])
+creator = registry.get_creator("L2Norm_TRT", "1", "")
+def create(axis, eps):
+    axis, eps = np.array([axis], np.int32), np.array([eps], np.float32)  # a PluginField does not keep its array
+    fields = [trt.PluginField("axis", axis, trt.PluginFieldType.INT32),
+              trt.PluginField("eps", eps, trt.PluginFieldType.FLOAT32)]
+    return creator.create_plugin("l2", trt.PluginFieldCollection(fields), trt.TensorRTPhase.BUILD)
+good = create(2, 1e-12)
+core = good.get_capability_interface(trt.PluginCapabilityType.CORE)
+build = good.get_capability_interface(trt.PluginCapabilityType.BUILD)
+out = {"name": core.plugin_name, "version": core.plugin_version, "outputs": build.num_outputs}
+try:
+    out["bad"] = repr(create(2, -1.0))
+except Exception as error:
+    out["bad"] = type(error).__name__
+out["log"] = [line for line in log.lines if "L2Norm_TRT" in line]
+print(json.dumps(out))
+"""
+
+
+@needs_nvcc
+def test_a_real_registrys_creator_makes_and_refuses_plugins():
+    pytest.importorskip("tensorrt_rtx")
+    library = plugin.compile("plugin", v3_headers(), quiet=True)
+    done = subprocess.run([sys.executable, "-c", CREATE, str(library)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr.decode()
+    out = json.loads(done.stdout.decode().splitlines()[-1])
+    assert out["name"] == "L2Norm_TRT" and out["version"] == "1" and out["outputs"] == 1
+    assert out["bad"] in ("None", "TypeError", "RuntimeError")
+    # In the log where this TensorRT hands the library a logger finder, else on stderr.
+    assert "L2Norm_TRT: eps must be finite and not negative" in "\n".join(out["log"]) + done.stderr.decode()
+
+
+# ---- helpers.plugin ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def headers(tmp_path):
+    def make(major, minor, form="define NV_TENSORRT_%s %d", name="NvInferVersion.h"):
+        folder = tmp_path / "trt" / "include"
+        folder.mkdir(parents=True)
+        (folder / "NvInfer.h").write_text("")
+        (folder / name).write_text("".join("#%s\n" % (form % pair) for pair in (("MAJOR", major), ("MINOR", minor))))
+        return tmp_path / "trt"
+    return make
+
+
+def test_headers_are_found_by_root_and_by_their_own_folder(headers):
+    root = headers(8, 5)
+    assert plugin.tensorrt_headers(root) == (root / "include", (8, 5))
+    assert plugin.tensorrt_headers(root / "include") == (root / "include", (8, 5))
+
+
+def test_headers_of_every_generation_say_their_version(headers):
+    assert plugin.tensorrt_headers(headers(11, 1, "define TRT_%s_ENTERPRISE %d"))[1] == (11, 1)
+
+
+def test_headers_of_tensorrt_5_say_it_in_nvinfer(headers):
+    assert plugin.tensorrt_headers(headers(5, 1, name="NvInfer.h"))[1] == (5, 1)
+
+
+def test_missing_headers_say_where_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENSORRT_ROOT", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="pip wheels of TensorRT bring none"):
+        plugin.tensorrt_headers()
+
+
+def test_headers_without_a_version_are_refused(tmp_path):
+    (tmp_path / "NvInfer.h").write_text("")
+    with pytest.raises(ValueError, match="does not say"):
+        plugin.tensorrt_headers(tmp_path)
+
+
+def test_a_missing_compiler_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="needs only g"):
+        plugin.compile("kernel")
+    with pytest.raises(FileNotFoundError, match="apt install g"):
+        plugin.compile("cpu")
+    with pytest.raises(ValueError, match="'plugin', 'kernel' or 'cpu'"):
+        plugin.compile("gpu")
+
+
+@needs_gxx
+def test_compiling_again_takes_what_is_there_until_a_source_changes(tmp_path, monkeypatch, capsys):
+    sources = tmp_path / "plugin_src"
+    shutil.copytree(str(SOURCES), str(sources), ignore=shutil.ignore_patterns("build", "results"))
+    monkeypatch.setattr(plugin, "SOURCES", sources)
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path / "build")
+    library = plugin.compile("cpu")
+    assert "compiling with" in capsys.readouterr().out
+    first = library.stat().st_mtime_ns
+    assert plugin.compile("cpu") == library and library.stat().st_mtime_ns == first
+    assert "nothing changed" in capsys.readouterr().out
+    kernel = sources / "l2_normalize.cu"
+    good = kernel.read_text()
+    kernel.write_text(good + "\n// one line more\n")
+    plugin.compile("cpu", quiet=True)
+    assert library.stat().st_mtime_ns != first and capsys.readouterr().out == ""
+    kernel.write_text(good + "\nnot C++;\n")
+    with pytest.raises(RuntimeError, match="not C"):
+        plugin.compile("cpu", quiet=True)
+    assert library.is_file()  # the last good one is left alone
+
+
+class Creator:
+    def __init__(self, name, version="1"):
+        self.name, self.plugin_version = name, version
+
+
+def classic(registry, **names):
+    """A module that looks like TensorRT as far as the plugin registry goes."""
+    network = type("INetworkDefinition", (), {"add_plugin_v2": None})
+    return types.SimpleNamespace(__name__="tensorrt", __version__="test", INetworkDefinition=network,
+                                 get_plugin_registry=lambda: registry, **names)
+
+
+class OldRegistry:
+    """TensorRT 5 to 8.5: no load_library, no all_creators."""
+
+    def __init__(self, *creators):
+        self.plugin_creator_list = list(creators)
+
+
+class NewRegistry:
+    """TensorRT 10 and 11: no plugin_creator_list in 11."""
+
+    def __init__(self, *creators, brings=()):
+        self.all_creators, self.brings, self.asked = list(creators), list(brings), []
+
+    def load_library(self, path):
+        self.asked.append(path)
+        self.all_creators += self.brings
+        return object()
+
+
+@pytest.mark.parametrize("registry", [OldRegistry(Creator("L2Norm_TRT")), NewRegistry(Creator("L2Norm_TRT"))])
+def test_a_registered_plugin_is_seen_in_every_generation(registry):
+    trt = classic(registry)
+    assert plugin.registered(trt)
+    assert not plugin.registered(trt, version="2")
+    plugin.require(trt)
+    plugin.load(trt, "never looked at")
+
+
+def test_a_missing_plugin_is_explained():
+    trt = classic(OldRegistry(Creator("L2Norm_Helper_TRT"), Creator("LReLU_TRT")))
+    with pytest.raises(LookupError, match=r"no L2Norm_TRT version 1 among its 2 creators; did you mean L2Norm_Helper_TRT"):
+        plugin.require(trt)
+    with pytest.raises(LookupError, match="no LReLU_TRT version 2 .*; it has version 1"):
+        plugin.require(trt, "LReLU_TRT", "2")
+
+
+def test_the_registry_loads_the_library_where_it_can():
+    registry = NewRegistry(brings=[Creator("L2Norm_TRT")])
+    plugin.load(classic(registry), "/some/library.so")
+    plugin.load(classic(registry), "/some/library.so")
+    assert registry.asked == ["/some/library.so"]
+
+
+def test_a_library_that_brings_nothing_is_reported():
+    with pytest.raises(LookupError, match="compiled for another TensorRT"):
+        plugin.load(classic(NewRegistry()), "/some/library.so")
+
+
+@needs_gxx
+def test_before_8_6_the_library_is_loaded_and_registers_itself():
+    with pytest.raises(OSError):
+        plugin.load(classic(OldRegistry()), "/no/such/library.so")
+    with pytest.raises(LookupError):  # it loads, and registers nothing
+        plugin.load(classic(OldRegistry()), plugin.compile("cpu", quiet=True))
+
+
+def test_tensorrt_for_rtx_is_refused_and_told_why():
+    trt = pytest.importorskip("tensorrt_rtx")
+    with pytest.raises(RuntimeError, match="tensorrt_rtx has no plugins.*local function"):
+        plugin.load(trt, "/some/library.so")
+    assert not plugin.registered(trt)
+
+
+def test_a_library_that_a_child_cannot_load_is_reported():
+    pytest.importorskip("tensorrt_rtx")
+    with pytest.raises(RuntimeError, match="in a child process"):
+        plugin.registry_in_child("/no/such/library.so")
+    with pytest.raises(RuntimeError, match="no_such_tensorrt"):
+        plugin.registry_in_child("/no/such/library.so", module="no_such_tensorrt")
+
+
+@needs_nvcc
+def test_the_kernel_compiles_and_says_when_it_cannot_run():
+    assert plugin.compile("kernel", quiet=True).is_file()
+    with pytest.raises(TypeError, match="not float64"):
+        plugin.launch(16, 16, 1, 2, dtype="float64")
+    for rows, length in ((-1, 2), (1, 0), (1, 65537)):
+        with pytest.raises(RuntimeError, match="CUDA error 1 .*out of range"):
+            plugin.launch(16, 16, rows, length)
+    with pytest.raises(RuntimeError, match="CUDA error 1 "):
+        plugin.launch(17, 16, 1, 2)
+    if not plugin.gpu_architecture():
+        with pytest.raises(RuntimeError, match="not launched: CUDA error"):
+            plugin.launch(16, 16, 1, 2)
+
+
+@needs_gpu
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_kernel_on_the_gpu_is_right_at_every_alignment(rng, dtype):
+    cuda = ctypes.CDLL("libcudart.so")
+    x = (rng.standard_normal((5, 3001, 12)) * 100).astype(dtype)
+    device = ctypes.c_void_p()
+    assert cuda.cudaMalloc(ctypes.byref(device), ctypes.c_size_t(x.nbytes + 64)) == 0
+    for shift in range(5):
+        y, address = np.empty_like(x), device.value + shift * x.itemsize
+        assert cuda.cudaMemcpy(ctypes.c_void_p(address), x.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(x.nbytes), 1) == 0
+        plugin.launch(address, address, x.size // 12, 12, dtype=x.dtype)
+        assert cuda.cudaMemcpy(y.ctypes.data_as(ctypes.c_void_p), ctypes.c_void_p(address), ctypes.c_size_t(x.nbytes), 2) == 0
+        assert_right(x, y)
+    assert cuda.cudaFree(device) == 0
