@@ -419,6 +419,15 @@ def test_forward_inputs_keeps_order_and_place():
     assert lines(graph) == ["in X", "w W", "c C in w w in w w in ^in ^w ^w"]
 
 
+def test_forward_inputs_goes_through_long_chains_and_refuses_cycles():
+    graph = graph_of("n0 X\n" + "\n".join("n%d Identity n%d" % (at + 1, at) for at in range(3000)) + "\ny Y n3000")
+    graph.forward_inputs(graph.find_nodes_by_op("Identity"))
+    assert lines(graph) == ["n0 X", "y Y n0"]
+    graph = graph_of("a Identity b\nb Identity a\ny Y a")
+    with pytest.raises(ValueError, match="a cycle cannot be forwarded"):
+        graph.forward_inputs(["a", "b"])
+
+
 def test_forward_inputs_keeps_nodes_with_control_inputs():
     graph = graph_of("x X\na A x ^x\nb B a")
     before = state(graph)

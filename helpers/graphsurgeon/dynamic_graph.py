@@ -92,26 +92,24 @@ class DynamicGraph(StaticGraph):
         held = [name for name, node in chosen.items() if any(i[:1] == "^" for i in node.input)]
         for name in held:
             del chosen[name]
-        done = {}
-
-        def forwarded(name):
-            if name not in done:
-                done[name] = None  # marks a cycle of forwarded nodes
-                done[name] = [f for each in chosen[name].input for f in expand(each)]
-            if done[name] is None:
-                raise ValueError("'%s' reads itself; it cannot be forwarded" % name)
-            return done[name]
+        loop = find_cycle({name: list(map(producer, node.input)) for name, node in chosen.items()})
+        if loop:
+            raise ValueError("%s: a cycle cannot be forwarded" % " reads ".join(map(repr, loop)))
 
         def expand(text):
-            name = producer(text)
-            if name not in chosen:
-                return [text]
-            if text[:1] == "^":
-                return ["^" + producer(each) for each in forwarded(name)]
-            if _tensor(text) != name:
-                raise ValueError("'%s' is read: the inputs of '%s' can stand for its first output "
-                                 "only" % (text, name))
-            return forwarded(name)
+            found, todo = [], [text]
+            while todo:
+                each = todo.pop()
+                name, control = producer(each), each[:1] == "^"
+                if name not in chosen:
+                    found.append(each)
+                    continue
+                if not control and _tensor(each) != name:
+                    raise ValueError("'%s' is read: the inputs of '%s' can stand for its first output "
+                                     "only" % (each, name))
+                inputs = chosen[name].input
+                todo += reversed(["^" + producer(i) for i in inputs] if control else list(inputs))
+            return found
 
         new = {node.name: [f for each in node.input for f in expand(each)]
                for node in self._readers(chosen)}

@@ -156,6 +156,7 @@ def _pool(node, inputs, to):
 
 @operation("LRN", 1)
 def _lrn(node, inputs, to):
+    # As NVIDIA writes it, though TensorFlow's LRN is NHWC and sums over 2 * depth_radius + 1 channels.
     return to.add(node, "LRN", inputs, inputs_orders=("orders", "NC+"),
                   window_size=("i", attr(node, "depth_radius", "i")), k=("d", attr(node, "bias", "f")),
                   alpha=("d", attr(node, "alpha", "f")), beta=("d", attr(node, "beta", "f")))
