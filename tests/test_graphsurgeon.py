@@ -313,9 +313,9 @@ def test_five_thousand_nodes_collapse_in_half_a_second():
         above = graph_def.node[-1].name
         graph_def.node.add(name="b%d/s%d" % (index // 10, index), op="R").input.append(above)
     graph = gs.DynamicGraph(graph_def)
-    start = time.time()
+    start = time.process_time()  # not the wall clock: others may use the machine
     graph.collapse_namespaces({"b%d" % block: plugin("p%d" % block) for block in range(500)})
-    assert time.time() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert len(graph) == 501 and list(graph["p499"].input) == ["p498"]
 
 
