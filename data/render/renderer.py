@@ -3,6 +3,7 @@
 Works on any EGL driver, a GPU's or Mesa's software rasteriser. Pictures from two drivers differ in the last
 bits of a few pixels; boxes and labels do not depend on the driver, visible fractions only in the fourth digit.
 """
+import contextlib
 import functools
 from collections import namedtuple
 from pathlib import Path
@@ -17,6 +18,7 @@ from .scene import HEIGHT, P2, WIDTH
 SHADERS = Path(__file__).resolve().parent / "shaders"
 SHADOW_SIZE = 2048
 TILE, TILES = 128, 10
+INTRINSICS = (P2[0, 0], P2[1, 1], P2[0, 2], P2[1, 2])  # fx, fy, cx, cy
 
 # ids: uint8 [height * supersample, width * supersample], 0 = no vehicle, else the vehicle's id.
 # areas: {id: (inside, total)}, the silhouette of the vehicle alone, in pixels: inside the image, and altogether.
@@ -219,52 +221,97 @@ class Renderer:
             groups.setdefault(vehicle["style"], []).append(self._row(vehicle))
         return {style: np.array(rows, "f4") for style, rows in groups.items()}
 
+    def identify(self, scene):
+        """What `render` would give as IdBuffer, without the picture: a third of the work."""
+        with self._uploaded(scene) as (arrays, planted):
+            self._draw_view(scene, arrays, planted)
+        ids = np.frombuffer(self.material.read(), np.float16).reshape(*self._ids_shape, 4)[..., 3].astype(np.uint8)
+        return IdBuffer(ids, self._silhouettes(scene), self.supersample)
+
     def render(self, scene):
         """Draw `scene` (scene_from_seed). Returns (image uint8 [height, width, 3] RGB, IdBuffer)."""
-        context, light = self.context, scene["light"]
+        light = scene["light"]
+        views = [
+            sun_view(light["direction"], (-15, 0.5, 0), (15, 26, 3.5), 90),
+            sun_view(light["direction"], (-48, 1, 0), (48, 125, 9), 120),
+        ]
+        with self._uploaded(scene) as (arrays, planted):
+            if light["sun"][0] > 0:
+                self._draw_shadows(scene, arrays, planted, views)
+            self._draw_view(scene, arrays, planted)
+        self._draw_blobs(scene)
+        self.context.disable(moderngl.DEPTH_TEST)
+        exposure = self._light(scene, views)
+        self._photograph(scene, exposure)
+        self.context.enable(moderngl.DEPTH_TEST)
+        areas = self._silhouettes(scene)
+        image = np.frombuffer(self.picture.read(), np.uint8).reshape(self.height, self.width, 4)[..., :3]
+        ids = np.frombuffer(self.ids.read(alignment=1), np.uint8).reshape(self._ids_shape)
+        return np.ascontiguousarray(image), IdBuffer(ids, areas, self.supersample)
+
+    @property
+    def _ids_shape(self):
+        return self.height * self.supersample, self.width * self.supersample
+
+    @contextlib.contextmanager
+    def _uploaded(self, scene):
+        """The scene's own triangles on the card, and where its plants stand; sets what all its passes share."""
         solid, marks, planted = street.build(scene["street"])
         layout = ("3f 3f 2f 3f 1f 1f 1f", "in_position", "in_normal", "in_uv", "in_colour", "in_layer", "in_occlusion", "in_emission")
-        buffers = [context.buffer(a.tobytes()) if len(a) else None for a in (solid, marks)]
-        arrays = [b and context.vertex_array(self.programs["static"], [(b, *layout)]) for b in buffers]
-
-        fx, fy, cx, cy = P2[0, 0], P2[1, 1], P2[0, 2], P2[1, 2]
-        intrinsics, whole = (fx, fy, cx, cy), (0.0, 0.0, float(self.width), float(self.height))
-        views = [sun_view(light["direction"], (-15, 0.5, 0), (15, 26, 3.5), 90), sun_view(light["direction"], (-48, 1, 0), (48, 125, 9), 120)]
+        buffers = [self.context.buffer(a.tobytes()) if len(a) else None for a in (solid, marks)]
+        arrays = [b and self.context.vertex_array(self.programs["static"], [(b, *layout)]) for b in buffers]
+        shared = dict(
+            intrinsics=INTRINSICS, window=(0.0, 0.0, float(self.width), float(self.height)), eye=scene["camera"],
+            wet=scene["light"]["wet"], lamps=scene["light"]["lamps"], lane=scene["street"]["lane"], in_shadow_map=False,
+        )  # fmt: skip
         for name in ("static", "plant", "vehicle", "blob"):
-            self._set(name, intrinsics=intrinsics, window=whole, eye=scene["camera"], wet=light["wet"], lamps=light["lamps"], lane=scene["street"]["lane"])
-        if light["sun"][0] > 0:
-            for (_, target), matrix in zip(self.shadows, views):
-                target.use()
-                target.clear(depth=1.0)
-                for name in ("static", "plant", "vehicle"):
-                    self._set(name, in_shadow_map=True, sun_matrix=matrix)
-                self._draw_geometry(scene, arrays, planted, decals=False)
+            self._set(name, **shared)
+        try:
+            yield arrays, planted
+        finally:
+            for array, buffer in zip(arrays, buffers):
+                if array:
+                    array.release()
+                    buffer.release()
+
+    def _draw_shadows(self, scene, arrays, planted, views):
+        for (_, target), matrix in zip(self.shadows, views):
+            target.use()
+            target.clear(depth=1.0)
+            for name in ("static", "plant", "vehicle"):
+                self._set(name, in_shadow_map=True, sun_matrix=matrix)
+            self._draw_geometry(scene, arrays, planted, decals=False)
         for name in ("static", "plant", "vehicle"):
             self._set(name, in_shadow_map=False)
+
+    def _draw_view(self, scene, arrays, planted):
         self.geometry.use()
         self.geometry.clear(depth=1.0)
         self._draw_geometry(scene, arrays, planted)
 
-        self.blob_target.use()
+    def _draw_blobs(self, scene):
+        """The dark pools under the vehicles, multiplied into a screen of their own, tested against the view's depth."""
         self._clear_blobs()
         rows = np.array([self._row(v) for v in scene["vehicles"]], "f4").reshape(-1, 14)
-        if len(rows):
-            sizes = np.array([vehicles.catalogue()[0][v["style"]].size for v in scene["vehicles"]], "f4")
-            rows[:, 4:7] *= sizes
-            self.instances.write(rows.tobytes())
-            self.blob_target.depth_mask = False
-            context.enable(moderngl.BLEND)
-            context.blend_func = moderngl.DST_COLOR, moderngl.ZERO
-            self.blob_array.render(moderngl.TRIANGLE_STRIP, instances=len(rows))
-            context.disable(moderngl.BLEND)
-            self.blob_target.depth_mask = True
+        if not len(rows):
+            return
+        rows[:, 4:7] *= np.array([vehicles.catalogue()[0][v["style"]].size for v in scene["vehicles"]], "f4")
+        self.instances.write(rows.tobytes())
+        self.blob_target.depth_mask = False
+        self.context.enable(moderngl.BLEND)
+        self.context.blend_func = moderngl.DST_COLOR, moderngl.ZERO
+        self.blob_array.render(moderngl.TRIANGLE_STRIP, instances=len(rows))
+        self.context.disable(moderngl.BLEND)
+        self.blob_target.depth_mask = True
 
-        context.disable(moderngl.DEPTH_TEST)
+    def _light(self, scene, views):
+        """Ambient occlusion, then light; returns the exposure that suits it."""
+        light = scene["light"]
         ambient_up, ambient_down, exposure = self._ambient(light)
         about = dict(
-            intrinsics=intrinsics, eye=scene["camera"], image=(float(self.width), float(self.height)), sun_direction=light["direction"], sun=light["sun"],
-            zenith=light["zenith"], horizon=light["horizon"], cloud=float(light["cloud"]), cloud_shift=light["cloud_shift"], ambient_up=ambient_up,
-            ambient_down=ambient_down,
+            intrinsics=INTRINSICS, eye=scene["camera"], image=(float(self.width), float(self.height)), sun_direction=light["direction"],
+            sun=light["sun"], zenith=light["zenith"], horizon=light["horizon"], cloud=float(light["cloud"]),
+            cloud_shift=light["cloud_shift"], ambient_up=ambient_up, ambient_down=ambient_down,
         )  # fmt: skip
         self.open_target.use()
         self._set("occlusion", **about)
@@ -277,24 +324,18 @@ class Renderer:
             blob_map=self.blobs, near_shadow=self.shadows[0][0], far_shadow=self.shadows[1][0], noises=self.textures["noises"],
         )  # fmt: skip
         self.screens["light"].render(moderngl.TRIANGLES, vertices=3)
+        return exposure
+
+    def _photograph(self, scene, exposure):
+        post = scene["post"]
         self.colour.build_mipmaps(0, 6)
         self.final_target.use()
-        post = scene["post"]
         self._set(
-            "finish", exposure=exposure * post["exposure"], blur=post["blur"], noise=post["noise"], warmth=post["warmth"], seed=float(post["seed"] % 977),
-            supersample=self.supersample, image=(float(self.width), float(self.height)),
+            "finish", exposure=exposure * post["exposure"], blur=post["blur"], noise=post["noise"], warmth=post["warmth"],
+            seed=float(post["seed"] % 977), supersample=self.supersample, image=(float(self.width), float(self.height)),
         )  # fmt: skip
         self._bind("finish", colour_map=self.colour)
         self.screens["finish"].render(moderngl.TRIANGLES, vertices=3)
-        context.enable(moderngl.DEPTH_TEST)
-        areas = self._silhouettes(scene)
-        image = np.frombuffer(self.picture.read(), np.uint8).reshape(self.height, self.width, 4)[..., :3]
-        ids = np.frombuffer(self.ids.read(alignment=1), np.uint8).reshape(self.height * self.supersample, -1)
-        for array, buffer in zip(arrays, buffers):
-            if array:
-                array.release()
-                buffer.release()
-        return np.ascontiguousarray(image), IdBuffer(ids, areas, self.supersample)
 
     def _clear_blobs(self):
         """White without touching the depth that this target shares with the geometry."""

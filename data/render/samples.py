@@ -1,7 +1,7 @@
 """Make data/scenes again: python -m data.render.samples
 
 The rule walks through the seeds from SAMPLE_SEEDS on and keeps a scene when it adds to the variety still wanted
-(LIGHTS, at most PER_STREET of one kind of street) and when what it shows can be judged: see `worth_showing`.
+(LIGHTS, at most PER_STREET of one kind of street) and when what it shows can be judged: see `objection`.
 Nothing is touched up. Image, labels and calibration lie as in KITTI's object data set.
 """
 import argparse
@@ -29,17 +29,24 @@ def labelled(label):
     return height >= LABEL_HEIGHT and label["visible"] >= LABEL_VISIBLE and label["truncated"] <= LABEL_TRUNCATED
 
 
-def worth_showing(labels):
-    """3 to 8 labelled vehicles; at least 3 of them whole and unoccluded at 5 to 45 m, fronts and rears among them;
-    none hides more than a fifth of the picture; not a crowd of others that stay unlabelled."""
+def objection(labels):
+    """Why a scene is not shown, or "" when it is.
+
+    Wanted: 3 to 8 labelled vehicles, at least 3 of them whole and unoccluded at 5 to 45 m, fronts and rears among
+    these, none hiding more than a quarter of the picture, no crowd of others that stay unlabelled.
+    """
     kept = [label for label in labels if labelled(label)]
     good = [k for k in kept if k["occluded"] == 0 and k["truncated"] < 0.02 and 5 <= k["location"][2] <= 45]
-    if not 3 <= len(kept) <= 8 or len(good) < 3 or len(labels) - len(kept) > 6:
-        return False
-    areas = [(k["bbox"][2] - k["bbox"][0]) * (k["bbox"][3] - k["bbox"][1]) for k in labels]
-    front = [np.sin(k["alpha"]) > 0.3 for k in good]
-    rear = [np.sin(k["alpha"]) < -0.3 for k in good]
-    return max(areas) < 0.2 * WIDTH * HEIGHT and any(front) and any(rear)
+    if not 3 <= len(kept) <= 8:
+        return "%d vehicles" % len(kept)
+    if len(good) < 3:
+        return "%d clear to see" % len(good)
+    if len(labels) - len(kept) > 8:
+        return "crowded"
+    if max((k["bbox"][2] - k["bbox"][0]) * (k["bbox"][3] - k["bbox"][1]) for k in labels) > 0.25 * WIDTH * HEIGHT:
+        return "blocked"
+    turned = [np.sin(k["alpha"]) for k in good]
+    return "" if max(turned) > 0.3 and min(turned) < -0.3 else "all from one side"
 
 
 def calibration():
@@ -80,11 +87,11 @@ def chosen(renderer, first=SAMPLE_SEEDS, report=print):
         light, kind = scene["light"]["name"], scene["street"]["kind"]
         if not wanted[light] or streets.get(kind, 0) >= PER_STREET or not 3 <= in_view(scene) <= 11:
             continue
-        image, buffer = renderer.render(scene)
-        labels = objects(scene, buffer)
-        kept = worth_showing(labels)
-        report("seed %d: %s, %s, %d vehicles%s" % (scene["seed"], light, kind, sum(map(labelled, labels)), ", kept" if kept else ""), flush=True)
-        if kept:
+        why_not = objection(objects(scene, renderer.identify(scene)))
+        report("seed %d: %s, %s: %s" % (scene["seed"], light, kind, why_not or "kept"), flush=True)
+        if not why_not:
+            image, buffer = renderer.render(scene)
+            labels = objects(scene, buffer)
             wanted[light] -= 1
             streets[kind] = streets.get(kind, 0) + 1
             yield scene, image, labels
