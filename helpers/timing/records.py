@@ -1,0 +1,119 @@
+"""The record of a measurement: what is in it, and what of it may be shown."""
+import contextlib
+import json
+import os
+import platform
+import subprocess
+
+import numpy as np
+
+from .. import artifacts, machine
+
+PUBLISHED = artifacts.DATA / "published_timings.json"
+
+
+def summary(ms):
+    """{"min", "median", "p90", "p99", "n"} of times in ms; percentiles are values that occurred (nearest rank).
+
+    Raises ValueError without a time, or with one that is none.
+    """
+    ms = np.sort(np.asarray(ms, np.float64))
+    if not len(ms) or not np.isfinite(ms).all() or ms[0] < 0:
+        raise ValueError("no times to summarise" if not len(ms) else "a time is negative or not a number")
+
+    def rank(percent):
+        return float(ms[max(int(np.ceil(percent / 100 * len(ms))) - 1, 0)])
+
+    return {"min": float(ms[0]), "median": float(np.median(ms)), "p90": rank(90), "p99": rank(99), "n": len(ms)}
+
+
+def save(record, path):
+    """Write a record as JSON, atomically; returns the path."""
+    return artifacts.write(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def load(path):
+    """Read a record. FileNotFoundError, or ValueError when the file holds none."""
+    try:
+        with open(str(path)) as stream:
+            record = json.load(stream)
+    except ValueError as error:
+        raise ValueError("%s is no timing record: %s" % (path, error))
+    if not isinstance(record, dict) or record.get("format") != 1 or not isinstance(record.get("columns"), list):
+        raise ValueError("%s is no timing record of format 1" % path)
+    return record
+
+
+def rows(record):
+    """What may be shown of a record, in its order: a list of dicts, one for each column and batch.
+
+    "name", "batch", "ms" (median, host, with copies), "p90", "p99", "min", "n", "gpu_ms" (median between events, or
+    None), "images_per_second", "verdict", "why". A column without a parity verdict, or one that failed, is not among
+    them: see `withheld`.
+    """
+    return [dict(entry["host_ms"], name=entry["name"], batch=entry["batch"], ms=entry["host_ms"]["median"],
+                 gpu_ms=entry["gpu_ms"]["median"] if entry["gpu_ms"] else None,
+                 images_per_second=entry["images_per_second"], verdict=entry["parity"]["verdict"],
+                 why=entry["parity"]["why"])
+            for entry in record["columns"] if not _held_back(entry)]
+
+
+def withheld(record):
+    """[(name, batch, reason)] of what `rows` leaves out."""
+    return [(entry["name"], entry["batch"], _held_back(entry)) for entry in record["columns"] if _held_back(entry)]
+
+
+def _held_back(entry):
+    if entry.get("error"):
+        return "it failed: " + entry["error"]
+    parity = entry.get("parity")
+    if not parity or parity.get("verdict") not in ("equal", "close", "broken"):
+        return "no parity verdict: a speed without one says nothing"
+    return None
+
+
+def table(record):
+    """The record as text, one line for each column and batch, each with its parity."""
+    device, lines = record["device"], []
+    lines.append("%s, %s%s" % (device["name"], record["taken"], "" if record["report_mode"] else
+                               "  (%.3g s a column; report=True for figures to publish)" % record["seconds"]))
+    form = "%-28s %5s %9s %9s %9s %9s %9s %7s %9s  %s"
+    lines.append(form % ("", "batch", "min ms", "median", "p90", "p99", "GPU ms", "runs", "images/s", "parity"))
+    for row in rows(record):
+        gpu = "%.2f" % row["gpu_ms"] if row["gpu_ms"] is not None else "-"
+        lines.append(form % ((row["name"][:28], row["batch"]) + tuple("%.2f" % row[key] for key in (
+            "min", "median", "p90", "p99")) + (gpu, row["n"], "%.1f" % row["images_per_second"], row["verdict"])))
+    lines += ["%-28s %5d not shown, %s" % (name[:28], batch, why) for name, batch, why in withheld(record)]
+    return "\n".join(lines)
+
+
+def published(path=PUBLISHED):
+    """Figures that others published, as a list of dicts: "device", "network", "framework", "precision", "batch", "ms"
+    or "images_per_second", "year", "source", "note". None of them was measured by this workbook."""
+    with open(str(path)) as stream:
+        return json.load(stream)["figures"]
+
+
+def device():
+    """What the machine is, for a record: {"name", "jetpack", "gpu", "cpu", "cores"}; None for what it has not."""
+    jetson, gpu = machine.jetson(), machine.gpu()
+    return {"name": jetson[0] if jetson else gpu[0] if gpu else _cpu(), "jetpack": jetson[2] if jetson else None,
+            "gpu": list(gpu) if gpu else None, "cpu": _cpu(), "cores": os.cpu_count()}
+
+
+def _cpu():
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as stream:
+        for line in stream:
+            if line.lower().startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def revision():
+    """The commit of this repository, or None."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=str(artifacts.ROOT), stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=10)
+        return done.stdout.decode().strip() or None
+    except (OSError, subprocess.TimeoutExpired):
+        return None

@@ -1,0 +1,158 @@
+"""One column in a process of its own: `python -m helpers.timing.worker`, spoken to in lines of JSON.
+
+Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
+"""
+import json
+import os
+import sys
+import traceback
+
+import numpy as np
+
+from .sampling import sample
+
+
+class TensorFlow:
+    """A frozen .pb in a TensorFlow session with TensorFlow's own settings; only memory is taken as it is needed."""
+
+    def __init__(self, model, options):
+        from .. import freeze, network
+
+        v1 = network.tf.compat.v1
+        graph_def = freeze.load(model)
+        with network.tf.Graph().as_default() as graph:
+            network.tf.import_graph_def(graph_def, name="")
+        outputs = options.get("outputs", network.OUTPUTS)
+        self.names = list(outputs)
+        self.fetches = [graph.get_tensor_by_name(name + ":0") for name in outputs]
+        self.feed = next(node.name for node in graph_def.node if node.op == "Placeholder") + ":0"
+        config = v1.ConfigProto()
+        config.gpu_options.allow_growth = True
+        self.session = v1.Session(graph=graph, config=config)
+        self.events, self.versions = None, {"tensorflow": network.tf.__version__}
+
+    def load(self, images):
+        self.images = images
+
+    def step(self, before=None, after=None):
+        self.results = self._run(self.images)
+
+    def _run(self, images):
+        return self.session.run(self.fetches, {self.feed: images})
+
+    def heads(self, images):
+        parts = [self._run(images[i:i + 8]) for i in range(0, len(images), 8)]
+        return dict(zip([name.split("/")[0] for name in self.names], map(np.concatenate, zip(*parts))))
+
+
+class OnnxRuntime(TensorFlow):
+    """An .onnx in ONNX Runtime, on the CPU unless `providers` says otherwise."""
+
+    def __init__(self, model, options):
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = options.get("threads", 0)
+        self.session = onnxruntime.InferenceSession(
+            model, settings, providers=options.get("providers", ["CPUExecutionProvider"]))
+        self.feed = self.session.get_inputs()[0].name
+        self.names = [output.name for output in self.session.get_outputs()]
+        self.events, self.versions = None, {"onnxruntime": onnxruntime.__version__}
+
+    def _run(self, images):
+        return self.session.run(None, {self.feed: images})
+
+
+class TensorRT:
+    """A plan, with its copies to and from the GPU; events stand around the GPU's work alone."""
+
+    def __init__(self, model, options):
+        from .. import cuda, engine
+
+        self.engine = engine.Engine(model, plugins=options.get("plugins", ()))
+        self.events = cuda.Event(), cuda.Event()
+        self.versions = {self.engine.trt.__name__: self.engine.trt.__version__, "cuda library": cuda.library()}
+
+    def load(self, images):
+        if len(images) > self.engine.batch:
+            raise ValueError("%s takes %d images at once, not %d" % (self.engine.path, self.engine.batch, len(images)))
+        self.images = images
+
+    def step(self, before=None, after=None):
+        self.engine.step(self.images, before, after)
+
+    def heads(self, images):
+        return self.engine.run(images)
+
+
+class Launch:
+    """Any GPU work that a function enqueues: `model` is "module:function", called with a `cuda.Stream` once, giving
+    `launch()`, which puts the work on that stream and returns."""
+
+    def __init__(self, model, options):
+        import importlib
+
+        from .. import cuda
+
+        module, function = model.split(":")
+        self.stream, self.events = cuda.Stream(), (cuda.Event(), cuda.Event())
+        self.launch = getattr(importlib.import_module(module), function)(self.stream, **options)
+        self.versions = {"cuda library": cuda.library()}
+
+    def load(self, images):
+        pass
+
+    def step(self, before=None, after=None):
+        before.record(self.stream)
+        self.launch()
+        after.record(self.stream)
+        self.stream.synchronize()
+
+    def heads(self, images):
+        return {}
+
+
+KINDS = {"tensorflow": TensorFlow, "onnxruntime": OnnxRuntime, "tensorrt": TensorRT, "launch": Launch}
+
+
+def serve(requests, answer):
+    """Answer requests until they end.
+
+    {"do": "prepare", "kind", "model", "options", "images", "warm_up"}, then {"do": "run", "seconds"} as often as is
+    wanted, and {"do": "heads", "images", "heads"}; images and heads are paths of .npy and .npz. An error is an answer.
+    """
+    runner, model = None, None
+    for line in requests:
+        request = json.loads(line)
+        try:
+            if request["do"] == "prepare":
+                if model != request["model"]:
+                    runner = None  # gives back its memory before the next takes some
+                    runner, model = KINDS[request["kind"]](request["model"], request["options"]), request["model"]
+                runner.load(np.load(request["images"]))
+                warm = sample(runner.step, 0, warm_up=request["warm_up"], events=runner.events)
+                answer({"first_ms": warm.first, "versions": runner.versions})
+            elif request["do"] == "run":
+                found = sample(runner.step, request["seconds"], warm_up=0, events=runner.events)
+                answer({"host": found.host, "gpu": found.gpu})
+            else:
+                np.savez(request["heads"], **runner.heads(np.load(request["images"])))
+                answer({"heads": request["heads"]})
+        except Exception as error:
+            traceback.print_exc()
+            answer({"error": "%s: %s" % (type(error).__name__, error)})
+
+
+def main():
+    with os.fdopen(os.dup(1), "w") as out:
+        os.dup2(2, 1)  # TensorFlow and TensorRT write to stdout
+
+        def answer(record):
+            out.write(json.dumps(record) + "\n")
+            out.flush()
+
+        serve(sys.stdin, answer)
+
+
+if __name__ == "__main__":
+    main()
