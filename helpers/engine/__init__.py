@@ -17,7 +17,7 @@
 TensorRT's generations differ in names, not in ideas. Every function asks the API in front of it what it has
 (`hasattr`) and never which version it is, so a name that comes or goes in a release not yet made costs nothing here.
 """
-from .build import build, parse, serialize, set_batch, set_dla, set_precision, set_workspace, settings
+from .builder import build, parse, serialize, set_batch, set_dla, set_precision, set_workspace, settings
 from .library import collected, load_plugin, logger, network_flags, tensorrt
 from .precision import calibrator, half, is_quantized, quantize
 from .run import Engine
