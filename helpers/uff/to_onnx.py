@@ -29,8 +29,6 @@ from .onnx_export.plugins import CAN_WRITE_FUNCTIONS, DOMAIN, custom
 from .schema import UffException
 
 OPSETS = range(13, 22)
-REPLAY = ("Replay of a fault: Flatten in NCHW order, as TensorRT's UffParser did, before dense "
-          "weights that were trained on NHWC. The outputs are wrong on purpose.")
 
 
 def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp32", half_io=False,
@@ -53,8 +51,8 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
         write it (1.10 can), else "inline".
     flatten_as: "nchw" replays a fault and is for showing it only: TensorRT's UffParser held feature
         maps in NCHW and flattened them so, although the weights behind were trained on NHWC. It
-        follows the article and documented behaviour and was not run beside an UffParser. Only
-        Flatten is concerned, not Reshape; the model's doc_string says it.
+        follows the article and documented behaviour and was not run beside an UffParser. It
+        concerns Flatten, not Reshape; where it changes something, the model's doc_string says so.
 
     Nodes with a leading underscore that nobody knows become nodes of domain "box3d" with their
     fields as attributes: onnx.checker lets them pass, but only a plugin of that name can run them.
@@ -98,10 +96,12 @@ def _one_of(name, value, allowed):
 
 
 def _read(uff):
-    if isinstance(uff, schema.MetaGraph):
-        schema.check(uff)
-        return uff
-    return schema.read(uff)
+    if not isinstance(uff, schema.MetaGraph):
+        return schema.read(uff)
+    if not uff.graphs:
+        raise UffException("this MetaGraph holds no graph")
+    schema.check(uff)
+    return uff
 
 
 def _index(graph):
@@ -162,13 +162,10 @@ def _uses(walk, outputs):
 
 def _convert(g, node, inputs):
     function, count = OPERATIONS.get(node.operation, (custom, None))
-    if function is custom and not node.operation.startswith("_"):
-        raise UffException("node '%s' is a '%s', and UFF has no such operation (nearest: %s)" % (
-            node.id, node.operation,
-            ", ".join(difflib.get_close_matches(node.operation, OPERATIONS, 3)) or "none"))
-    if len(inputs) != count if count is not None else not inputs and function is not custom:
-        raise UffException("node '%s' (%s) has %d inputs, not %s" % (
-            node.id, node.operation, len(inputs), "1 or more" if count is None else count))
+    if count is not None and len(inputs) < count:
+        raise UffException("node '%s' (%s) has %d inputs and needs %d" % (
+            node.id, node.operation, len(inputs), count))
+    inputs = inputs[:count]  # only a custom node has more: what was a control input in TensorFlow
     known = fold(g, node, inputs)
     if known is None or known.dtype == object:
         value = function(g, node, *inputs)
@@ -195,7 +192,6 @@ def _finish(g, outputs):
     model.ir_version = {13: 7, 14: 7, 19: 9, 20: 9, 21: 10}.get(g.opset, 8)  # onnx's Versioning.md
     if g.functions:
         model.ir_version = max(8, model.ir_version)
-    model.doc_string = REPLAY if g.flatten_nchw else ""
     model.opset_import.extend([helper.make_opsetid("", g.opset)])
     if DOMAIN in domains:
         model.opset_import.extend([helper.make_opsetid(DOMAIN, 1)])

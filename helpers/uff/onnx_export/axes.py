@@ -16,6 +16,9 @@ INT32, INT64 = np.dtype("<i4"), np.dtype("<i8")
 REDUCE = {name: "Reduce" + name.capitalize() for name in ("sum", "prod", "min", "max", "mean")}
 SMALL = 64  # elements up to which an integer constant may belong to the calculation of a shape
 
+REPLAY = ("Replay of a fault: Flatten in NCHW order, as TensorRT's UffParser did, before dense weights "
+          "that were trained on NHWC. The outputs are wrong on purpose.")
+
 
 def _dtype(g, node):
     number = integer(g, node, "dtype")
@@ -264,8 +267,10 @@ def flatten(g, node, x):
     if x.shape is not None:
         fixed = all(isinstance(size, int) for size in x.shape[1:])
         shape = x.shape[:1] + (int(np.prod(x.shape[1:])) if fixed else None,)
-    tensor = g.tensor(x, g.flatten_nchw and x.rank == 4)
-    return g.emit(node.id, "Flatten", [tensor], shape, x.dtype, axis=1)
+    replay = g.flatten_nchw and x.rank == 4
+    if replay:
+        g.model.doc_string = REPLAY
+    return g.emit(node.id, "Flatten", [g.tensor(x, replay)], shape, x.dtype, axis=1)
 
 
 @operation("Reshape", 2)

@@ -2,7 +2,7 @@
 from .. import schema
 from ..schema import UffException
 
-# UFF operation -> (function(graph, node, *values) -> Value, number of inputs or None for any)
+# UFF operation -> (function(graph, node, *values) -> Value, how many values, None for all)
 OPERATIONS = {}
 REQUIRED = object()
 MAX = 2147483647  # "and so on", in dimension orders
@@ -10,7 +10,7 @@ NHWC, HWCK, HWKC = [0, 2, MAX, 1], [2, MAX, 1, 0], [2, MAX, 0, 1]
 
 
 def operation(names, inputs):
-    """Register a function for UFF operations that have so many `inputs` (None: one or more)."""
+    """Register a function for UFF operations; it gets the first `inputs` values (None: all)."""
     def register(function):
         OPERATIONS.update((name, (function, inputs)) for name in names.split())
         return function

@@ -125,12 +125,17 @@ class Graph:
         value = self._made(Value(name, shape, dtype, first))
         tensors = {"x": tensor, "y": value.tensors[first, dtype]}
         for node in body:
+            if node.op_type == "Constant":
+                given = helper.get_attribute_value(node.attribute[0])
+                array = np.array(given, FLOAT if isinstance(given, float) else "<i8")
+                tensors[node.output[0]] = self.constant("%s/%s" % (name, node.output[0]), array)
+                continue
             if node.output[0] != "y":
                 tensors[node.output[0]] = self.fresh("%s/%s" % (name, node.output[0]))
             node.output[0] = tensors[node.output[0]]
             node.input[:] = [tensors[each] for each in node.input]
             node.name = _unused(node.output[0], self._node_names)
-        self.nodes.extend(body)
+            self.nodes.append(node)
         return value
 
     def take_over(self, node, name, value):

@@ -86,7 +86,7 @@ def _bias_fits(g, layer, bias):
 
 @operation("_AddN", None)
 def add_n(g, node, *values):
-    return combine(g, node, "Sum", *values)
+    return combine(g, node, "Sum", *values[:max(integer(g, node, "N"), 1)])
 
 
 @operation("_SquaredDifference", 2)

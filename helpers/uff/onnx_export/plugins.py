@@ -24,10 +24,9 @@ SUFFIX = re.compile("_u_(int|float|str|bool|ilist|flist)$")  # by which graphsur
 EPSILON = 1e-12  # tf.nn.l2_normalize's default
 
 
-@operation("_L2Norm_TRT", None)
-def l2norm(g, node, x, *_):
-    """x / sqrt(max(sum of x * x over an axis, eps)); a further input is the swallowed axis
-    constant."""
+@operation("_L2Norm_TRT", 1)
+def l2norm(g, node, x):
+    """x / sqrt(max(sum of x * x over an axis, eps))."""
     axis, eps = integer(g, node, "axis_u_int", -1), number(g, node, "eps_u_float", EPSILON)
     (axis,), ask, first = g.along(x, [axis])
     dtype = HALF if g.half and g.plugins != "inline" else FLOAT
