@@ -374,8 +374,10 @@ def test_the_logger_keeps_errors_and_drops_noise(capsys):
     assert capsys.readouterr().err == "TensorRT warning: careful\n"
 
 
-def test_half_and_quantised_graphs_compute_the_same(models, tmp_path):
-    batch = images(4)
+def test_half_and_quantised_graphs_compute_the_same(models, tmp_path, monkeypatch):
+    batch, here = images(4), tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
 
     def run(path):
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -386,6 +388,7 @@ def test_half_and_quantised_graphs_compute_the_same(models, tmp_path):
                         (engine.quantize(models["open"], batch, tmp_path / "q.onnx"), 0.25)):
         error = np.abs(want - run(path)[0]).mean() / np.abs(want).mean()
         assert 0 < error < share, path
+    assert os.getcwd() == str(here) and not list(here.iterdir()), "quantising leaves files behind"
     graph = onnx.load(str(tmp_path / "q.onnx")).graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
     pairs = [node for node in graph.node if node.op_type == "DequantizeLinear"]

@@ -84,7 +84,7 @@ def quantize(source, images, path):
     with tempfile.TemporaryDirectory() as folder:
         named, made = os.path.join(folder, "named.onnx"), os.path.join(folder, "int8.onnx")
         onnx.save(model, named)
-        with _silent_logging():
+        with _quietly_in(folder):
             quantization.quantize_static(
                 named, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "MatMul", "Gemm"], nodes_to_exclude=narrow, per_channel=True,
@@ -114,14 +114,16 @@ def _float_biases(model):
 
 
 @contextlib.contextmanager
-def _silent_logging():
-    """ONNX Runtime warns at each quantisation that a preparation step was left out; it changes nothing here."""
-    before = logging.root.manager.disable
+def _quietly_in(folder):
+    """ONNX Runtime warns of a preparation that changes nothing here, and before 1.14 leaves a file where it runs."""
+    level, home = logging.root.manager.disable, os.getcwd()
     logging.disable(logging.WARNING)
+    os.chdir(folder)
     try:
         yield
     finally:
-        logging.disable(before)
+        os.chdir(home)
+        logging.disable(level)
 
 
 def check_images(images, shape):
