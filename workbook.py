@@ -6,6 +6,7 @@
     python3 workbook.py lab             JupyterLab in that environment, on localhost
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
     python3 workbook.py build [NN ...]  for authors: text twins -> executed notebooks, stored in notebooks/
+    python3 workbook.py bundle [DIR]    a folder (bundle/) with everything that this platform needs, for a room without network
     python3 workbook.py clean           remove build/ and .venv/
 
 `--python PATH` (before or after the command) chooses another interpreter than the one that runs this file.
@@ -41,7 +42,7 @@ class Stop(Exception):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "build", "clean"])
+    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "build", "bundle", "clean"])
     parser.add_argument("--python", default=sys.executable, help="the interpreter to build the environment from")
     arguments, rest = parser.parse_known_args()
     try:
@@ -104,6 +105,35 @@ def clean(python, rest):
     for name in ("build", ".venv"):
         shutil.rmtree(os.path.join(ROOT, name), ignore_errors=True)
         print("removed %s/" % name)
+    return 0
+
+
+def bundle(python, rest):
+    """Copy the workbook, the wheels of one stack and the pages into a folder from which all commands work offline."""
+    info = inspect(python)
+    check(info)
+    target = os.path.abspath(rest[0] if rest else os.path.join(ROOT, "bundle"))
+    part = target + ".part"
+    if os.path.exists(target):
+        raise Stop("%s is there already; remove it or name another folder." % target)
+    environment(python)
+    shutil.rmtree(part, ignore_errors=True)
+    skip = shutil.ignore_patterns(".git", ".venv", "build", "bundle*", "__pycache__", ".*_cache", ".hypothesis", "*.pyc")
+    print("Collecting the workbook and its wheels; the first time, some minutes.", flush=True)
+    shutil.copytree(ROOT, part, ignore=skip)
+    pages = os.path.join(ROOT, "build", "notebooks")
+    if os.path.isdir(pages):
+        shutil.copytree(pages, os.path.join(part, "pages"))
+    folder = venv_folder(info)
+    # Wheels, not downloads: what comes as source is built here, where its build tools can be had.
+    wheels = os.path.join(part, "wheels")
+    if info["version"] < (3, 8):
+        pip(venv_python(folder), folder, ["pip==21.3.1", "wheel==0.37.1"], command=["wheel", "-w", wheels])
+    pip(venv_python(folder), folder, ["--no-deps", "-r", os.path.join(folder, "pins.txt")], command=["wheel", "-w", wheels])
+    os.rename(part, target)
+    size = sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(target) for name in names)
+    print("%s, %.1f GB, for Python %d.%d on %s %s. There, the same commands: python3 workbook.py run"
+          % ((target, size / 1e9) + info["version"][:2] + (platform.system(), info["machine"])))
     return 0
 
 
@@ -253,10 +283,15 @@ print(json.dumps(sorted(found)))
 """
 
 
-def pip(python, folder, arguments, count=0):
-    """Run pip install with one line of progress; its whole output is in install.log beside the environment."""
+def pip(python, folder, arguments, count=0, command=("install",)):
+    """Run pip with one line of progress; its whole output is in install.log beside the environment.
+
+    In a bundle the packages come from its own wheels.
+    """
     log = os.path.join(folder, "install.log")
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-color"] + arguments
+    wheels = os.path.join(ROOT, "wheels")
+    offline = ["--no-index", "--find-links", wheels] if os.path.isdir(wheels) else []
+    command = [python, "-m", "pip"] + list(command) + ["--disable-pip-version-check", "--no-color"] + offline + arguments
     seen, tail, live = 0, [], sys.stdout.isatty()
     # No stdin: a pip that asks a question would hang where nobody sees it.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
