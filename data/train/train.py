@@ -71,6 +71,7 @@ def main(argv=None):
     np.savez_compressed(str(out / "weights.npz"), **stored)
     size = (out / "weights.npz").stat().st_size
     log("wrote weights.npz, %.2f MiB" % (size / 2 ** 20))
+    torch.backends.cudnn.benchmark = False  # its search would take longer than the evaluation
     before, _ = evaluate(arrays, held_out, means, args, device)
     after, yaw = evaluate(stored, held_out, means, args, device)
     reached = {"float32": before, "stored": after}
@@ -100,7 +101,7 @@ def main(argv=None):
     log(json.dumps(reached, indent=1))
 
 
-def fit(model, crops, args, started, log, finish=40, sample=40):
+def fit(model, crops, args, started, log, finish=20, sample=40):
     """Train; return the number of steps.
 
     finish: seconds kept for export and evaluation. sample: steps after which the speed is known.

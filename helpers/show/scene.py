@@ -47,10 +47,10 @@ def draw_boxes(axes, found, P, color=FOUND, dashed=False, zorder=3):
     points = boxes.corners(found.dimensions, found.location, found.yaw)[_drawable(found)]
     points = points[np.argsort(-points[:, :, 2].mean(1))]
     for rank, corners in enumerate(points):
-        width = 1.0 if dashed else float(np.clip(22 / corners[:, 2].mean(), 1.0, 2.2))
+        width = 1.0 if dashed else float(np.clip(22 / corners[:, 2].mean(), 0.8, 2.2))
         style = dict(color=color, linewidth=width, zorder=zorder + 0.01 * rank,
                      linestyle=(0, (4, 3)) if dashed else "-", solid_capstyle="round")
-        halo = [patheffects.Stroke(linewidth=width + 1.2, foreground="#00000090"),
+        halo = [patheffects.Stroke(linewidth=width + 1.0, foreground="#00000090"),
                 patheffects.Normal()]
         front = corners[list(boxes.FRONT)]
         if not dashed:
@@ -131,16 +131,19 @@ def _street(view, scene):
     half = (_RANGE + 3) * (box.width * inches[0]) / (box.height * inches[1]) / 2
     view.set_xlim(-half, half)
     view.set_ylim(-3, _RANGE)
-    angle = np.linspace(0, np.pi, 100)
+    border = np.array([[0, scene.size[0]], [0, 0], [1, 1]])
+    left, right = np.arctan2(*np.linalg.solve(scene.P[:, :3], border)[[0, 2]])
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 100)
     for distance in np.arange(10, _RANGE + half, 10):
-        view.plot(distance * np.cos(angle), distance * np.sin(angle), color="#4a525c",
+        view.plot(distance * np.sin(angle), distance * np.cos(angle), color="#4a525c",
                   linewidth=0.6, zorder=1)
         if distance < _RANGE:
-            view.text(0, distance, "%d m" % distance, color="#8b95a1", fontsize=6, ha="center",
-                      va="center", zorder=1, backgroundcolor="#22262b")
-    border = np.array([[0, scene.size[0]], [0, 0], [1, 1]])
-    for x, _, z in np.linalg.solve(scene.P[:, :3], border).T:
-        view.plot([0, 100 * x / z], [0, 100], color="#8b95a1", linewidth=0.8, zorder=1)
+            view.text(distance * np.sin(left), distance * np.cos(left), "%d m" % distance,
+                      color="#8b95a1", fontsize=6, ha="left", va="center", zorder=1.5,
+                      bbox=dict(facecolor="#22262b", linewidth=0, pad=1))
+    for side in (left, right):
+        view.plot([0, 100 * np.sin(side)], [0, 100 * np.cos(side)], color="#8b95a1",
+                  linewidth=0.8, zorder=1)
     view.plot([0], [0], marker="^", color="#ffffff", markersize=6, zorder=5)
 
 
