@@ -32,14 +32,14 @@ def labelled(label):
 def objection(labels):
     """Why a scene is not shown, or "" when it is.
 
-    Wanted: 3 to 8 labelled vehicles, at least 3 of them whole and unoccluded at 5 to 45 m, fronts and rears among
+    Wanted: 3 to 8 labelled vehicles, at least 2 of them whole and unoccluded at 5 to 45 m, fronts and rears among
     these, none hiding more than a quarter of the picture, no crowd of others that stay unlabelled.
     """
     kept = [label for label in labels if labelled(label)]
     good = [k for k in kept if k["occluded"] == 0 and k["truncated"] < 0.02 and 5 <= k["location"][2] <= 45]
     if not 3 <= len(kept) <= 8:
         return "%d vehicles" % len(kept)
-    if len(good) < 3:
+    if len(good) < 2:
         return "%d clear to see" % len(good)
     if len(labels) - len(kept) > 8:
         return "crowded"
