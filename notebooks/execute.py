@@ -6,8 +6,10 @@ fingerprint of its code, by which the tests see outputs that come from other cod
 """
 import argparse
 import asyncio
+import base64
 import hashlib
 import html
+import io
 import os
 import re
 import sys
@@ -26,6 +28,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from helpers import artifacts  # noqa: E402
 
 TEXT = HERE / "text"
+PHOTO = 200000  # characters of a PNG above which it is a photo rather than a drawing
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
 CELL_TIMEOUT = 600  # a slow board is no error; a hang is
 
@@ -146,9 +149,24 @@ def _tidy(notebook):
                     value = output[key]
                     output[key] = ([_relative(line) for line in value] if isinstance(value, list)
                                    else _relative(value))
-            for kind, value in output.get("data", {}).items():
+            data = output.get("data", {})
+            for kind, value in list(data.items()):
                 if kind.startswith("text/") and isinstance(value, str):
-                    output["data"][kind] = _relative(value)
+                    data[kind] = _relative(value)
+                elif kind == "image/png" and len(value) > PHOTO:
+                    data["image/jpeg"] = _jpeg(data.pop("image/png"))
+
+
+def _jpeg(png):
+    """A PNG as JPEG, both base64: a figure with a photo in it is five times smaller so."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
+    page = Image.new("RGB", picture.size, "white")
+    page.paste(picture, mask=picture.split()[3])
+    out = io.BytesIO()
+    page.save(out, "JPEG", quality=87)
+    return base64.b64encode(out.getvalue()).decode("ascii")
 
 
 def _relative(text):

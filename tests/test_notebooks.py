@@ -70,6 +70,9 @@ def test_the_style_of_the_cells(name):
     assert lengths[-1] <= 20, "a cell of %d lines" % lengths[-1]
     assert lengths[int(0.9 * (len(lengths) - 1))] <= 12
     assert 1 <= lengths[len(lengths) // 2] <= 5
+    for cell in cells:
+        for line in cell.source.splitlines():
+            assert len(line) <= 96, "too wide for a page: " + line
     notebook = stored(name)
     words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     assert 10 <= words / sum(lengths) <= 40
@@ -79,7 +82,7 @@ def test_the_style_of_the_cells(name):
 def test_a_picture_at_least_every_ten_cells(name):
     since = 0
     for cell in stored(name).cells:
-        pictures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+        pictures = [output for output in cell.get("outputs", []) if {"image/png", "image/jpeg"} & set(output.get("data", {}))
                     or "<table" in output.get("data", {}).get("text/html", "")]
         since = 0 if pictures or "exercises.check" in cell.source else since + 1
         assert since <= 14, "no picture or table in the 14 cells before: %s" % cell.source[:80]

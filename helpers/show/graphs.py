@@ -86,9 +86,10 @@ def _short(value):
     return str(value)
 
 
-def select(found, around, reach=1):
+def select(found, around, reach=1, readers=True):
     """The nodes whose name is in `around`, and what is up to `reach` edges away from them.
 
+    readers: also go to the nodes that read them, not only to those they read.
     around: names, namespaces (`orientation/l2_normalize` is the node and all below it) or patterns with *.
     Raises ValueError, with the nearest names, for one that matches nothing.
     """
@@ -105,11 +106,9 @@ def select(found, around, reach=1):
     shown = set(chosen)
     for _ in range(reach):
         reads = {name for node in found if node.name in shown for name in node.inputs}
-        readers = {node.name for node in found if shown.intersection(node.inputs)}
         # A constant that many nodes share is no road to their neighbours.
-        grown = {node.name for node in found if node.op in ("Const", "Initializer")} & shown
-        shown |= reads | {node.name for node in found
-                          if node.name in readers and not shown.intersection(node.inputs) <= grown}
+        roads = shown - {node.name for node in found if node.op in ("Const", "Initializer")}
+        shown |= reads | {node.name for node in found if readers and roads.intersection(node.inputs)}
     return chosen, [node for node in found if node.name in shown]
 
 
@@ -227,14 +226,14 @@ def _finish(figure, sizes, axes, titles, kinds):
     return figure
 
 
-def graph(source, around, reach=1, mark=None, title="", constants=True):
+def graph(source, around, reach=1, mark=None, title="", constants=True, readers=True):
     """The slice of `source` around some nodes.
 
-    source: see `nodes`; around, reach: see `select`; mark: {name, namespace or pattern: kind in COLOURS}, for
+    source: see `nodes`; around, reach, readers: see `select`; mark: {name, namespace or pattern: kind in COLOURS}, for
     other colours than "focus" for the nodes asked for. Returns a matplotlib Figure.
     """
     found = nodes(source)
-    chosen, shown = select(found, around, reach)
+    chosen, shown = select(found, around, reach, readers)
     if not constants:
         shown = [node for node in shown if node.op not in ("Const", "Initializer")]
     kinds = {name: "focus" for name in chosen if reach}
@@ -246,7 +245,8 @@ def graph(source, around, reach=1, mark=None, title="", constants=True):
     return _finish(figure, sizes, [axes], [title], {kinds[node.name] for node in shown if node.name in kinds})
 
 
-def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after")):
+def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after"),
+                       readers=True):
     """Two slices side by side: nodes that the second graph has no more in red, those it has gained in green.
 
     around_after: the names for the second slice where they differ. A node that kept its name but is another
@@ -256,7 +256,7 @@ def graph_before_after(before, after, around, around_after=None, reach=1, titles
     for source, words in ((before, around), (after, around_after or around)):
         found = nodes(source)
         # A neighbour of the slice is the same node as long as it does the same; what is asked for must also read the same.
-        slices.append(select(found, words, reach) + (
+        slices.append(select(found, words, reach, readers) + (
             {(node.name, node.op) for node in found} | {(node.name, node.op, tuple(node.inputs)) for node in found},))
     figure, axes = plt.subplots(1, 2, dpi=110)
     sizes, used = [], set()

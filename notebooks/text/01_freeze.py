@@ -62,7 +62,7 @@ Counter(node.op for node in unfrozen.node).most_common(8)
 # its first value. Here is one dense layer of the orientation head with everything it feeds on.
 
 # %%
-show.graph(unfrozen, ["dense_3/MatMul", "dense_3/BiasAdd"], reach=2)
+show.graph(unfrozen, ["dense_3/MatMul", "dense_3/BiasAdd"], reach=2, readers=False)
 
 # %% [markdown]
 # ## Freezing, one step at a time
@@ -102,7 +102,8 @@ print(len(graph.node), "nodes")
 # The dense layer from above, before and after. Red is gone, green is new.
 
 # %%
-show.graph_before_after(unfrozen, graph, ["dense_3/MatMul", "dense_3/BiasAdd"], reach=2)
+show.graph_before_after(unfrozen, graph, ["dense_3/MatMul", "dense_3/BiasAdd"],
+                        reach=2, readers=False)
 
 # %% [markdown]
 # `freeze.freeze` does all of this in one call. With `text=True`, `save` also writes a `.pbtxt`, the same graph to read with
@@ -172,9 +173,10 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # Here they are together, in the heads of the network: everything that will need a surgeon.
 
 # %%
-show.graph(graph, ["block5_pool", "reshape_*", "dense_*", "leaky_re_lu_*", "dimension", "orientation", "confidence"], reach=0,
-           mark={"leaky_re_lu_*": "trouble", "dimension/LeakyRelu": "trouble", "orientation/l2_normalize": "trouble",
-                 "reshape_1": "trouble"}, constants=False)
+heads = ["block5_pool", "reshape_*", "dense_*", "leaky_re_lu_*", "dimension", "orientation",
+         "confidence"]
+trouble = ["leaky_re_lu_*", "dimension/LeakyRelu", "orientation/l2_normalize", "reshape_1"]
+show.graph(graph, heads, reach=0, mark=dict.fromkeys(trouble, "trouble"), constants=False)
 
 # %% [markdown]
 # ## The gate
@@ -195,8 +197,8 @@ swapped = network.heads(freeze.run(graph, images[..., ::-1].copy()))
 parity.compare(reference, swapped, street)
 
 # %%
-show.scene_before_after(street[0], parity.place(swapped, street)[0], parity.place(reference, street)[0],
-                        ("colours swapped", "as it should be"))
+wrong, right = parity.place(swapped, street), parity.place(reference, street)
+show.scene_before_after(street[0], wrong[0], right[0], ("colours swapped", "as it should be"))
 
 # %% [markdown]
 # ## A look around, live
@@ -243,7 +245,8 @@ exercises.check("01.2", parameters)
 
 # %% tags=["solution"]
 def parameters(graph):
-    values = [freeze.tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"]
+    values = [freeze.tf.make_ndarray(node.attr["value"].tensor)
+              for node in graph.node if node.op == "Const"]
     return sum(value.size for value in values if value.dtype.kind == "f" and value.ndim)
 
 
@@ -264,7 +267,8 @@ exercises.check("01.3", readers)
 
 # %% tags=["solution"]
 def readers(graph, name):
-    return {node.name for node in graph.node if name in [freeze.producer(text) for text in node.input]}
+    return {node.name for node in graph.node
+            if name in [freeze.producer(text) for text in node.input]}
 
 
 print(readers(graph, "reshape_1/Reshape"))

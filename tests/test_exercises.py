@@ -1,0 +1,62 @@
+"""The checks behind "your turn": quiet about an open exercise, right about a right answer, with a reason for a wrong one."""
+import pytest
+
+from helpers import exercises, freeze, network
+
+
+def test_every_open_exercise_says_so(capsys):
+    for number in exercises.CHECKS:
+        assert exercises.judge(number)[0] is None
+        exercises.check(number)
+        assert "Exercise %s is not filled in yet" % number in capsys.readouterr().out
+
+
+def test_nonsense_is_never_right_and_never_raises():
+    def raises(*arguments):
+        return 1 / 0
+
+    for number in exercises.CHECKS:
+        for nonsense in (None, 0, "", "nonsense", [], {}, set(), lambda *arguments: None, lambda *arguments: ..., raises):
+            verdict, said = exercises.judge(number, nonsense)
+            assert verdict is False and said.startswith("Exercise %s, not yet: " % number)
+
+
+def test_an_unknown_exercise_is_an_error():
+    with pytest.raises(KeyError):
+        exercises.check("99.9")
+
+
+@pytest.mark.parametrize("answer, verdict, word", [
+    ("orientation", True, "cosine"), ("confidence", False, "add up to one"), ("dimension", False, "metres"),
+    ("l2_normalize", False, "the heads are"), (3, False, "string")])
+def test_00_1(answer, verdict, word):
+    found, said = exercises.judge("00.1", answer)
+    assert found is verdict and word in said
+
+
+def test_01_1():
+    model = network.build(width=16)
+    assert exercises.judge("01.1", freeze.freeze(model, ["dimension/LeakyRelu"]))[0]
+    assert "another head" in exercises.judge("01.1", freeze.freeze(model))[1]
+    assert "missing" in exercises.judge("01.1", freeze.freeze(model, ["confidence/Softmax"]))[1]
+
+
+def test_01_2():
+    def count(graph, kinds="f", least=1):
+        values = [freeze.tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"]
+        return sum(value.size for value in values if value.dtype.kind in kinds and value.ndim >= least)
+
+    assert exercises.judge("01.2", count)[0]
+    assert "1e-12" in exercises.judge("01.2", lambda graph: count(graph, least=0))[1]
+    assert "integers" in exercises.judge("01.2", lambda graph: count(graph, kinds="fi"))[1]
+
+
+def test_01_3():
+    def readers(graph, name, clean=freeze.producer):
+        return {node.name for node in graph.node if name in [clean(text) for text in node.input]}
+
+    assert exercises.judge("01.3", readers)[0]
+    assert "first output" in exercises.judge("01.3", lambda g, n: readers(g, n, lambda text: text.lstrip("^")))[1]
+    assert "waits" in exercises.judge("01.3", lambda g, n: readers(g, n, lambda text: text.split(":")[0]))[1]
+    assert "begin alike" in exercises.judge(
+        "01.3", lambda g, n: {node.name for node in g.node if any(t.strip("^")[:1] == n for t in node.input)} | {"ab"})[1]
