@@ -11,6 +11,7 @@ import ctypes
 import difflib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -45,7 +46,7 @@ def tensorrt_headers(root=None):
     """
     root = root or os.environ.get("TENSORRT_ROOT")
     for base in [Path(root)] if root else [Path("/usr"), Path("/usr/local/tensorrt"), Path("/opt/tensorrt")]:
-        for folder in (base, base / "include", base / "include" / (os.uname().machine + "-linux-gnu")):
+        for folder in (base, base / "include", base / "include" / (platform.machine() + "-linux-gnu")):
             if (folder / "NvInfer.h").is_file():
                 files = [folder / name for name in ("NvInferVersion.h", "NvInfer.h")]
                 text = "".join(f.read_text(errors="replace") for f in files if f.is_file())

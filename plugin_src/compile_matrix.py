@@ -116,7 +116,7 @@ def main():
     options = parser.parse_args()
     roots = options.roots + [r for r in os.environ.get("TENSORRT_ROOTS", "").split(os.pathsep) if r]
     if not roots:
-        parser.error("no TensorRT headers given; " + plugin._NO_HEADERS % "")
+        parser.error("no TensorRT headers given: name folders, or set TENSORRT_ROOTS; README.md says where headers are")
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for root in roots:

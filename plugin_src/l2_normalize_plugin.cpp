@@ -88,8 +88,11 @@ bool is_last_axis(const PluginState& state, int rank_with_batch) {
     if (state.axis == rank_with_batch - 1) return true;
     report(name_of(state),
            "axis is %d, but only the last axis of the input can be normalized, here %d (batch counted) or "
-           "-1; transpose before and after",
-           state.axis, rank_with_batch - 1);
+           "-1; transpose before and after%s",
+           state.axis, rank_with_batch - 1,
+           state.explicit_batch || L2_TENSORRT < 600 || L2_TENSORRT >= 1000
+               ? ""
+               : ", or in an ONNX network set explicit_batch to 1");
     return false;
 }
 

@@ -401,6 +401,9 @@ static void implicit_batch_refusals() {
         clone->destroy();
     };
     refuses(Fields().add("axis", 1), {dims}, "last axis");
+#if L2_TENSORRT >= 600
+    refuses(Fields().add("axis", 1), {dims}, "in an ONNX network set explicit_batch to 1");
+#endif
     refuses(Fields().add("axis", 2), {dims, make_dims({1})}, "takes 1 input and got 2");
     refuses(Fields().add("axis", -1), {make_dims({2, 65537})}, "65537");
 

@@ -100,15 +100,44 @@ def test_any_row_of_floats(values, eps):
     assert_right(x, plugin.cpu_l2_normalize(x, eps=eps), eps)
 
 
+@pytest.fixture(scope="module")
+def conversions(tmp_path_factory):
+    """l2_normalize.h's to_float and to_half over arrays: halves(floats), floats(halves)."""
+    folder = tmp_path_factory.mktemp("half")
+    (folder / "half.cpp").write_text("""
+#include "l2_normalize.h"
+extern "C" void halves(const float* x, Half* y, int n) { for (int i = 0; i < n; ++i) y[i] = to_half(x[i]); }
+extern "C" void floats(const Half* x, float* y, int n) { for (int i = 0; i < n; ++i) y[i] = to_float(x[i]); }
+""")
+    subprocess.run(["g++", "-O1", "-std=c++14", "-shared", "-fPIC", "-I", str(SOURCES), str(folder / "half.cpp"),
+                    "-o", str(folder / "half.so")], check=True)
+    library = ctypes.CDLL(str(folder / "half.so"))
+
+    def convert(function, x, dtype):
+        y = np.empty(x.shape, dtype)
+        function(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), x.size)
+        return y
+    return (lambda x: convert(library.halves, x, np.float16)), (lambda x: convert(library.floats, x, np.float32))
+
+
 @needs_gxx
-def test_half_conversion_is_numpys_for_every_pattern():
-    numbers = np.arange(65536, dtype=np.uint16).view(np.float16)
-    # A row of one element over a huge eps is a division by 1024: exact, so that only conversions remain.
-    with np.errstate(invalid="ignore", under="ignore"):
-        wanted = (numbers.astype(np.float32) / np.float32(1024)).astype(np.float16)
-        normalized = plugin.cpu_l2_normalize(numbers[np.isfinite(numbers)][:, None], eps=2.0 ** 20)[:, 0]
-    small = np.abs(numbers[np.isfinite(numbers)].astype(np.float64)) <= 1024
-    np.testing.assert_array_equal(normalized[small].view(np.uint16), wanted[np.isfinite(numbers)][small].view(np.uint16))
+def test_half_conversions_are_numpys(conversions, rng):
+    halves, floats = conversions
+    every = np.arange(65536, dtype=np.uint16).view(np.float16)
+    numbers = every[~np.isnan(every)]
+    np.testing.assert_array_equal(floats(numbers).view(np.uint32), numbers.astype(np.float32).view(np.uint32))
+    assert np.isnan(floats(every[np.isnan(every)])).all()
+    # Every half, the points between neighbours where rounding turns, one float to each side of them; and any bits.
+    exact = numbers[np.isfinite(numbers)].astype(np.float32)
+    ordered = np.unique(exact)
+    middles = np.append((ordered[1:] + ordered[:-1]) / 2, np.float32([65520, -65520]))
+    x = np.concatenate([exact, middles, np.nextafter(middles, np.float32(np.inf)), np.nextafter(middles, np.float32(-np.inf)),
+                        rng.randint(0, 2 ** 32, 200000, dtype=np.uint32).view(np.float32)]).astype(np.float32)
+    with np.errstate(all="ignore"):
+        theirs = x.astype(np.float16)
+    ours, known = halves(x), ~np.isnan(x)
+    np.testing.assert_array_equal(ours[known].view(np.uint16), theirs[known].view(np.uint16))
+    assert np.isnan(ours[~known]).all() and (~known).sum() > 100
 
 
 @needs_gxx

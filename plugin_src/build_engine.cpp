@@ -1,0 +1,297 @@
+// From a .uff or .onnx to a plan, in C++: the second step of the article, for what old Python APIs lack (DLA on
+// TensorRT 5) and for boards without Python.
+//
+//   build_engine --uff FILE --output PLAN [--fp16] [--int8 CACHE] [--dla CORE] [--plugin LIB]
+//   build_engine --onnx FILE --output PLAN ...
+//
+// One text for TensorRT 5 to 11. What differs between the versions stands in the functions under "The versions"; main
+// reads like the article: builder, network, parser, config, plan.
+//   --int8 CACHE   the ranges that an earlier calibration wrote (helpers.engine.calibrator, trtexec); - for a model
+//                  that has QuantizeLinear nodes.
+//   --uff-input NAME,H,W,C and --uff-output NAME   for another network than the workbook's; may be repeated.
+// Exit status: 0, 1 when TensorRT refuses, 2 for a wrong command line.
+
+// Each version gets the names that it has, the ones that it is about to drop among them.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#include <NvInfer.h>
+#include <NvOnnxParser.h>
+#if NV_TENSORRT_MAJOR < 9
+#include <NvUffParser.h>
+#endif
+#include <dlfcn.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct Options {
+    std::string uff, onnx, output, int8;
+    std::vector<std::string> plugins, uffOutputs;
+    std::vector<std::pair<std::string, std::vector<int>>> uffInputs;
+    bool fp16 = false;
+    int dla = -1, batch = 1;
+};
+
+class Logger : public nvinfer1::ILogger {
+public:
+    void log(Severity severity, const char* message) noexcept override {
+        if (severity <= Severity::kWARNING) std::cerr << "TensorRT: " << message << "\n";
+    }
+};
+
+// --- The versions --------------------------------------------------------------------------------------------------
+
+#if NV_TENSORRT_MAJOR >= 8
+struct Destroy {
+    template <class T>
+    void operator()(T* object) const { delete object; }
+};
+#else
+struct Destroy {  // before 8.0 the destructors are protected
+    template <class T>
+    void operator()(T* object) const { if (object) object->destroy(); }
+};
+#endif
+
+template <class T>
+using Own = std::unique_ptr<T, Destroy>;
+
+template <class T>
+Own<T> own(T* object, const char* what) {
+    if (!object) throw std::runtime_error(std::string("TensorRT made no ") + what);
+    return Own<T>(object);
+}
+
+Own<nvinfer1::INetworkDefinition> makeNetwork(nvinfer1::IBuilder& builder, bool implicitBatch) {
+#if NV_TENSORRT_MAJOR < 6
+    (void)implicitBatch;
+    return own(builder.createNetwork(), "network");  // there is no other
+#elif NV_TENSORRT_MAJOR < 10
+    auto explicitBatch = 1U << static_cast<unsigned>(nvinfer1::NetworkDefinitionCreationFlag::kEXPLICIT_BATCH);
+    return own(builder.createNetworkV2(implicitBatch ? 0U : explicitBatch), "network");
+#else
+    (void)implicitBatch;
+    return own(builder.createNetworkV2(0U), "network");  // always explicit; from 11 on strongly typed, too
+#endif
+}
+
+#if NV_TENSORRT_MAJOR < 11
+std::vector<char> readFile(const std::string& path) {
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream) throw std::runtime_error("cannot read " + path);
+    return std::vector<char>(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+}
+
+// Hands out the ranges of an earlier calibration and has no images for a new one.
+class CachedRanges : public nvinfer1::IInt8EntropyCalibrator2 {
+public:
+    explicit CachedRanges(std::vector<char> cache) : cache_(std::move(cache)) {}
+    int getBatchSize() const noexcept override { return 1; }
+    bool getBatch(void**, const char**, int) noexcept override { return false; }
+    const void* readCalibrationCache(std::size_t& length) noexcept override {
+        length = cache_.size();
+        return cache_.data();
+    }
+    void writeCalibrationCache(const void*, std::size_t) noexcept override {}
+
+private:
+    std::vector<char> cache_;
+};
+using Calibrator = CachedRanges;
+#else
+struct Calibrator {};
+#endif
+
+#if NV_TENSORRT_MAJOR < 6
+// TensorRT 5 has no config: the builder takes the wishes.
+Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INetworkDefinition& network,
+                                     const Options& options, Calibrator* calibrator) {
+    builder.setMaxBatchSize(options.batch);
+    builder.setMaxWorkspaceSize(1U << 30);
+    builder.setFp16Mode(options.fp16);
+    builder.setInt8Mode(!options.int8.empty());
+    if (calibrator) builder.setInt8Calibrator(calibrator);
+    if (options.dla >= 0) {
+        builder.setDefaultDeviceType(nvinfer1::DeviceType::kDLA);
+        builder.setDLACore(options.dla);
+        builder.allowGPUFallback(true);
+    }
+    auto engine = own(builder.buildCudaEngine(network), "engine");
+    return own(engine->serialize(), "plan");
+}
+#else
+Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INetworkDefinition& network,
+                                     const Options& options, Calibrator* calibrator) {
+    auto config = own(builder.createBuilderConfig(), "builder config");
+#if NV_TENSORRT_MAJOR > 8 || (NV_TENSORRT_MAJOR == 8 && NV_TENSORRT_MINOR >= 4)
+    config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, 1U << 30);
+#else
+    config->setMaxWorkspaceSize(1U << 30);
+#endif
+#if NV_TENSORRT_MAJOR < 11
+    if (options.fp16) config->setFlag(nvinfer1::BuilderFlag::kFP16);
+    if (!options.int8.empty()) config->setFlag(nvinfer1::BuilderFlag::kINT8);
+    if (calibrator) config->setInt8Calibrator(calibrator);
+#else
+    (void)calibrator;
+#endif
+#if NV_TENSORRT_MAJOR > 8 || (NV_TENSORRT_MAJOR == 8 && NV_TENSORRT_MINOR >= 2)
+    config->setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);  // for EngineInspector
+#endif
+    if (options.dla >= 0) {
+        config->setDefaultDeviceType(nvinfer1::DeviceType::kDLA);
+        config->setDLACore(options.dla);
+        config->setFlag(nvinfer1::BuilderFlag::kGPU_FALLBACK);
+    }
+#if NV_TENSORRT_MAJOR < 10
+    if (network.hasImplicitBatchDimension()) builder.setMaxBatchSize(options.batch);
+#endif
+    nvinfer1::IOptimizationProfile* profile = nullptr;
+    for (int i = 0; i < network.getNbInputs(); ++i) {
+        nvinfer1::ITensor* input = network.getInput(i);
+        nvinfer1::Dims dims = input->getDimensions();
+        if (dims.nbDims == 0 || dims.d[0] != -1) continue;
+        if (!profile) profile = builder.createOptimizationProfile();
+        for (auto which : {nvinfer1::OptProfileSelector::kMIN, nvinfer1::OptProfileSelector::kOPT,
+                           nvinfer1::OptProfileSelector::kMAX}) {
+            dims.d[0] = which == nvinfer1::OptProfileSelector::kMIN ? 1 : options.batch;
+            profile->setDimensions(input->getName(), which, dims);
+        }
+    }
+    if (profile) config->addOptimizationProfile(profile);
+#if NV_TENSORRT_MAJOR >= 8
+    return own(builder.buildSerializedNetwork(network, *config), "plan");
+#else
+    auto engine = own(builder.buildEngineWithConfig(network, *config), "engine");
+    return own(engine->serialize(), "plan");
+#endif
+}
+#endif
+
+#if NV_TENSORRT_MAJOR < 9
+// The parser must outlive the build: the weights live in it.
+std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition& network, const Options& options) {
+    std::shared_ptr<nvuffparser::IUffParser> parser(nvuffparser::createUffParser(), Destroy());
+    for (const auto& input : options.uffInputs) {
+        const std::vector<int>& shape = input.second;
+#if NV_TENSORRT_MAJOR < 6
+        nvinfer1::DimsCHW dims(shape[0], shape[1], shape[2]);  // the type's name; the numbers are H, W, C
+#else
+        nvinfer1::Dims3 dims(shape[0], shape[1], shape[2]);
+#endif
+        parser->registerInput(input.first.c_str(), dims, nvuffparser::UffInputOrder::kNHWC);
+    }
+    for (const auto& name : options.uffOutputs) parser->registerOutput(name.c_str());
+    if (!parser->parse(options.uff.c_str(), network)) throw std::runtime_error("UffParser refuses " + options.uff);
+    return parser;
+}
+#else
+std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition&, const Options&) {
+    throw std::runtime_error("TensorRT from 9 on has no UffParser; convert with python -m helpers.uff.to_onnx");
+}
+#endif
+
+// --- One way for all -------------------------------------------------------------------------------------------------
+
+std::shared_ptr<void> parseOnnx(nvinfer1::INetworkDefinition& network, const Options& options, Logger& logger) {
+    std::shared_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(network, logger), Destroy());
+    bool done = parser->parseFromFile(options.onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
+    for (int i = 0; i < parser->getNbErrors(); ++i)
+        std::cerr << "node " << parser->getError(i)->node() << ": " << parser->getError(i)->desc() << "\n";
+    if (!done || network.getNbOutputs() == 0) throw std::runtime_error("OnnxParser refuses " + options.onnx);
+    return parser;
+}
+
+// Under another name first, so that an interrupted build or a full disk leaves no half plan behind.
+void writeFile(const std::string& path, const void* data, std::size_t size) {
+    const std::string partial = path + ".partial";
+    std::ofstream stream(partial, std::ios::binary);
+    stream.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
+    stream.close();
+    if (!stream || std::rename(partial.c_str(), path.c_str()) != 0) {
+        std::remove(partial.c_str());
+        throw std::runtime_error("cannot write " + path + " (" + std::to_string(size) + " bytes): is the disk full?");
+    }
+}
+
+[[noreturn]] void usage(const std::string& problem) {
+    std::cerr << problem << "\nusage: build_engine --uff|--onnx FILE --output PLAN [--fp16] [--int8 CACHE|-] [--dla CORE] "
+                 "[--batch N] [--plugin LIB]... [--uff-input NAME,H,W,C]... [--uff-output NAME]...\n";
+    std::exit(2);
+}
+
+int number(const std::string& text, int least) {
+    char* end = nullptr;
+    long value = std::strtol(text.c_str(), &end, 10);
+    if (text.empty() || *end || value < least || value > 65536) usage("not a number that fits: " + text);
+    return static_cast<int>(value);
+}
+
+Options parseArguments(int argc, char** argv) {
+    Options options;
+    for (int i = 1; i < argc; ++i) {
+        const std::string name = argv[i];
+        if (name == "--fp16") { options.fp16 = true; continue; }
+        if (i + 1 == argc) usage("unknown option, or one without its value: " + name);
+        const std::string value = argv[++i];
+        if (name == "--uff") options.uff = value;
+        else if (name == "--onnx") options.onnx = value;
+        else if (name == "--output") options.output = value;
+        else if (name == "--int8") options.int8 = value;
+        else if (name == "--dla") options.dla = number(value, 0);
+        else if (name == "--batch") options.batch = number(value, 1);
+        else if (name == "--plugin") options.plugins.push_back(value);
+        else if (name == "--uff-output") options.uffOutputs.push_back(value);
+        else if (name == "--uff-input") {
+            std::vector<std::string> parts(1);
+            for (char c : value) { if (c == ',') parts.emplace_back(); else parts.back() += c; }
+            if (parts.size() != 4) usage("--uff-input takes NAME,H,W,C, not " + value);
+            options.uffInputs.push_back({parts[0], {number(parts[1], 1), number(parts[2], 1), number(parts[3], 1)}});
+        } else usage("unknown option " + name);
+    }
+    if (options.uff.empty() == options.onnx.empty()) usage("give either --uff or --onnx");
+    if (options.output.empty()) usage("give --output");
+    if (options.dla >= 0 && !options.fp16 && options.int8.empty()) usage("a DLA computes in FP16 or INT8 only");
+    if (NV_TENSORRT_MAJOR >= 11 && (options.fp16 || !options.int8.empty()))
+        usage("TensorRT from 11 on has no --fp16 and no --int8: the precision is in the graph (helpers.uff.to_onnx "
+              "--precision fp16, helpers.engine.quantize)");
+    if (options.uffInputs.empty()) options.uffInputs.push_back({"input_1", {224, 224, 3}});
+    if (options.uffOutputs.empty())
+        options.uffOutputs = {"dimension/LeakyRelu", "orientation/l2_normalize", "confidence/Softmax"};
+    return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const Options options = parseArguments(argc, argv);
+    Logger logger;
+    std::signal(SIGXFSZ, SIG_IGN);  // so that a limit on file sizes is an error like a full disk
+    try {
+        for (const auto& library : options.plugins)  // loading it puts its creators into the registry
+            if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) throw std::runtime_error(dlerror());
+        auto builder = own(nvinfer1::createInferBuilder(logger), "builder");
+        auto network = makeNetwork(*builder, !options.uff.empty());
+        auto parser = options.uff.empty() ? parseOnnx(*network, options, logger) : parseUff(*network, options);
+        std::unique_ptr<Calibrator> calibrator;
+#if NV_TENSORRT_MAJOR < 11
+        if (!options.int8.empty() && options.int8 != "-") calibrator.reset(new Calibrator(readFile(options.int8)));
+#endif
+        auto plan = buildPlan(*builder, *network, options, calibrator.get());
+        writeFile(options.output, plan->data(), plan->size());
+        std::cout << options.output << ": " << plan->size() << " bytes\n";
+        return 0;
+    } catch (const std::exception& error) {
+        std::cerr << "build_engine: " << error.what() << "\n";
+        return 1;
+    }
+}
