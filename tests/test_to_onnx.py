@@ -282,6 +282,17 @@ def test_l2_plugins_carry_a_body():
     assert attributes(node)["eps"] == pytest.approx(1e-12)
     alone = to_onnx.convert(FIXTURES / "box3d_mini" / "reshape.l2h.uff", plugins="node")
     assert operators(alone) == operators(model) and not alone.functions
+    node = next(node for node in alone.graph.node if node.domain)
+    assert attributes(node)["explicit_batch"] == 1  # by which the plugin knows an ONNX network before TensorRT 10
+
+
+def test_a_plugin_is_given_the_layout_of_its_axis():
+    """Between convolutions too: the plugin normalises along the last axis, as TensorFlow counts."""
+    model = to_onnx.convert(l2_uff("plugin", (-1, 6, 4, 2)), plugins="node")
+    assert operators(model) == ["Transpose", "Conv", "Transpose", "L2Norm_TRT"]
+    assert attributes(model.graph.node[-1])["axis"] == [3]
+    inline = to_onnx.convert(l2_uff("plugin", (-1, 6, 4, 2)), plugins="inline")
+    assert operators(inline)[1:3] == ["Conv", "Mul"] and operators(inline)[-1] == "Transpose"
 
 
 def test_inline_leaves_plain_onnx():
@@ -421,7 +432,7 @@ def test_an_unsound_file_is_told(change, message):
     ({"outputs": ["dimension/LeakyRelo"]}, "did you mean 'dimension/LeakyRelu'"), ({"outputs": []}, "name them"),
     ({"opset": 12}, "opset must be one of"), ({"batch": 0}, "batch must be"), ({"batch": "3"}, "batch must be"),
     ({"precision": "half"}, "'fp32', 'fp16'"), ({"input_layout": "NCHW"}, "'nhwc', 'nchw'"),
-    ({"plugins": "body"}, "'function', 'inline', 'node'"), ({"flatten_as": "chw"}, "'nhwc', 'nchw'")],
+    ({"half_io": True}, "goes with"), ({"plugins": "body"}, "'function', 'inline', 'node'"), ({"flatten_as": "chw"}, "'nhwc', 'nchw'")],
     ids=str)
 def test_a_wrong_argument_is_told(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -69,6 +69,8 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
     if opset > defs.onnx_opset_version() or plugins == "function" and not CAN_WRITE_FUNCTIONS:
         raise ValueError("the installed onnx is too old for opset %d with plugins=%r; use opset 13 "
                          "and plugins='inline'" % (opset, plugins))
+    if half_io and precision != "fp16":
+        raise ValueError("half_io goes with precision='fp16', not %r" % precision)
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         raise ValueError("batch must be a positive int, or None to leave it open, not %r" % (batch,))
     meta = _read(uff)
@@ -76,10 +78,9 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
     outputs = _outputs(nodes, marked if outputs is None else outputs)
     walk = _walk(nodes, outputs)
     g = Graph(nodes, outputs, opset, half=precision == "fp16", half_io=half_io)
-    g.meta, g.batch, g.nchw_input = meta, batch, input_layout == "nchw"
+    g.meta, g.uses, g.batch = meta, _uses(walk, outputs), batch
+    g.nchw_input, g.flatten_nchw = input_layout == "nchw", flatten_as == "nchw"
     g.plugins = plugins or ("function" if CAN_WRITE_FUNCTIONS else "inline")
-    g.flatten_nchw, g.functions = flatten_as == "nchw", {}
-    g.uses = _uses(walk, outputs)
     values = {}
     for node in walk:
         values[node.id] = _convert(g, node, [values[name] for name in node.inputs])
@@ -140,8 +141,8 @@ def _walk(nodes, outputs):
             done.add(name)
             order.append(nodes[name])
         elif name in open_:
-            raise UffException("this UFF has a cycle: '%s' needs itself, through '%s'" % (
-                name, "', '".join(list(open_)[list(open_).index(name) + 1:])))
+            ring = list(open_)[list(open_).index(name):]
+            raise UffException("this UFF has a cycle: '%s'" % "' reads '".join(ring + [name]))
         elif name not in done:
             open_[name] = True
             stack.append((name, True))

@@ -53,8 +53,7 @@ def choice(g, node, key, table):
 
 
 def order(g, node, index, default):
-    """What the axes of input `index` mean, as `schema.orders` has it; `default` where nothing is
-    said."""
+    """What the axes of input `index` mean, as `schema.orders` has it; `default` where nothing is said."""
     if "inputs_orders" not in node.fields:
         return default
     orders = schema.field(node, "inputs_orders", g.meta)

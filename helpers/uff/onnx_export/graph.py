@@ -62,11 +62,15 @@ class Value:
 class Graph:
     """Collects ONNX nodes and initializers; `model` is filled in place, no weight is held twice.
 
-    names: the ids of all UFF nodes. outputs: those whose tensor, equal to TensorFlow's, is to have
-    that very name. half: compute as mixed precision does: `fast` operations (convolutions, dense
-    layers) in float16, `precise` ones (sums, exponentials, roots) in float32, others in what they
-    are given.
+    names: the ids of all UFF nodes.
+    outputs: those whose tensor, equal to TensorFlow's, is to have that very name.
+    half: compute as mixed precision does: `fast` operations (convolutions, dense layers) in float16,
+        `precise` ones (sums, exponentials, roots) in float32, others in what they are given.
     half_io: inputs and outputs are float16 too.
+
+    The other settings of a conversion are for the operations: `meta` (the MetaGraph, for references),
+    `uses` ({node: how many read it}), `batch`, `nchw_input`, `plugins`, `flatten_nchw`; and
+    `functions` {name: FunctionProto} is what they add to the model.
     """
 
     def __init__(self, names, outputs, opset, half=False, half_io=False):
@@ -74,14 +78,15 @@ class Graph:
         self.half, self.half_io = half, half_io
         self.model, self.nodes = ModelProto(), []
         self._tensor_names, self._node_names, self._shared = set(names), set(), {}
+        self.meta, self.uses, self.functions = None, {}, {}
+        self.batch, self.nchw_input, self.flatten_nchw, self.plugins = None, False, False, "inline"
 
     def fresh(self, name):
         """`name` for a tensor, or `name_1` and so on where a tensor or UFF node has that name."""
         return _unused(name, self._tensor_names)
 
     def _name(self, value, first, dtype):
-        """The node's own name for what is made first; for an output, for what equals
-        TensorFlow's."""
+        """The node's own name for what is made first; for an output, for what equals TensorFlow's."""
         if value.name in self.outputs:
             own = value.array is None and not first and dtype == self.border(value.dtype)
         else:
@@ -120,8 +125,7 @@ class Graph:
         return value
 
     def inline(self, name, body, tensor, shape, dtype, first=False):
-        """Append nodes that lead from a tensor "x" to a tensor "y" as what computes the UFF
-        node."""
+        """Append nodes that lead from a tensor "x" to a tensor "y" as what computes the UFF node."""
         value = self._made(Value(name, shape, dtype, first))
         tensors = {"x": tensor, "y": value.tensors[first, dtype]}
         for node in body:
@@ -139,8 +143,7 @@ class Graph:
         return value
 
     def take_over(self, node, name, value):
-        """Let the ONNX `node` that computed `value` compute the UFF node `name`; returns its
-        Value."""
+        """Let the ONNX `node` that computed `value` compute the UFF node `name`; returns its Value."""
         other = self._made(Value(name, value.shape, value.dtype, value.first))
         node.output[0] = other.tensors[other.first, other.dtype]
         return other
@@ -219,15 +222,13 @@ class Graph:
         return name
 
     def first(self, *values):
-        """True if an operation that works in any layout should take NCHW: one is, and all can
-        be."""
+        """True if an operation that works in any layout should take NCHW: one is, and all can be."""
         possible = all(value.rank in (0, 4) or value.array is not None and value.rank < 4
                        for value in values)
         return possible and any(value.first for value in values)
 
     def along(self, value, axes, drop=False):
-        """Where TensorFlow's `axes` (may be negative) lie: (axes, layout to ask for, result's
-        layout).
+        """Where TensorFlow's `axes` (may be negative) lie: (axes, layout to ask for, result's layout).
 
         drop: the operation removes these axes; what is left must be in TensorFlow's order.
         Raises UffException for an axis that `value` has not.

@@ -74,8 +74,7 @@ def _add(g, node, a, b):
 
 
 def _bias_fits(g, layer, bias):
-    """True if `bias` has one constant for each channel of a layer whose result nobody else
-    reads."""
+    """True if `bias` has one constant for each channel of a layer whose result nobody else reads."""
     if layer.unbiased is None or bias.array is None or layer.name in g.outputs:
         return False
     _, channels, behind = layer.unbiased
@@ -102,8 +101,7 @@ def simple(g, node, x):
 
 
 def _window(g, node, shape, last, kernel, dilation):
-    """ONNX's attributes for a window (kernel [H, W] and so on) that moves, and the [H, W] it
-    gives."""
+    """ONNX's attributes for a window (kernel [H, W] and so on) that moves, and the [H, W] it gives."""
     strides = integers(g, node, "strides", 2, [1, 1])
     padding = [(pad, pad) for pad in integers(g, node, "padding", 2, [0, 0])]
     if min(strides + kernel + dilation) < 1 or min(padding) < (0, 0):

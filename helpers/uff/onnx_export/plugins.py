@@ -1,5 +1,4 @@
-"""Operations that UFF has not (a leading underscore): L2 normalisation, and whatever a plugin
-computes.
+"""Operations that UFF has not (a leading underscore): L2 normalisation, whatever a plugin computes.
 
 A plugin node becomes an ONNX node of domain `box3d`, named as the plugin, its UFF fields as
 attributes. The two L2 plugins also get a body, a model-local function: ONNX Runtime and TensorRT
@@ -28,9 +27,12 @@ EPSILON = 1e-12  # tf.nn.l2_normalize's default
 def l2norm(g, node, x):
     """x / sqrt(max(sum of x * x over an axis, eps))."""
     axis, eps = integer(g, node, "axis_u_int", -1), number(g, node, "eps_u_float", EPSILON)
-    (axis,), ask, first = g.along(x, [axis])
-    dtype = HALF if g.half and g.plugins != "inline" else FLOAT
-    return _plugin(g, node, x, dtype, ask, first, {"axis": [axis], "eps": eps})
+    (inside,), ask, first = g.along(x, [axis])
+    if g.plugins == "inline":
+        return _plugin(g, node, x, FLOAT, ask, first, {"axis": [inside], "eps": eps})
+    # The plugin normalises along the last axis: it is given TensorFlow's layout.
+    axis = axis % x.rank if x.rank else axis
+    return _plugin(g, node, x, HALF if g.half else FLOAT, False, False, {"axis": [axis], "eps": eps})
 
 
 @operation("_L2Norm_Helper_TRT", 1)
@@ -44,6 +46,7 @@ def l2norm_helper(g, node, x):
 
 
 def _plugin(g, node, x, dtype, ask, first, attributes):
+    """The plugin in the form that `g.plugins` asks for, on `x` in a dtype and a layout."""
     name, tensor = node.operation[1:], g.tensor(x, ask, dtype)
     if g.plugins == "inline":
         return g.inline(node.id, BODIES[name](dtype, **attributes), tensor, x.shape, dtype, first)
@@ -52,6 +55,8 @@ def _plugin(g, node, x, dtype, ask, first, attributes):
             domain=DOMAIN, name=name, input=["x"], output=["y"], attribute=sorted(attributes),
             node=BODIES[name](dtype, **{key: "@" + key for key in attributes}),
             opset_import=[helper.make_opsetid("", g.opset)])
+    if g.plugins == "node":
+        attributes["explicit_batch"] = 1  # our plugin asks on TensorRT 6 to 9; others pass over it
     return g.emit(node.id, name, [tensor], x.shape, dtype, first, domain=DOMAIN, **attributes)
 
 
@@ -95,8 +100,7 @@ _REFERENCES = {"value_float": AttributeProto.FLOAT, "value_int": AttributeProto.
 
 
 def _nodes(dtype, lines):
-    """NodeProtos from (operator, inputs, output, attributes); "wide" is x and "unit" is y in
-    float32."""
+    """NodeProtos from (operator, inputs, output, attributes); "wide", "unit": x, y in float32."""
     names = {"wide": "x", "unit": "y"}
     if dtype == HALF:
         names = {}
@@ -119,8 +123,7 @@ def _nodes(dtype, lines):
 
 
 def custom(g, node, *values):
-    """A node that nothing but a plugin of this name can compute; it gets TensorFlow's layout and
-    gives the same."""
+    """A node that only a plugin of this name can compute, from and to TensorFlow's layout."""
     if node.operation in UNFROZEN:
         raise UffException("'%s' (%s) is a variable and has no value in the UFF: freeze the graph "
                            "before it is converted" % (node.id, node.operation))
@@ -133,8 +136,7 @@ def custom(g, node, *values):
 
 
 def _attributes(node):
-    """A custom node's UFF fields as ONNX attributes, under the names that the plugin's creator
-    knows."""
+    """A custom node's UFF fields as ONNX attributes, named as the plugin's creator knows them."""
     for key, value in schema.fields(node).items():
         if node.fields[key].WhichOneof("data_oneof") == "dtype":
             value = ONNX_TYPE.get(schema.NUMPY.get(value), 0)
@@ -144,8 +146,7 @@ def _attributes(node):
 
 
 def _plain(value):
-    """The files of NVIDIA's converter hold "b'abc'" where abc is meant; a bool is an int in
-    ONNX."""
+    """UFF says "b'abc'" where abc is meant; a bool is an int in ONNX."""
     if isinstance(value, str) and re.match("b(['\"]).*\\1$", value, re.DOTALL):
         try:
             return ast.literal_eval(value).decode("utf-8")

@@ -53,8 +53,7 @@ def window(size, kernel, stride, dilation, padding):
 
 
 def slices(begin, end, strides, begin_mask, end_mask, shrink_mask):
-    """TensorFlow's strided slice of the leading axes, as ([(start, stop, step)], axes to
-    remove)."""
+    """TensorFlow's strided slice of the leading axes, as ([(start, stop, step)], axes to remove)."""
     if not len(begin) == len(end) == len(strides):
         raise UffException("begin, end and strides have %d, %d and %d elements" % (
             len(begin), len(end), len(strides)))
