@@ -432,7 +432,8 @@ def test_an_unsound_file_is_told(change, message):
     ({"outputs": ["dimension/LeakyRelo"]}, "did you mean 'dimension/LeakyRelu'"), ({"outputs": []}, "name them"),
     ({"opset": 12}, "opset must be one of"), ({"batch": 0}, "batch must be"), ({"batch": "3"}, "batch must be"),
     ({"precision": "half"}, "'fp32', 'fp16'"), ({"input_layout": "NCHW"}, "'nhwc', 'nchw'"),
-    ({"half_io": True}, "goes with"), ({"plugins": "body"}, "'function', 'inline', 'node'"), ({"flatten_as": "chw"}, "'nhwc', 'nchw'")],
+    ({"half_io": True}, "goes with"),
+    ({"plugins": "body"}, "'function', 'inline', 'node'"), ({"flatten_as": "chw"}, "'nhwc', 'nchw'")],
     ids=str)
 def test_a_wrong_argument_is_told(arguments, message):
     with pytest.raises(ValueError, match=message):
