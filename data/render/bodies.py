@@ -5,6 +5,7 @@ A body is one smooth closed shell: for every station along the upper silhouette 
 side, round the edge, over the top to the other side. The sides carry one picture (x, z), the top with front and
 rear the other (s, t): s the arc length along the silhouette, t across from right (-1) to left (+1).
 """
+
 import numpy as np
 
 from .mesh import grid_normals, grid_triangles, normalise
@@ -57,9 +58,7 @@ class Profile:
         self.x, self.z = curve.T
         self.s = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
         self.at = {
-            name: self.s[min(int(round(reach[i] / step)), len(self.s) - 1)]
-            for i, (name, _, _) in enumerate(points)
-            if name
+            name: self.s[min(int(round(reach[i] / step)), len(self.s) - 1)] for i, (name, _, _) in enumerate(points) if name
         }
 
     def roof(self, x):

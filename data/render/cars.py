@@ -3,6 +3,7 @@
 x runs from the rear end forward, z up from the ground, metres. The order of the random draws is part of a style's
 identity: the network was trained on these very cars, so a draw added in the middle makes other cars.
 """
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -195,7 +196,9 @@ def paint_nose(m, rng, strip, s, t, y, z, head_low):
     strip.put(cover(grille - 0.008) * (np.abs((bars % 1) - 0.5) < 0.16), (0.10, 0.10, 0.10), chrome=0.35)
     strip.put(cover(0.055 - np.hypot(y, z - (nose + low) / 2 - 0.02) - away), SILVER, chrome=0.85)
 
-    intake = soft_min(u(0.45, 0.72) * half - np.abs(y) - 0.4 * (z - clearance), clearance + u(0.14, 0.2) - z, z - clearance - 0.03)
+    intake = soft_min(
+        u(0.45, 0.72) * half - np.abs(y) - 0.4 * (z - clearance), clearance + u(0.14, 0.2) - z, z - clearance - 0.03
+    )
     strip.put(cover(intake - away), (0.015, 0.015, 0.015))
     fog = rounded(np.abs(y), z, 0.74 * half, clearance + 0.13, 0.07, 0.045, 0.03) - away
     strip.put(cover(fog + 0.02), DARK)

@@ -5,6 +5,7 @@
 writes OUT/images.npy (uint8 [N, 224, 224, 3] RGB, not compressed, for np.load(..., mmap_mode="r")) and OUT/labels.npy
 (structured, dtype LABEL), row for row. Seeds below SAMPLE_SEEDS only: the sample scenes are never trained on.
 """
+
 import argparse
 import contextlib
 import io
@@ -98,7 +99,9 @@ def growing_npy(path, shape, dtype):
     scratch = path.with_name(path.name + ".part")
 
     def header(file, n):
-        np.lib.format.write_array_header_1_0(file, dict(descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False, shape=(n, *shape)))
+        np.lib.format.write_array_header_1_0(
+            file, dict(descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False, shape=(n, *shape))
+        )
         return file.tell()
 
     with open(scratch, "wb") as file:
@@ -148,7 +151,9 @@ def main():
             append(row)
     took = time.time() - start
     done = 0 if last is None else last + 1 - args.first
-    print("%d crops of %d scenes in %.1f s: %.1f scenes/s, %.1f crops/s" % (len(rows), done, took, done / took, len(rows) / took))
+    print(
+        "%d crops of %d scenes in %.1f s: %.1f scenes/s, %.1f crops/s" % (len(rows), done, took, done / took, len(rows) / took)
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 Coordinates are metres unless said otherwise; a distance is positive inside a shape.
 """
+
 import numpy as np
 
 from . import bodies

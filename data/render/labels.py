@@ -3,6 +3,7 @@
 Camera frame: x right, y down, z forward, metres. rotation_y turns about y, 0 = facing right; alpha is
 rotation_y minus the angle atan2(x, z) of the ray to the object. Pixel centres lie at whole numbers.
 """
+
 import numpy as np
 
 from .scene import HEIGHT, P2, WIDTH

@@ -2,6 +2,7 @@
 
 Like cars.py: x from the rear end forward, metres; the order of the random draws is part of a style's identity.
 """
+
 import numpy as np
 
 from . import bodies
@@ -49,7 +50,9 @@ def make_panel_van(rng, layers, wheel_layer):
     arch = radius * 1.16
     door_front, door_rear = cowl_x - 0.05, cowl_x - 1.15
     top = min(height - 0.2, cowl_z + 0.72)
-    cabin = soft_min((roof - z) / slant - 0.09, top - z, z - belt[0] + 0.05 * (x - door_rear), x - door_rear - 0.06, door_front + 0.3 - x)
+    cabin = soft_min(
+        (roof - z) / slant - 0.09, top - z, z - belt[0] + 0.05 * (x - door_rear), x - door_rear - 0.06, door_front + 0.3 - x
+    )
     paint_glass(side, cabin, x, z - belt[0], [door_rear + 0.25])
     passenger = rng.random() < 0.45
     stops = np.linspace(0.35, door_rear - 0.12, 3)
@@ -95,7 +98,9 @@ def make_panel_van(rng, layers, wheel_layer):
     glazed = passenger or rng.random() < 0.4
     for sign in (-1, 1):
         if glazed:
-            paint_glass(strip, soft_min(sign * y - 0.05, wide * 0.86 - np.abs(y), top - rz, rz - belt[0] - 0.05), y, rz - belt[0], [])
+            paint_glass(
+                strip, soft_min(sign * y - 0.05, wide * 0.86 - np.abs(y), top - rz, rz - belt[0] - 0.05), y, rz - belt[0], []
+            )
         strip.shade(cover(0.008 - np.abs(np.abs(y) - 0.9 * wide)) * (rz > 0.5), 0.25)
     strip.shade(cover(0.008 - np.abs(y)) * (rz > 0.5), 0.2)
     strip.shade(band(rz, 0.5, 0.515, 0.005), 0.2)
@@ -111,9 +116,16 @@ def make_panel_van(rng, layers, wheel_layer):
         for sign in (-1, 1):
             bodies.wheel(mesh, (centre, sign * (width / 2 * 0.985 - 0.13), radius), radius, 0.22, wheel_layer, RUBBER, sign)
     for sign in (-1, 1):
-        bodies.ellipsoid(mesh, (door_front - 0.12, sign * (width / 2 + 0.08), cowl_z + 0.08), (0.07, 0.10, 0.16), RUBBER, boxed=False)
-        bodies.box(mesh, (door_front - 0.16, min(sign * (width / 2 - 0.12), sign * (width / 2 + 0.06)), cowl_z - 0.04),
-                   (door_front - 0.08, max(sign * (width / 2 - 0.12), sign * (width / 2 + 0.06)), cowl_z + 0.02), RUBBER, boxed=False)
+        bodies.ellipsoid(
+            mesh, (door_front - 0.12, sign * (width / 2 + 0.08), cowl_z + 0.08), (0.07, 0.10, 0.16), RUBBER, boxed=False
+        )
+        bodies.box(
+            mesh,
+            (door_front - 0.16, min(sign * (width / 2 - 0.12), sign * (width / 2 + 0.06)), cowl_z - 0.04),
+            (door_front - 0.08, max(sign * (width / 2 - 0.12), sign * (width / 2 + 0.06)), cowl_z + 0.02),
+            RUBBER,
+            boxed=False,
+        )
     return mesh, (side, strip)
 
 
@@ -131,7 +143,22 @@ def make_truck(rng, layers, wheel_layer):
         (None, cab_length, 0.62), ("front", cab_length - 0.06, 0.38),
     ], 0.06)  # fmt: skip
     mesh, start = Mesh(), box_length + 0.12
-    bodies.loft(mesh, profile, width, layers[:2], sill_z, (base - 0.1, base - 0.1), 0.93, 0.09, (0.0, 0.14), 0.02, 6.0, 0.02, 0.03, offset=start)
+    bodies.loft(
+        mesh,
+        profile,
+        width,
+        layers[:2],
+        sill_z,
+        (base - 0.1, base - 0.1),
+        0.93,
+        0.09,
+        (0.0, 0.14),
+        0.02,
+        6.0,
+        0.02,
+        0.03,
+        offset=start,
+    )
     side, strip, flank, doors = Canvas(), Canvas(), Canvas(), Canvas()
     (x, z), (s, t, sx, sz) = grids(profile)
     y = t * width / 2 * 0.95
@@ -139,7 +166,9 @@ def make_truck(rng, layers, wheel_layer):
     roof = profile.roof(x)
     slant = np.sqrt(1 + np.gradient(profile.roof(x[0]), x[0]) ** 2)[None]
     axle = cab_length * 0.48
-    cabin = soft_min((roof - z) / slant - 0.12, base + 0.75 - z, z - base + 0.06 + 0.12 * (x - 0.8), x - 0.62, cab_length - 0.15 - x)
+    cabin = soft_min(
+        (roof - z) / slant - 0.12, base + 0.75 - z, z - base + 0.06 + 0.12 * (x - 0.8), x - 0.62, cab_length - 0.15 - x
+    )
     paint_glass(side, cabin, x, z - base, [0.85])
     for seam in (0.52, cab_length - 0.16):
         side.shade(band(x, seam - 0.008, seam + 0.008, 0.006) * band(z, 0.6, base + 0.75, 0.01), 0.25)
@@ -151,7 +180,11 @@ def make_truck(rng, layers, wheel_layer):
     paint_glass(strip, shape, y, at["cowl"] - s - 0.3, [-0.6, 0.6])
     front = np.where(s > at["cowl"], sz, -9)
     strip.put(cover(soft_min(0.8 - np.abs(y), base - 0.16 - front, front - 0.78)), (0.02, 0.02, 0.02))
-    strip.put(cover(soft_min(0.78 - np.abs(y), base - 0.18 - front, front - 0.8)) * ((front / 0.11) % 1 < 0.6), (0.02, 0.02, 0.02), paint=float(rng.random() < 0.5))
+    strip.put(
+        cover(soft_min(0.78 - np.abs(y), base - 0.18 - front, front - 0.8)) * ((front / 0.11) % 1 < 0.6),
+        (0.02, 0.02, 0.02),
+        paint=float(rng.random() < 0.5),
+    )
     strip.put(cover(0.09 - np.hypot(y, front - base + 0.25)), SILVER, chrome=0.85)
     strip.put(band(front, 0, 0.68, 0.01), (0.05, 0.05, 0.05), paint=float(rng.random() < 0.4))
     lamps = rounded(np.abs(t), front, 0.80, 0.57, 0.13, 0.085, 0.05)
@@ -172,10 +205,18 @@ def make_truck(rng, layers, wheel_layer):
         letters = band(up, 1.2, 1.75, 0.02) * band(across, 0.5, u(2.0, 3.5), 0.02)
         flank.put(letters * (np.sin(across * 17) + np.sin(across * 7.3 + 1) > -0.5), logo)
         flank.put(band(up, 0.85, 1.02, 0.02) * band(across, 0.5, 2.4, 0.02) * ((across * 7) % 1 < 0.7), logo * 0.6)
-    flank.put(1 - band(across, 0.05, box_length - 0.05, 0.01) * band(up, 0.06, box_height - 0.06, 0.01), (0.45, 0.45, 0.45), chrome=0.2)
+    flank.put(
+        1 - band(across, 0.05, box_length - 0.05, 0.01) * band(up, 0.06, box_height - 0.06, 0.01),
+        (0.45, 0.45, 0.45),
+        chrome=0.2,
+    )
     flank.shade(((across / 0.6) % 1 < 0.02) * 0.5, 0.7)
     across, up = (a - 0.5) * box_width, v * box_height
-    doors.put(1 - band(across, -box_width / 2 + 0.06, box_width / 2 - 0.06, 0.01) * band(up, 0.06, box_height - 0.06, 0.01), (0.4, 0.4, 0.4), chrome=0.2)
+    doors.put(
+        1 - band(across, -box_width / 2 + 0.06, box_width / 2 - 0.06, 0.01) * band(up, 0.06, box_height - 0.06, 0.01),
+        (0.4, 0.4, 0.4),
+        chrome=0.2,
+    )
     doors.put(cover(0.012 - np.abs(across)), (0.03, 0.03, 0.03))
     for bar in (-0.45, -0.2, 0.2, 0.45):
         doors.put(cover(0.016 - np.abs(across - bar * box_width / 2 * 1.4)), (0.35, 0.35, 0.35), chrome=0.5)
@@ -187,7 +228,12 @@ def make_truck(rng, layers, wheel_layer):
     bodies.panel(mesh, [(b, -half, floor), (box_length, -half, floor), (box_length, -half, top), (b, -half, top)], layers[2])
     bodies.panel(mesh, [(b, half, floor), (b, -half, floor), (b, -half, top), (b, half, top)], layers[3])
     plain = np.full((4, 2), 0.04)
-    bodies.panel(mesh, [(box_length, -half, floor), (box_length, half, floor), (box_length, half, top), (box_length, -half, top)], layers[2], plain)
+    bodies.panel(
+        mesh,
+        [(box_length, -half, floor), (box_length, half, floor), (box_length, half, top), (box_length, -half, top)],
+        layers[2],
+        plain,
+    )
     bodies.panel(mesh, [(b, -half, top), (box_length, -half, top), (box_length, half, top), (b, half, top)], layers[2], plain)
     bodies.panel(mesh, [(b, half, floor), (box_length, half, floor), (box_length, -half, floor), (b, -half, floor)], RUBBER)
     bodies.box(mesh, (0.1, -0.45, 0.55), (start + cab_length - 0.3, 0.45, floor), RUBBER)
@@ -195,14 +241,26 @@ def make_truck(rng, layers, wheel_layer):
     bodies.box(mesh, (start + 0.2, -width / 2 + 0.35, 0.45), (start + cab_length - 0.3, width / 2 - 0.35, 1.2), RUBBER)
     rear_axle = box_length * u(0.24, 0.32)
     for sign in (-1, 1):
-        bodies.box(mesh, (0.05, sign * (half - 0.3) - 0.2, floor - 0.28), (0.12, sign * (half - 0.3) + 0.2, floor - 0.10), TAIL_LAMP)
-        bodies.box(mesh, (rear_axle + 0.8, sign * (half - 0.14) - 0.03, 0.55), (start - 0.3, sign * (half - 0.14) + 0.03, floor - 0.1), RUBBER)
+        bodies.box(
+            mesh, (0.05, sign * (half - 0.3) - 0.2, floor - 0.28), (0.12, sign * (half - 0.3) + 0.2, floor - 0.10), TAIL_LAMP
+        )
+        bodies.box(
+            mesh,
+            (rear_axle + 0.8, sign * (half - 0.14) - 0.03, 0.55),
+            (start - 0.3, sign * (half - 0.14) + 0.03, floor - 0.1),
+            RUBBER,
+        )
         bodies.wheel(mesh, (rear_axle, sign * (half - 0.22), radius), radius, 0.42, wheel_layer, RUBBER, sign)
         bodies.wheel(mesh, (start + axle, sign * (width / 2 - 0.16), radius), radius, 0.28, wheel_layer, RUBBER, sign)
         bodies.ellipsoid(mesh, (total - 0.22, sign * (width / 2 + 0.12), base + 0.40), (0.07, 0.10, 0.24), RUBBER, boxed=False)
         for reach in (0.22, 0.58):
-            bodies.box(mesh, (total - 0.26, min(sign * (width / 2 - 0.15), sign * (width / 2 + 0.12)), base + reach),
-                       (total - 0.22, max(sign * (width / 2 - 0.15), sign * (width / 2 + 0.12)), base + reach + 0.03), RUBBER, boxed=False)
+            bodies.box(
+                mesh,
+                (total - 0.26, min(sign * (width / 2 - 0.15), sign * (width / 2 + 0.12)), base + reach),
+                (total - 0.22, max(sign * (width / 2 - 0.15), sign * (width / 2 + 0.12)), base + reach + 0.03),
+                RUBBER,
+                boxed=False,
+            )
     return mesh, (side, strip, flank, doors)
 
 
@@ -245,7 +303,9 @@ def make_bus(rng, layers, wheel_layer):
     at = profile.at
     shape = soft_min(s - at["screen_top"] - 0.35, at["cowl"] - 0.0 - s, wide * 0.97 - np.abs(y))
     paint_glass(strip, shape, y, at["cowl"] - s - 0.3, [0.7])
-    strip.put(cover(soft_min(s - at["screen_top"] - 0.02, at["screen_top"] + 0.33 - s, wide * 0.9 - np.abs(y))), DARK, glass=0.4)
+    strip.put(
+        cover(soft_min(s - at["screen_top"] - 0.02, at["screen_top"] + 0.33 - s, wide * 0.9 - np.abs(y))), DARK, glass=0.4
+    )
     sign = band(s, at["screen_top"] + 0.1, at["screen_top"] + 0.26, 0.01) * (np.abs(y) < 0.7) * ((y * 11) % 1 < 0.6)
     strip.put(sign, (0.75, 0.42, 0.03), lamp=0.8)
     fz, rz = np.where(s > at["cowl"], sz, -9), np.where(s < at["roof_end"], sz, -9)
@@ -267,6 +327,14 @@ def make_bus(rng, layers, wheel_layer):
         for side_sign in (-1, 1):
             bodies.wheel(mesh, (centre, side_sign * (width / 2 - 0.18), radius), radius, 0.3, wheel_layer, RUBBER, side_sign)
     for side_sign in (-1, 1):
-        bodies.ellipsoid(mesh, (length + 0.12, side_sign * (width / 2 + 0.04), height - 0.85), (0.07, 0.10, 0.22), RUBBER, boxed=False)
-        bodies.box(mesh, (length - 0.15, side_sign * (width / 2 - 0.03) - 0.02, height - 0.65), (length + 0.13, side_sign * (width / 2 - 0.03) + 0.02, height - 0.60), RUBBER, boxed=False)
+        bodies.ellipsoid(
+            mesh, (length + 0.12, side_sign * (width / 2 + 0.04), height - 0.85), (0.07, 0.10, 0.22), RUBBER, boxed=False
+        )
+        bodies.box(
+            mesh,
+            (length - 0.15, side_sign * (width / 2 - 0.03) - 0.02, height - 0.65),
+            (length + 0.13, side_sign * (width / 2 - 0.03) + 0.02, height - 0.60),
+            RUBBER,
+            boxed=False,
+        )
     return mesh, (side, strip)

@@ -4,6 +4,7 @@ World frame: X right, Y forward (the camera's optical axis), Z up, metres, the r
 A static mesh is a float32 array [N, 14], three rows a triangle:
 position 3, normal 3, uv 2 (metres), colour 3 (linear RGB), surface layer 1, ambient occlusion 1, emission 1.
 """
+
 import numpy as np
 
 STRIDE = 14
@@ -125,16 +126,12 @@ class Builder:
         first = normalise(np.cross(along, helper))
         second = np.cross(along, first)
         angle = np.linspace(0, 2 * np.pi, sides + 1)
-        normal = (
-            first[:, None] * np.cos(angle)[None, :, None] + second[:, None] * np.sin(angle)[None, :, None]
-        )
+        normal = first[:, None] * np.cos(angle)[None, :, None] + second[:, None] * np.sin(angle)[None, :, None]
         points = path[:, None] + normal * radius[:, None, None]
         reach = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
         uv = np.stack(np.broadcast_arrays(angle[None] * radius.mean(), reach[:, None]), -1)
         index = grid_triangles(len(path), sides + 1).ravel()
-        self.vertices(
-            points.reshape(-1, 3)[index], normal.reshape(-1, 3)[index], uv.reshape(-1, 2)[index], colour, layer
-        )
+        self.vertices(points.reshape(-1, 3)[index], normal.reshape(-1, 3)[index], uv.reshape(-1, 2)[index], colour, layer)
 
     def strip(self, left, right, uv_left, uv_right, colour, layer, occlusion=None):
         """Add a ribbon between two polylines [N, 3] that run forward; its upper side is up when left is at the left."""

@@ -3,6 +3,7 @@
 A model is float32 [N, 14], three rows a triangle: position 3, shading normal 3, uv 2, colour 3,
 sheet 1 (which leaf texture, -1 for wood), ambient occlusion 1, sway 1 (unused by wood: 0).
 """
+
 import functools
 from collections import namedtuple
 
@@ -57,7 +58,16 @@ def branch(builder, rng, start, direction, length, radius, depth, tips):
         for _ in range(int(rng.integers(3, 6))):
             at = path[int(rng.integers(2 if depth else 3, steps + 1))]
             spread = normalise(np.array([*rng.normal(0, 1, 2), abs(rng.normal(0.4, 0.4))]))
-            branch(builder, rng, at, normalise(bend * 0.55 + spread * 0.75), length * rng.uniform(0.5, 0.7), radius * 0.5, depth + 1, tips)
+            branch(
+                builder,
+                rng,
+                at,
+                normalise(bend * 0.55 + spread * 0.75),
+                length * rng.uniform(0.5, 0.7),
+                radius * 0.5,
+                depth + 1,
+                tips,
+            )
 
 
 def tree(seed, height, spread, base, sheet, count, shape="round"):
@@ -149,7 +159,9 @@ def catalogue():
     plants.append(Plant("fir", tree(11, 12.0, 2.6, (0.035, 0.065, 0.03), 2, 2000, "cone")))
     for seed, (height, spread, base) in enumerate([(12.0, 4.5, deep), (10.0, 4.2, olive), (14.0, 5.0, dull)]):
         plants.append(Plant("far", tree(20 + seed, height, spread, base, 1, 520)))
-    for seed, (radii, base, sheet) in enumerate([((1.0, 0.9, 0.7), deep, 1), ((1.3, 1.1, 1.0), olive, 0), ((0.7, 0.7, 0.5), fresh, 1)]):
+    for seed, (radii, base, sheet) in enumerate(
+        [((1.0, 0.9, 0.7), deep, 1), ((1.3, 1.1, 1.0), olive, 0), ((0.7, 0.7, 0.5), fresh, 1)]
+    ):
         plants.append(Plant("shrub", shrub(30 + seed, radii, base, sheet, 420)))
     plants.append(Plant("hedge", shrub(40, (0.55, 0.4, 0.75), deep, 1, 330, square=True)))
     plants.append(Plant("hedge", shrub(41, (0.55, 0.45, 0.6), olive, 1, 330, square=True)))

@@ -3,6 +3,7 @@
 Works on any EGL driver, a GPU's or Mesa's software rasteriser. Pictures from two drivers differ in the last
 bits of a few pixels; boxes and labels do not depend on the driver, visible fractions only in the fourth digit.
 """
+
 import contextlib
 import functools
 from collections import namedtuple
@@ -195,7 +196,12 @@ class Renderer:
             self.context.polygon_offset = -2.0, -8.0
             marks.render()
             self.context.polygon_offset = 0.0, 0.0
-        self._bind("vehicle", canvas_colour=self.textures["canvas_colour"], canvas_material=self.textures["canvas_material"], noises=self.textures["noises"])
+        self._bind(
+            "vehicle",
+            canvas_colour=self.textures["canvas_colour"],
+            canvas_material=self.textures["canvas_material"],
+            noises=self.textures["noises"],
+        )
         for style, rows in self._by_style(scene).items():
             self.instances.write(rows.tobytes())
             self.vehicle_arrays[style].render(instances=len(rows))
@@ -257,7 +263,16 @@ class Renderer:
     def _uploaded(self, scene):
         """The scene's own triangles on the card, and where its plants stand; sets what all its passes share."""
         solid, marks, planted = street.build(scene["street"])
-        layout = ("3f 3f 2f 3f 1f 1f 1f", "in_position", "in_normal", "in_uv", "in_colour", "in_layer", "in_occlusion", "in_emission")
+        layout = (
+            "3f 3f 2f 3f 1f 1f 1f",
+            "in_position",
+            "in_normal",
+            "in_uv",
+            "in_colour",
+            "in_layer",
+            "in_occlusion",
+            "in_emission",
+        )
         buffers = [self.context.buffer(a.tobytes()) if len(a) else None for a in (solid, marks)]
         arrays = [b and self.context.vertex_array(self.programs["static"], [(b, *layout)]) for b in buffers]
         shared = dict(
@@ -318,7 +333,15 @@ class Renderer:
         self._bind("occlusion", depth_map=self.depth, normal_map=self.normal, noises=self.textures["noises"])
         self.screens["occlusion"].render(moderngl.TRIANGLES, vertices=3)
         self.light_target.use()
-        self._set("light", **about, near_matrix=views[0], far_matrix=views[1], softness=0.03 * light["soft"], haze=light["haze"], gain=1.7)
+        self._set(
+            "light",
+            **about,
+            near_matrix=views[0],
+            far_matrix=views[1],
+            softness=0.03 * light["soft"],
+            haze=light["haze"],
+            gain=1.7,
+        )
         self._bind(
             "light", albedo_map=self.albedo, normal_map=self.normal, material_map=self.material, depth_map=self.depth, open_map=self.open,
             blob_map=self.blobs, near_shadow=self.shadows[0][0], far_shadow=self.shadows[1][0], noises=self.textures["noises"],
@@ -364,7 +387,12 @@ class Renderer:
         boxes = boxes[: TILES * TILES]
         self.tile_target.use()
         self.tile_target.clear(depth=1.0)
-        self._bind("vehicle", canvas_colour=self.textures["canvas_colour"], canvas_material=self.textures["canvas_material"], noises=self.textures["noises"])
+        self._bind(
+            "vehicle",
+            canvas_colour=self.textures["canvas_colour"],
+            canvas_material=self.textures["canvas_material"],
+            noises=self.textures["noises"],
+        )
         for i, (vehicle, (left, top, right, bottom)) in enumerate(boxes):
             self.tile_target.viewport = ((i % TILES) * TILE, (i // TILES) * TILE, TILE, TILE)
             self._set("vehicle", window=(left + 0.5, top + 0.5, right - left, bottom - top))

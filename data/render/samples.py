@@ -4,6 +4,7 @@ The rule walks through the seeds from SAMPLE_SEEDS on and keeps a scene when it 
 (LIGHTS, at most PER_STREET of one kind of street) and when what it shows can be judged: see `objection`.
 Nothing is touched up. Image, labels and calibration lie as in KITTI's object data set.
 """
+
 import argparse
 import io
 import json
@@ -107,7 +108,14 @@ def write(folder, index, scene, image, labels):
     (folder / "label_2" / (name + ".txt")).write_text(label_text(labels))
     (folder / "calib" / (name + ".txt")).write_text(calibration())
     light, street = scene["light"], scene["street"]
-    return dict(name=name, seed=scene["seed"], light=light["name"], wet=round(float(light["wet"]), 2), street=street["kind"], vehicles=sum(map(labelled, labels)))
+    return dict(
+        name=name,
+        seed=scene["seed"],
+        light=light["name"],
+        wet=round(float(light["wet"]), 2),
+        street=street["kind"],
+        vehicles=sum(map(labelled, labels)),
+    )
 
 
 def main():
@@ -119,7 +127,9 @@ def main():
     renderer = Renderer()
     scratch = args.out.with_name(args.out.name + ".part")
     shutil.rmtree(scratch, ignore_errors=True)
-    table = [write(scratch, i, *made) for i, made in enumerate(chosen(renderer))]
+    order = list(LIGHTS)  # a sunny street first: it opens the workbook
+    made = sorted(chosen(renderer), key=lambda one: (order.index(one[0]["light"]["name"]), one[0]["seed"]))
+    table = [write(scratch, i, *one) for i, one in enumerate(made)]
     (scratch / "scenes.json").write_text(json.dumps(table, indent=1) + "\n")
     shutil.rmtree(args.out, ignore_errors=True)
     scratch.rename(args.out)

@@ -3,6 +3,7 @@
 World: X right, Y forward, Z up, metres; the camera stands at (0, 0, height) and looks along +Y, level, as
 KITTI's labels assume. A vehicle's yaw turns counter-clockwise seen from above, 0 = towards +X (right).
 """
+
 import numpy as np
 
 from . import street as streets
@@ -38,18 +39,34 @@ def scene_from_seed(seed):
 
 def make_light(rng):
     name = str(rng.choice(["clear", "partly", "low", "overcast", "dusk", "haze"], p=[0.28, 0.2, 0.17, 0.2, 0.06, 0.09]))
-    elevation = {"clear": rng.uniform(30, 62), "partly": rng.uniform(25, 60), "low": rng.uniform(10, 22)}.get(name, rng.uniform(20, 50))
+    elevation = {"clear": rng.uniform(30, 62), "partly": rng.uniform(25, 60), "low": rng.uniform(10, 22)}.get(
+        name, rng.uniform(20, 50)
+    )
     azimuth = rng.uniform(-180, 180)
     if name == "low" and abs(azimuth) < 25:
         azimuth += 60  # a sun in the lens blinds the camera, and the reader
     elevation, azimuth = np.radians(elevation), np.radians(azimuth)
     direction = np.array([np.cos(elevation) * np.sin(azimuth), np.cos(elevation) * np.cos(azimuth), np.sin(elevation)])
-    sun = {"clear": (5.2, 4.8, 4.2), "partly": (4.2, 3.95, 3.5), "low": (4.6, 3.3, 1.9), "overcast": (0.12,) * 3, "dusk": (0.0,) * 3, "haze": (1.9, 1.75, 1.5)}[name]
+    sun = {
+        "clear": (5.2, 4.8, 4.2),
+        "partly": (4.2, 3.95, 3.5),
+        "low": (4.6, 3.3, 1.9),
+        "overcast": (0.12,) * 3,
+        "dusk": (0.0,) * 3,
+        "haze": (1.9, 1.75, 1.5),
+    }[name]
     zenith = {"clear": (0.18, 0.33, 0.66), "partly": (0.26, 0.39, 0.66), "low": (0.20, 0.32, 0.58), "overcast": (0.72, 0.76, 0.82),
               "dusk": (0.045, 0.075, 0.16), "haze": (0.62, 0.68, 0.75)}[name]  # fmt: skip
     horizon = {"clear": (0.75, 0.88, 1.05), "partly": (0.85, 0.93, 1.05), "low": (1.15, 0.95, 0.72), "overcast": (0.95, 0.97, 1.0),
                "dusk": (0.24, 0.22, 0.25), "haze": (1.05, 1.05, 1.02)}[name]  # fmt: skip
-    cloud = {"clear": rng.uniform(0, 0.35), "partly": rng.uniform(0.45, 0.75), "low": rng.uniform(0.1, 0.6), "overcast": 1.0, "dusk": rng.uniform(0.2, 0.8), "haze": rng.uniform(0.3, 0.8)}[name]
+    cloud = {
+        "clear": rng.uniform(0, 0.35),
+        "partly": rng.uniform(0.45, 0.75),
+        "low": rng.uniform(0.1, 0.6),
+        "overcast": 1.0,
+        "dusk": rng.uniform(0.2, 0.8),
+        "haze": rng.uniform(0.3, 0.8),
+    }[name]
     wet = 0.0
     if name in ("overcast", "dusk", "haze") and rng.random() < 0.4:
         wet = rng.uniform(0.4, 1.0)
@@ -89,21 +106,54 @@ def make_street(rng):
             if rng.random() < 0.25:
                 parts.append((1.6, "grass", high))
             parts.append((rng.uniform(2.2, 4.5), "pavement", high))
-            row = dict(width=(8, 17), depth=(9, 13), floors=(2, 5), roofs=["gable", "gable", "flat"], joined=0.85, gap=(2, 5), setback=0.0, urban=True, shops=rng.uniform(0.1, 0.7), overlap=0.0)
+            row = dict(
+                width=(8, 17),
+                depth=(9, 13),
+                floors=(2, 5),
+                roofs=["gable", "gable", "flat"],
+                joined=0.85,
+                gap=(2, 5),
+                setback=0.0,
+                urban=True,
+                shops=rng.uniform(0.1, 0.7),
+                overlap=0.0,
+            )
         elif kind == "residential":
             if rng.random() < 0.3:
                 parts.append((rng.uniform(1.4, 2.2), "grass", high))
             parts.append((rng.uniform(1.4, 2.4), "pavement", high))
             garden = rng.uniform(3.0, 7.5)
             parts.append((garden, "garden", high))
-            row = dict(width=(8.5, 13), depth=(8, 11), floors=(1, 2), roofs=["gable", "gable", "hip"], joined=0.15, gap=(3, 9), setback=1.5, urban=False, shops=0.0, overlap=0.0)
+            row = dict(
+                width=(8.5, 13),
+                depth=(8, 11),
+                floors=(1, 2),
+                roofs=["gable", "gable", "hip"],
+                joined=0.15,
+                gap=(3, 9),
+                setback=1.5,
+                urban=False,
+                shops=0.0,
+                overlap=0.0,
+            )
         elif kind == "leafy":
             parts.append((rng.uniform(1.5, 4.0), "grass", high))
             if rng.random() < 0.6:
                 parts.append((rng.uniform(1.5, 2.4), "pavement", high))
             parts.append((rng.uniform(3, 9), "garden", high))
             if rng.random() < 0.35:
-                row = dict(width=(9, 15), depth=(8, 11), floors=(1, 3), roofs=["gable", "hip"], joined=0.0, gap=(8, 22), setback=4.0, urban=False, shops=0.0, overlap=0.0)
+                row = dict(
+                    width=(9, 15),
+                    depth=(8, 11),
+                    floors=(1, 3),
+                    roofs=["gable", "hip"],
+                    joined=0.0,
+                    gap=(8, 22),
+                    setback=4.0,
+                    urban=False,
+                    shops=0.0,
+                    overlap=0.0,
+                )
         else:
             parts.append((rng.uniform(1.6, 2.6), "pavement", high))
             if rng.random() < 0.7:
@@ -111,16 +161,37 @@ def make_street(rng):
                 deep = 12.0
                 lot = (sum(w for w, _, _ in parts), deep)
                 parts.append((deep, "lot", high))
-            row = dict(width=(14, 34), depth=(12, 22), floors=(1, 3), roofs=["flat", "flat", "gable"], joined=0.2, gap=(4, 16), setback=2.0, urban=True, shops=0.4, overlap=0.0)
+            row = dict(
+                width=(14, 34),
+                depth=(12, 22),
+                floors=(1, 3),
+                roofs=["flat", "flat", "gable"],
+                joined=0.2,
+                gap=(4, 16),
+                setback=2.0,
+                urban=True,
+                shops=0.4,
+                overlap=0.0,
+            )
         if row is None:
             parts.append((rng.uniform(4, 10), "grass", high))
         sides[side], rows[side], lots[side] = parts, row, lot
         ground[side] = high
-        trees[side] = float(rng.uniform(7, 16)) if rng.random() < {"urban": 0.35, "residential": 0.5, "leafy": 0.85, "commercial": 0.5}[kind] else 0.0
+        trees[side] = (
+            float(rng.uniform(7, 16))
+            if rng.random() < {"urban": 0.35, "residential": 0.5, "leafy": 0.85, "commercial": 0.5}[kind]
+            else 0.0
+        )
         hedge[side] = int(rng.integers(1, 4)) if rng.random() < 0.6 else 0
     junctions = []
     if rng.random() < 0.4:
-        junctions.append((rng.uniform(16, 45), rng.uniform(3.2, 5.0), [(-1, 1), (1,), (-1,)][int(rng.choice([0, 1, 2], p=[0.5, 0.25, 0.25]))]))
+        junctions.append(
+            (
+                rng.uniform(16, 45),
+                rng.uniform(3.2, 5.0),
+                [(-1, 1), (1,), (-1,)][int(rng.choice([0, 1, 2], p=[0.5, 0.25, 0.25]))],
+            )
+        )
     return dict(
         kind=kind, lane=lane, road=(left, right), lines=[(u, s) for u, s in lines if s != "none"], dash=rng.choice([3.0, 4.0]), bend=rng.choice([0.0, 1.0]) * rng.normal(0, 0.0022),
         sides=sides, rows=rows, trees=trees, tree_size=rng.uniform(0.7, 1.1), hedge=hedge, hedge_size=rng.uniform(0.7, 1.15), kerb_offset=kerb_offset, parking=parking, lots=lots,
@@ -215,9 +286,19 @@ def make_traffic(rng, street, light):
                     reach += rng.uniform(6, 16)
         if rng.random() < 0.6:
             turn = rng.uniform(0, np.pi / 2) * rng.choice([-1, 1])
-            put(y + rng.uniform(-2, 2), rng.uniform(left + 1, right - 1), rng.choice([ahead, -ahead]) + turn, choose(True), lamp=driving)
+            put(
+                y + rng.uniform(-2, 2),
+                rng.uniform(left + 1, right - 1),
+                rng.choice([ahead, -ahead]) + turn,
+                choose(True),
+                lamp=driving,
+            )
     # Traffic.
-    for u, yaw in [(0.0, ahead)] + ([(lane, ahead)] if right > lane else []) + [(-lane * (i + 1), -ahead) for i in range(int(round(-left / lane - 0.5)))]:
+    for u, yaw in (
+        [(0.0, ahead)]
+        + ([(lane, ahead)] if right > lane else [])
+        + [(-lane * (i + 1), -ahead) for i in range(int(round(-left / lane - 0.5)))]
+    ):
         y = rng.uniform(7, 32) if u >= 0 else rng.uniform(3, 22)
         flow = rng.choice([9.0, 16.0, 30.0, 60.0], p=[0.15, 0.3, 0.35, 0.2])
         while y < 90:
@@ -243,7 +324,9 @@ def make_traffic(rng, street, light):
             for row in (2.8, deep - 2.6):
                 density = rng.uniform(0.3, 0.85)
                 for y in np.arange(6, 80, 2.9 if slant == 0 else 3.4):
-                    if rng.random() < density and all(side not in sides or abs(y - yj) > half + 4 for yj, half, sides in street["junctions"]):
+                    if rng.random() < density and all(
+                        side not in sides or abs(y - yj) > half + 4 for yj, half, sides in street["junctions"]
+                    ):
                         yaw = (0 if rng.random() < 0.5 else np.pi) + slant + rng.normal(0, 0.03)
                         put(y, base + side * (offset + row), yaw, choose(False, True), z=streets.KERB, margin=0.05)
     return vehicles

@@ -4,6 +4,7 @@ Every layer is uint8 [512, 512, 4]: RGB multiplies the mesh's colour (so it hove
 A is coverage (leaves, worn markings) or, where a surface is solid, gloss. Values are stored as square roots,
 which the shader squares: 8 bits last longer in the dark.
 """
+
 import functools
 
 import numpy as np

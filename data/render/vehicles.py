@@ -4,6 +4,7 @@ A style is a mesh in metres with its own canvases; a scene scales it a few per c
 Finished styles have x forward, y left, z up, the origin below the middle of the box; the box excludes the
 mirrors, as people who label boxes do.
 """
+
 import functools
 import multiprocessing
 import os
