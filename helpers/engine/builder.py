@@ -284,14 +284,15 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
     if plans.fresh(path, made_from):
         return path
     start = time.time()
-    plan = _plan(trt, source, path, precision, calibration, batch, workspace, dla, outputs, progress)
-    made_from.update(bytes=len(plan), build_seconds=round(time.time() - start, 3))
+    model, quantized = _graph(trt, source, path, precision, calibration)
+    ready = time.time()
+    plan = _plan(trt, model, quantized, path, precision, calibration, batch, workspace, dla, outputs, progress)
+    made_from.update(bytes=len(plan), graph_seconds=round(ready - start, 3), build_seconds=round(time.time() - ready, 3))
     plans.save(path, plan, made_from)
     return path
 
 
-def _plan(trt, source, path, precision, calibration, batch, workspace, dla, outputs, progress):
-    model, quantized = _graph(trt, source, path, precision, calibration)
+def _plan(trt, model, quantized, path, precision, calibration, batch, workspace, dla, outputs, progress):
     builder = trt.Builder(logger(trt))
     network = builder.create_network(*network_flags(trt, implicit=model.suffix == ".uff"))
     parser = parse(trt, network, model, outputs)

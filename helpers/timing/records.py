@@ -114,6 +114,6 @@ def revision():
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=str(artifacts.ROOT), stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, timeout=10)
-        return done.stdout.decode().strip() or None
+        return done.stdout.decode().strip() if done.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired):
         return None
