@@ -14,6 +14,7 @@ failure is a RuntimeError with CUDA's own name for it; a GPU, driver or library 
 the first call and not by the import.
 """
 import atexit
+import contextlib
 import ctypes
 import functools
 import os
@@ -28,7 +29,7 @@ def available():
 
 
 def why_not():
-    """None when CUDA can be used, else one sentence: what is missing."""
+    """None when CUDA can be used, else a sentence: what is missing."""
     try:
         _backend()
     except RuntimeError as error:
@@ -162,7 +163,7 @@ class Event(_Handle):
         _backend().record(self._value, stream)
 
     def synchronize(self):
-        """Wait until the GPU has reached the mark."""
+        """Wait until the mark is reached."""
         _backend().wait_event(self._value)
 
     def milliseconds_since(self, start):
@@ -173,9 +174,9 @@ class Event(_Handle):
 @functools.lru_cache(maxsize=None)  # a failure is not kept: somebody may start the driver and try again
 def _backend():
     """PyCUDA where it is installed, cuda-python otherwise."""
-    problems = []
     if not _has_driver():
         raise RuntimeError("no NVIDIA driver here. ONNX Runtime computes the same numbers on the CPU.")
+    problems = []
     for make in (_PyCuda, _CudaPython):
         try:
             return make()
@@ -197,17 +198,20 @@ def _has_driver():
 
 
 def _in_context(cls):
-    """Let each public method of `_PyCuda` enter the context first, and turn PyCUDA's errors into RuntimeError."""
+    """Let the public methods of `_PyCuda` enter the context, and turn PyCUDA's errors into RuntimeError."""
     def guarded(method):
         @functools.wraps(method)
         def call(self, *args):
-            if not getattr(self.threads, "entered", False):
+            elsewhere = threading.get_ident() != self.home
+            if elsewhere:  # and leave it again: PyCUDA aborts when a thread ends inside a context
                 self.context.push()
-                self.threads.entered = True
             try:
                 return method(self, *args)
             except self.driver.Error as error:
                 raise RuntimeError("CUDA (%s) failed: %s" % (self.name, error)) from None
+            finally:
+                if elsewhere:
+                    self.context.pop()
         return call
 
     for name, method in list(vars(cls).items()):
@@ -229,21 +233,17 @@ class _PyCuda:
         self.driver, self.name = driver, "PyCUDA " + pycuda.VERSION_TEXT
         driver.init()
         self.gpu = driver.Device(0)
-        # The primary context is the one that TensorRT and TensorFlow use too; PyCUDA knows it from 2020.1 on.
-        if hasattr(self.gpu, "retain_primary_context"):
+        if hasattr(self.gpu, "retain_primary_context"):  # the one that TensorRT uses; PyCUDA has it from 2020.1 on
             self.context = self.gpu.retain_primary_context()
             self.context.push()
         else:
             self.context = self.gpu.make_context()
-        self.threads = threading.local()
-        self.threads.entered = True
+        self.home = threading.get_ident()
         atexit.register(self._leave)
 
     def _leave(self):
-        try:
+        with contextlib.suppress(self.driver.Error):  # another package may have taken it off before us
             self.context.pop()
-        except self.driver.Error:  # another package took it off before us
-            pass
 
     def device(self):
         version = self.driver.get_driver_version()

@@ -1,8 +1,7 @@
 // From a .uff or .onnx to a plan, in C++: the second step of the article, for what old Python APIs lack (DLA on
 // TensorRT 5) and for boards without Python.
 //
-//   build_engine --uff FILE --output PLAN [--fp16] [--int8 CACHE] [--dla CORE] [--plugin LIB]
-//   build_engine --onnx FILE --output PLAN ...
+//   build_engine --uff|--onnx FILE --output PLAN [--fp16] [--int8 CACHE] [--dla CORE] [--plugin LIB]
 //
 // One text for TensorRT 5 to 11. What differs between the versions stands in the functions under "The versions"; main
 // reads like the article: builder, network, parser, config, plan.
@@ -41,8 +40,7 @@ struct Options {
     int dla = -1, batch = 1;
 };
 
-class Logger : public nvinfer1::ILogger {
-public:
+struct Logger : nvinfer1::ILogger {
     void log(Severity severity, const char* message) noexcept override {
         if (severity <= Severity::kWARNING) std::cerr << "TensorRT: " << message << "\n";
     }
@@ -72,14 +70,13 @@ Own<T> own(T* object, const char* what) {
 }
 
 Own<nvinfer1::INetworkDefinition> makeNetwork(nvinfer1::IBuilder& builder, bool implicitBatch) {
-#if NV_TENSORRT_MAJOR < 6
     (void)implicitBatch;
+#if NV_TENSORRT_MAJOR < 6
     return own(builder.createNetwork(), "network");  // there is no other
 #elif NV_TENSORRT_MAJOR < 10
     auto explicitBatch = 1U << static_cast<unsigned>(nvinfer1::NetworkDefinitionCreationFlag::kEXPLICIT_BATCH);
     return own(builder.createNetworkV2(implicitBatch ? 0U : explicitBatch), "network");
 #else
-    (void)implicitBatch;
     return own(builder.createNetworkV2(0U), "network");  // always explicit; from 11 on strongly typed, too
 #endif
 }
@@ -92,8 +89,8 @@ std::vector<char> readFile(const std::string& path) {
 }
 
 // Hands out the ranges of an earlier calibration and has no images for a new one.
-class CachedRanges : public nvinfer1::IInt8EntropyCalibrator2 {
-public:
+struct CachedRanges : nvinfer1::IInt8EntropyCalibrator2 {
+    std::vector<char> cache_;
     explicit CachedRanges(std::vector<char> cache) : cache_(std::move(cache)) {}
     int getBatchSize() const noexcept override { return 1; }
     bool getBatch(void**, const char**, int) noexcept override { return false; }
@@ -102,19 +99,15 @@ public:
         return cache_.data();
     }
     void writeCalibrationCache(const void*, std::size_t) noexcept override {}
-
-private:
-    std::vector<char> cache_;
 };
-using Calibrator = CachedRanges;
 #else
-struct Calibrator {};
+struct CachedRanges {};
 #endif
 
 #if NV_TENSORRT_MAJOR < 6
 // TensorRT 5 has no config: the builder takes the wishes.
 Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INetworkDefinition& network,
-                                     const Options& options, Calibrator* calibrator) {
+                                     const Options& options, CachedRanges* calibrator) {
     builder.setMaxBatchSize(options.batch);
     builder.setMaxWorkspaceSize(1U << 30);
     builder.setFp16Mode(options.fp16);
@@ -130,7 +123,7 @@ Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INet
 }
 #else
 Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INetworkDefinition& network,
-                                     const Options& options, Calibrator* calibrator) {
+                                     const Options& options, CachedRanges* calibrator) {
     auto config = own(builder.createBuilderConfig(), "builder config");
 #if NV_TENSORRT_MAJOR > 8 || (NV_TENSORRT_MAJOR == 8 && NV_TENSORRT_MINOR >= 4)
     config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, 1U << 30);
@@ -182,7 +175,7 @@ Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INet
 std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition& network, const Options& options) {
     std::shared_ptr<nvuffparser::IUffParser> parser(nvuffparser::createUffParser(), Destroy());
     for (const auto& input : options.uffInputs) {
-        const std::vector<int>& shape = input.second;
+        const auto& shape = input.second;
 #if NV_TENSORRT_MAJOR < 6
         nvinfer1::DimsCHW dims(shape[0], shape[1], shape[2]);  // the type's name; the numbers are H, W, C
 #else
@@ -199,6 +192,15 @@ std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition&, const Options&) {
     throw std::runtime_error("TensorRT from 9 on has no UffParser; convert with python -m helpers.uff.to_onnx");
 }
 #endif
+
+void loadPlugin(nvinfer1::IBuilder& builder, const std::string& library) {
+#if NV_TENSORRT_MAJOR > 8 || (NV_TENSORRT_MAJOR == 8 && NV_TENSORRT_MINOR >= 6)
+    if (!builder.getPluginRegistry().loadLibrary(library.c_str())) throw std::runtime_error("cannot load " + library);
+#else
+    (void)builder;  // the library registers its creators itself while it is loaded
+    if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) throw std::runtime_error(dlerror());
+#endif
+}
 
 // --- One way for all -------------------------------------------------------------------------------------------------
 
@@ -275,16 +277,15 @@ Options parseArguments(int argc, char** argv) {
 int main(int argc, char** argv) {
     const Options options = parseArguments(argc, argv);
     Logger logger;
-    std::signal(SIGXFSZ, SIG_IGN);  // so that a limit on file sizes is an error like a full disk
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
     try {
-        for (const auto& library : options.plugins)  // loading it puts its creators into the registry
-            if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) throw std::runtime_error(dlerror());
         auto builder = own(nvinfer1::createInferBuilder(logger), "builder");
+        for (const auto& library : options.plugins) loadPlugin(*builder, library);
         auto network = makeNetwork(*builder, !options.uff.empty());
         auto parser = options.uff.empty() ? parseOnnx(*network, options, logger) : parseUff(*network, options);
-        std::unique_ptr<Calibrator> calibrator;
+        std::unique_ptr<CachedRanges> calibrator;
 #if NV_TENSORRT_MAJOR < 11
-        if (!options.int8.empty() && options.int8 != "-") calibrator.reset(new Calibrator(readFile(options.int8)));
+        if (!options.int8.empty() && options.int8 != "-") calibrator.reset(new CachedRanges(readFile(options.int8)));
 #endif
         auto plan = buildPlan(*builder, *network, options, calibrator.get());
         writeFile(options.output, plan->data(), plan->size());

@@ -265,14 +265,22 @@ def test_wrong_arrays_are_refused(library):
         cuda.Buffer(0)
 
 
-def test_pycuda_works_in_a_second_thread(monkeypatch):
-    install(monkeypatch, pycuda=Driver())
+def test_pycuda_works_in_a_second_thread_and_leaves_no_context_in_it(monkeypatch):
+    """PyCUDA aborts the process when a thread ends with a context on its stack (seen on a GPU)."""
+    driver, found = Driver(), []
+    install(monkeypatch, pycuda=driver)
     cuda.memory()
-    found = []
-    thread = threading.Thread(target=lambda: found.append(cuda.memory()))
+
+    def work():
+        found.append(cuda.memory())
+        with pytest.raises(RuntimeError):
+            cuda.Buffer(2000)
+        found.append(getattr(driver.current, "context", False))
+
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [(400, 1000)]
+    assert found == [(400, 1000), False] and driver.current.context, "the first thread stays inside"
 
 
 def test_failures_are_runtime_errors_with_cudas_words(monkeypatch):

@@ -230,6 +230,15 @@ def test_published_figures_have_a_source_and_a_plain_value():
     assert records.PUBLISHED.name == "published_timings.json"
 
 
+def test_the_gpu_run_on_file_agrees_with_pytorch():
+    """tests/gpu_timing.py ran where there is a GPU; this is what it left."""
+    found = json.loads((HERE.parent / "data" / "gpu_timing_h200.json").read_text())
+    times = found["times"]
+    assert abs(times["worker_ms"]["median"] / times["torch_ms"]["median"] - 1) < 0.05
+    assert times["worker_ms"]["n"] > 500 and not any("failed" in face for face in found["faces"])
+    assert {face["module"] for face in found["faces"]} == {"cuda.bindings.runtime", "cuda.cudart", "pycuda.driver"}
+
+
 # -- the lock --------------------------------------------------------------------------------------------------------
 
 HOLD = ("import sys, time; sys.path.insert(0, %r)\nfrom helpers import timing\n"
