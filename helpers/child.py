@@ -1,0 +1,50 @@
+"""A command in a process of its own: what it printed, how long it took, and how much memory it had at most.
+
+A process that breaks, or that the system ends for its hunger, cannot take the notebook's kernel with it, and the memory
+that it took goes back when it ends.
+"""
+import collections
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+Finished = collections.namedtuple("Finished", "code seconds peak_mb text")
+Finished.__doc__ = """code: exit status, negative for the signal that ended it. peak_mb: largest resident memory of the
+command and what it started, in MB (10^6 bytes), None on Windows. text: standard output and error together."""
+
+# The command is started by a small interpreter in between: on Linux a new process is charged with the memory of the one
+# that starts it, and a kernel that holds a network would be counted as the command's.
+_BETWEEN = """
+import json, resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+with open(sys.argv[1], "w") as stream:
+    json.dump([code, peak], stream)
+"""
+
+
+def run(command, cwd=None, env=None):
+    """Run `command`, a list of strings, and wait -> `Finished`.
+
+    cwd: folder to run in. env: {name: value} to add to the environment. Raises FileNotFoundError when there is no such
+    program; a command that fails raises nothing, its `code` says so.
+    """
+    command, environment = [str(part) for part in command], dict(os.environ, **(env or {}))
+    with tempfile.TemporaryDirectory() as folder:
+        note = os.path.join(folder, "usage.json")
+        between = [] if os.name == "nt" else [sys.executable, "-S", "-E", "-c", _BETWEEN, note]
+        start = time.time()
+        child = subprocess.Popen(between + command, cwd=cwd and str(cwd), env=environment, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = child.communicate()[0].decode("utf-8", "replace")
+        seconds, code, peak = time.time() - start, child.returncode, None
+        if between:
+            if not os.path.exists(note):
+                raise FileNotFoundError("%s did not start: %s" % (command[0], (text.strip().splitlines() or ["?"])[-1]))
+            with open(note) as stream:
+                code, used = json.load(stream)
+            peak = used * (1 if sys.platform == "darwin" else 1024) / 1e6  # bytes there, kibibytes elsewhere
+    return Finished(code, seconds, peak, text)
