@@ -117,7 +117,7 @@ class Worker:
         self.log = open(os.path.join(folder, "log%d" % id(self)), "w+b")
         root = str(artifacts.ROOT)
         path = os.pathsep.join([root] + [entry for entry in [os.environ.get("PYTHONPATH")] if entry])
-        self.process = subprocess.Popen([sys.executable, "-m", "helpers.timing.worker"], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, "-m", "helpers.timing.worker", column.kind], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.log, cwd=root, universal_newlines=True,
                                         env=dict(os.environ, PYTHONPATH=path))
 

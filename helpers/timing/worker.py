@@ -1,7 +1,9 @@
-"""One column in a process of its own: `python -m helpers.timing.worker`, spoken to in lines of JSON.
+"""One column in a process of its own: `python -m helpers.timing.worker KIND`, spoken to in lines of JSON.
 
 Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
 """
+import contextlib
+import importlib
 import json
 import os
 import sys
@@ -13,10 +15,16 @@ from .sampling import sample
 
 
 class TensorFlow:
-    """A frozen .pb in a TensorFlow session with TensorFlow's own settings; only memory is taken as it is needed."""
+    """A frozen .pb in a TensorFlow session that takes GPU memory only as it needs it.
+
+    options: "outputs"; "optimize": whether TensorFlow rewrites the graph before its first run. By default it may where
+    there is a GPU, for which it changes the layout; on a CPU the rewriting takes 5 s and gained nothing.
+    """
+
+    needs = "helpers.network"
 
     def __init__(self, model, options):
-        from .. import freeze, network
+        from .. import freeze, machine, network
 
         v1 = network.tf.compat.v1
         graph_def = freeze.load(model)
@@ -28,6 +36,8 @@ class TensorFlow:
         self.feed = next(node.name for node in graph_def.node if node.op == "Placeholder") + ":0"
         config = v1.ConfigProto()
         config.gpu_options.allow_growth = True
+        optimize = options.get("optimize", machine.gpu() is not None or machine.jetson() is not None)
+        config.graph_options.rewrite_options.disable_meta_optimizer = not optimize
         self.session = v1.Session(graph=graph, config=config)
         self.events, self.versions = None, {"tensorflow": network.tf.__version__}
 
@@ -48,6 +58,8 @@ class TensorFlow:
 class OnnxRuntime(TensorFlow):
     """An .onnx in ONNX Runtime, on the CPU unless `providers` says otherwise."""
 
+    needs = "onnxruntime"
+
     def __init__(self, model, options):
         import onnxruntime
 
@@ -65,6 +77,8 @@ class OnnxRuntime(TensorFlow):
 
 class TensorRT:
     """A plan, with its copies to and from the GPU; events stand around the GPU's work alone."""
+
+    needs = "helpers.engine"
 
     def __init__(self, model, options):
         from .. import cuda, engine
@@ -89,9 +103,9 @@ class Launch:
     """Any GPU work that a function enqueues: `model` is "module:function", called with a `cuda.Stream` once, giving
     `launch()`, which puts the work on that stream and returns."""
 
-    def __init__(self, model, options):
-        import importlib
+    needs = "helpers.cuda"
 
+    def __init__(self, model, options):
         from .. import cuda
 
         module, function = model.split(":")
@@ -143,7 +157,7 @@ def serve(requests, answer):
             answer({"error": "%s: %s" % (type(error).__name__, error)})
 
 
-def main():
+def main(kind):
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)  # TensorFlow and TensorRT write to stdout
 
@@ -151,8 +165,11 @@ def main():
             out.write(json.dumps(record) + "\n")
             out.flush()
 
+        if kind in KINDS:  # while the others get ready
+            with contextlib.suppress(Exception):  # the first request will say it
+                importlib.import_module(KINDS[kind].needs)
         serve(sys.stdin, answer)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
