@@ -229,15 +229,16 @@ def wheel(mesh, centre, radius, breadth, face_layer, rubber_layer, side):
     rim = radius * 0.70
     outer = breadth / 2
     # (radius, offset outwards): from the dish of the rim over the sidewall to the tread's inner edge.
-    section = np.array([(rim * 0.98, outer * 0.72), (rim, outer * 0.95), (radius * 0.86, outer * 1.0), (radius * 0.96, outer * 0.86),
-                        (radius, outer * 0.6), (radius, -outer * 0.8), (radius * 0.9, -outer)])  # fmt: skip
+    section = np.array([
+        (rim * 0.98, outer * 0.72), (rim, outer * 0.95), (radius * 0.86, outer * 1.0), (radius * 0.96, outer * 0.86),
+        (radius, outer * 0.6), (radius, -outer * 0.8), (radius * 0.9, -outer),
+    ])  # fmt: skip
     angle = np.linspace(0, 2 * np.pi, 29)
     ring = np.stack([np.cos(angle), np.zeros_like(angle), np.sin(angle)], -1)
     axis = np.array([0, side, 0.0])
     points = section[:, 0][:, None, None] * ring[None] + section[:, 1][:, None, None] * axis
     tangent = np.gradient(section, axis=0)
     outward = np.stack([tangent[:, 1], -tangent[:, 0]], -1)
-    outward[outward[:, 0] < 0] *= 1
     outward = normalise(np.where((outward * [[1, 0.3]]).sum(1, keepdims=True) < 0, -outward, outward))
     normals = outward[:, 0][:, None, None] * ring[None] + outward[:, 1][:, None, None] * axis
     mesh.add(points + centre, normals, np.full(points.shape[:2] + (2,), 0.5), rubber_layer, grid_triangles(*points.shape[:2]))

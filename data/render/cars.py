@@ -34,9 +34,16 @@ def measure(kind, rng):
     m.profile = Profile(*outline(m, rng))
     roof_width = {"suv": 0.78, "smallvan": 0.84}.get(kind, 0.73) + u(-0.02, 0.02)
     m.shell = dict(
-        sill=m.clearance, belt=(m.belt_rear, m.belt_front), roof_width=roof_width, fillet=u(0.075, 0.11), bow=(u(0.10, 0.16), u(0.06, 0.12)),
-        plan=u(0.06, 0.11), plan_power=u(4.5, 7.0), crown=u(0.02, 0.045), tuck=u(0.05, 0.09),
-    )  # fmt: skip
+        sill=m.clearance,
+        belt=(m.belt_rear, m.belt_front),
+        roof_width=roof_width,
+        fillet=u(0.075, 0.11),
+        bow=(u(0.10, 0.16), u(0.06, 0.12)),
+        plan=u(0.06, 0.11),
+        plan_power=u(4.5, 7.0),
+        crown=u(0.02, 0.045),
+        tuck=u(0.05, 0.09),
+    )
     m.seam_front, m.seam_middle = m.cowl - u(0.02, 0.12), (m.front + m.rear) / 2 - u(-0.02, 0.1)
     return m
 

@@ -22,8 +22,8 @@ from .scene import SAMPLE_SEEDS, scene_from_seed
 
 CLASSES = ("Car", "Van", "Truck", "Bus")
 LABEL = np.dtype([
-    ("seed", "i8"), ("id", "u1"), ("type", "S8"), ("truncated", "f4"), ("occluded", "i1"), ("visible", "f4"), ("alpha", "f4"), ("bbox", "f4", 4),
-    ("dimensions", "f4", 3), ("location", "f4", 3), ("rotation_y", "f4"),
+    ("seed", "i8"), ("id", "u1"), ("type", "S8"), ("truncated", "f4"), ("occluded", "i1"), ("visible", "f4"),
+    ("alpha", "f4"), ("bbox", "f4", 4), ("dimensions", "f4", 3), ("location", "f4", 3), ("rotation_y", "f4"),
 ])  # fmt: skip
 MIN_HEIGHT, MIN_VISIBLE, MAX_TRUNCATED = 25, 0.35, 0.5
 

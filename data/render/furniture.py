@@ -1,4 +1,5 @@
 """What stands at the kerb: lamp posts, signs, traffic lights, boxes, bins, bollards, wires, rails."""
+
 import numpy as np
 
 from .textures import LAYER

@@ -1,4 +1,5 @@
 """Houses along the street: walls with real openings, windows set back in them, roofs with eaves."""
+
 import numpy as np
 
 from .mesh import normalise
@@ -76,7 +77,10 @@ class Wall:
 
 
 class Openings:
-    """The windows and doors of a wall, arrays [N]: cell u0 u1 z0 z1, opening o0 o1 s0 s1, door and ground (bool), tone [N, 3]."""
+    """The windows and doors of a wall, arrays [N] in metres: cells u0 u1 z0 z1, openings o0 o1 s0 s1 within them.
+
+    door and ground (on the ground floor) are bool, paint of the wall around and tone of the pane [N, 3] linear RGB.
+    """
 
     FIELDS = ("u0", "u1", "z0", "z1", "o0", "o1", "s0", "s1", "paint", "tone", "door", "ground")
 

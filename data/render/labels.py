@@ -42,13 +42,19 @@ def box_of(points, camera_height):
     return float(u.min()), float(v.min()), float(u.max()), float(v.max())
 
 
-def corners(vehicle, length, width, height):
-    """The eight corners of a vehicle's box, [8, 3] m, in the world's frame (x right, y ahead, z up)."""
+def clip_box(box, edge):
+    """[left, top, right, bottom] within the image whose last pixel is `edge` (x, y)."""
+    left, top, right, bottom = box
+    return [max(left, 0.0), max(top, 0.0), min(right, edge[0]), min(bottom, edge[1])]
+
+
+def box_corners(vehicle, length, width, height):
+    """The eight corners of a vehicle's 3D box, [8, 3] m, in the world frame."""
     along, across, up = np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [0.0, 1.0], indexing="ij")
     along, across = along.ravel() * length, across.ravel() * width
-    cosine, sine = np.cos(vehicle["yaw"]), np.sin(vehicle["yaw"])
-    return np.stack([vehicle["x"] + cosine * along - sine * across, vehicle["y"] + sine * along + cosine * across,
-                     vehicle["z"] + up.ravel() * height], axis=1)
+    cos, sin = np.cos(vehicle["yaw"]), np.sin(vehicle["yaw"])
+    turned = np.stack([cos * along - sin * across, sin * along + cos * across, up.ravel() * height], axis=1)
+    return turned + [vehicle["x"], vehicle["y"], vehicle["z"]]
 
 
 def objects(scene, buffer):
@@ -56,11 +62,12 @@ def objects(scene, buffer):
 
     buffer: the IdBuffer of `Renderer.render(scene)`. Each dict has id, type, truncated (share of the silhouette's
     area outside the image), occluded (0 at least 85 % of what lies inside the image is visible, 1 at least
-    40 %, 2 less), visible (that fraction), alpha, bbox [left, top, right, bottom] float pixels, tight around the
-    projected 3D box and clipped to the image, dimensions [h, w, l] m, location [x, y, z] m (bottom centre, camera frame),
-    rotation_y. Mirrors count neither for dimensions nor for bbox. The 2D box is that of the 3D box, not of the body, because
-    the placing (arXiv:1612.00496) rests on the one filling the other; with boxes tight around round bodies, even perfect
-    dimensions and yaw put cars 1.5 m off.
+    40 %, 2 less), visible (that fraction), alpha, bbox and tight ([left, top, right, bottom] float pixels, clipped to the
+    image), dimensions [h, w, l] m, location [x, y, z] m (bottom centre, camera frame), rotation_y.
+
+    bbox encloses the projected 3D box, tight the body's own outline. The placing of arXiv:1612.00496 rests on the 3D box
+    filling the 2D one, which is why labels carry bbox: bodies are round, and from `tight` even perfect dimensions
+    and yaw put cars 1.5 m off. Mirrors count for neither.
     """
     counts = np.bincount(buffer.ids.ravel(), minlength=256) / buffer.supersample**2
     height, width = (n // buffer.supersample for n in buffer.ids.shape)
@@ -69,11 +76,11 @@ def objects(scene, buffer):
         inside, total = buffer.areas.get(vehicle["id"], (0.0, 0.0))
         seen = counts[vehicle["id"]]
         length, wide, high = np.array(catalogue()[0][vehicle["style"]].size) * vehicle["scale"]
-        box = box_of(corners(vehicle, length, wide, high), scene["camera"])
+        box = box_of(box_corners(vehicle, length, wide, high), scene["camera"])
         if box is None or seen < 1 or inside <= 0:
             continue
-        left, top, right, bottom = box
-        bbox = [max(left, 0.0), max(top, 0.0), min(right, width - 1.0), min(bottom, height - 1.0)]
+        tight = box_of(world_vertices(vehicle), scene["camera"])
+        edge = (width - 1.0, height - 1.0)
         location = [vehicle["x"], scene["camera"] - vehicle["z"], vehicle["y"]]
         rotation = wrap(-vehicle["yaw"])
         visible = float(min(seen / inside, 1.0))
@@ -85,7 +92,8 @@ def objects(scene, buffer):
                 occluded=0 if visible >= 0.85 else 1 if visible >= 0.4 else 2,
                 visible=visible,
                 alpha=wrap(rotation - np.arctan2(location[0], location[2])),
-                bbox=bbox,
+                bbox=clip_box(box, edge),
+                tight=clip_box(tight, edge),
                 dimensions=[float(high), float(wide), float(length)],
                 location=[float(v) for v in location],
                 rotation_y=rotation,

@@ -19,6 +19,8 @@ from .scene import HEIGHT, P2, WIDTH
 SHADERS = Path(__file__).resolve().parent / "shaders"
 SHADOW_SIZE = 2048
 TILE, TILES = 128, 10
+# The vertex layout of mesh.py, but for the last number, whose meaning differs.
+SOUP = ("3f 3f 2f 3f 1f 1f 1f", "in_position", "in_normal", "in_uv", "in_colour", "in_layer", "in_occlusion")
 INTRINSICS = (P2[0, 0], P2[1, 1], P2[0, 2], P2[1, 2])  # fx, fy, cx, cy
 
 # ids: uint8 [height * supersample, width * supersample], 0 = no vehicle, else the vehicle's id.
@@ -133,7 +135,7 @@ class Renderer:
         self.plant_arrays = {}
         for plant in plants.catalogue():
             array = context.vertex_array(self.programs["plant"], [
-                (context.buffer(plant.vertices.tobytes()), "3f 3f 2f 3f 1f 1f 1f", "in_position", "in_normal", "in_uv", "in_colour", "in_layer", "in_occlusion", "in_leaf"),
+                (context.buffer(plant.vertices.tobytes()), *SOUP, "in_leaf"),
                 (self.instances, "3f 1f 1f 1f/i", "at", "turn", "size", "tone"),
             ])  # fmt: skip
             self.plant_arrays.setdefault(plant.kind, []).append(array)
@@ -218,8 +220,9 @@ class Renderer:
 
     @staticmethod
     def _row(vehicle):
-        return [vehicle["x"], vehicle["y"], vehicle["z"], vehicle["yaw"], *vehicle["scale"], vehicle["id"], *vehicle["paint"], vehicle["flake"],
-                vehicle["dirt"], vehicle["lamp"]]  # fmt: skip
+        """What the vertex shader knows of one vehicle: 14 numbers."""
+        place = [vehicle["x"], vehicle["y"], vehicle["z"], vehicle["yaw"], *vehicle["scale"], vehicle["id"]]
+        return [*place, *vehicle["paint"], vehicle["flake"], vehicle["dirt"], vehicle["lamp"]]
 
     def _by_style(self, scene):
         groups = {}
@@ -263,18 +266,8 @@ class Renderer:
     def _uploaded(self, scene):
         """The scene's own triangles on the card, and where its plants stand; sets what all its passes share."""
         solid, marks, planted = street.build(scene["street"])
-        layout = (
-            "3f 3f 2f 3f 1f 1f 1f",
-            "in_position",
-            "in_normal",
-            "in_uv",
-            "in_colour",
-            "in_layer",
-            "in_occlusion",
-            "in_emission",
-        )
         buffers = [self.context.buffer(a.tobytes()) if len(a) else None for a in (solid, marks)]
-        arrays = [b and self.context.vertex_array(self.programs["static"], [(b, *layout)]) for b in buffers]
+        arrays = [b and self.context.vertex_array(self.programs["static"], [(b, *SOUP, "in_emission")]) for b in buffers]
         shared = dict(
             intrinsics=INTRINSICS, window=(0.0, 0.0, float(self.width), float(self.height)), eye=scene["camera"],
             wet=scene["light"]["wet"], lamps=scene["light"]["lamps"], lane=scene["street"]["lane"], in_shadow_map=False,
@@ -324,10 +317,14 @@ class Renderer:
         light = scene["light"]
         ambient_up, ambient_down, exposure = self._ambient(light)
         about = dict(
-            intrinsics=INTRINSICS, eye=scene["camera"], image=(float(self.width), float(self.height)), sun_direction=light["direction"],
-            sun=light["sun"], zenith=light["zenith"], horizon=light["horizon"], cloud=float(light["cloud"]),
-            cloud_shift=light["cloud_shift"], ambient_up=ambient_up, ambient_down=ambient_down,
-        )  # fmt: skip
+            intrinsics=INTRINSICS,
+            eye=scene["camera"],
+            image=(float(self.width), float(self.height)),
+            sun_direction=light["direction"],
+            ambient_up=ambient_up,
+            ambient_down=ambient_down,
+            **{name: light[name] for name in ("sun", "zenith", "horizon", "cloud", "cloud_shift")},
+        )
         self.open_target.use()
         self._set("occlusion", **about)
         self._bind("occlusion", depth_map=self.depth, normal_map=self.normal, noises=self.textures["noises"])
@@ -343,9 +340,17 @@ class Renderer:
             gain=1.7,
         )
         self._bind(
-            "light", albedo_map=self.albedo, normal_map=self.normal, material_map=self.material, depth_map=self.depth, open_map=self.open,
-            blob_map=self.blobs, near_shadow=self.shadows[0][0], far_shadow=self.shadows[1][0], noises=self.textures["noises"],
-        )  # fmt: skip
+            "light",
+            albedo_map=self.albedo,
+            normal_map=self.normal,
+            material_map=self.material,
+            depth_map=self.depth,
+            open_map=self.open,
+            blob_map=self.blobs,
+            near_shadow=self.shadows[0][0],
+            far_shadow=self.shadows[1][0],
+            noises=self.textures["noises"],
+        )
         self.screens["light"].render(moderngl.TRIANGLES, vertices=3)
         return exposure
 

@@ -26,7 +26,7 @@ LABEL_HEIGHT, LABEL_VISIBLE, LABEL_TRUNCATED = 25, 0.2, 0.6
 
 def labelled(label):
     """Whether an object gets a label of its own; what shows but fails this becomes DontCare, as in KITTI."""
-    height = label["bbox"][3] - label["bbox"][1]
+    height = label["tight"][3] - label["tight"][1]
     return height >= LABEL_HEIGHT and label["visible"] >= LABEL_VISIBLE and label["truncated"] <= LABEL_TRUNCATED
 
 
@@ -44,7 +44,7 @@ def objection(labels):
         return "%d clear to see" % len(good)
     if len(labels) - len(kept) > 8:
         return "crowded"
-    if max((k["bbox"][2] - k["bbox"][0]) * (k["bbox"][3] - k["bbox"][1]) for k in labels) > 0.25 * WIDTH * HEIGHT:
+    if max((k["tight"][2] - k["tight"][0]) * (k["tight"][3] - k["tight"][1]) for k in labels) > 0.25 * WIDTH * HEIGHT:
         return "blocked"
     turned = [np.sin(k["alpha"]) for k in good]
     return "" if max(turned) > 0.3 and min(turned) < -0.3 else "all from one side"
@@ -68,9 +68,9 @@ def label_text(labels):
     """The label file: labelled vehicles nearest first, then DontCare regions."""
     lines = [label_line(label) for label in labels if labelled(label)]
     for label in labels:
-        width, height = label["bbox"][2] - label["bbox"][0], label["bbox"][3] - label["bbox"][1]
+        width, height = label["tight"][2] - label["tight"][0], label["tight"][3] - label["tight"][1]
         if not labelled(label) and width * height * label["visible"] >= 30:
-            lines.append("DontCare -1 -1 -10 %.2f %.2f %.2f %.2f -1 -1 -1 -1000 -1000 -1000 -10" % tuple(label["bbox"]))
+            lines.append("DontCare -1 -1 -10 %.2f %.2f %.2f %.2f -1 -1 -1 -1000 -1000 -1000 -10" % tuple(label["tight"]))
     return "\n".join(lines) + "\n"
 
 

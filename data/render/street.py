@@ -69,10 +69,14 @@ class Ground:
 
 
 SURFACES = {
-    "parking": ((0.0945, 0.0945, 0.0972), "asphalt"), "lot": ((0.1155, 0.1155, 0.1188), "asphalt"), "setts": ((0.24, 0.235, 0.225), "setts"),
-    "gutter": ((0.20, 0.20, 0.20), "setts"), "pavement": ((0.32, 0.315, 0.30), "paving"), "grass": ((0.105, 0.130, 0.048), "grass"),
-    "garden": ((0.095, 0.125, 0.046), "grass"), "gravel": ((0.33, 0.30, 0.26), "gravel"),
-}  # fmt: skip
+    "parking": ((0.0945, 0.0945, 0.0972), "asphalt"),
+    "lot": ((0.1155, 0.1155, 0.1188), "asphalt"),
+    "setts": ((0.24, 0.235, 0.225), "setts"),
+    "gutter": ((0.20, 0.20, 0.20), "setts"),
+    "pavement": ((0.32, 0.315, 0.30), "paving"),
+    "grass": ((0.105, 0.130, 0.048), "grass"),
+    "garden": ((0.095, 0.125, 0.046), "grass"),
+}
 
 
 def lay_ground(street, ground):
