@@ -1,7 +1,7 @@
 """Trees, shrubs, hedges and grass: clouds of textured leaf cards, instanced by the scenes.
 
 A model is float32 [N, 14], three rows a triangle: position 3, shading normal 3, uv 2, colour 3,
-sheet 1 (which leaf texture, -1 for wood), ambient occlusion 1, sway 1 (unused by wood: 0).
+sheet 1 (which leaf texture, -1 for wood), ambient occlusion 1, leaf 1 (1 for a leaf card, 0 for wood).
 """
 
 import functools
@@ -16,7 +16,7 @@ Plant = namedtuple("Plant", "kind vertices")
 
 
 def cards(rng, position, outward, size, sheet, colour, shade, upright=0.0):
-    """Quads [n, 14 * 6 / ...] of `size` [n] metres around position [n, 3], lit as a surface that faces `outward`."""
+    """Leaf cards, float32 [6 * n, 14]: squares of `size` [n] metres around position [n, 3], lit as if they faced `outward`."""
     n = len(position)
     facing = normalise(outward + rng.normal(0, 0.7, (n, 3)))
     side = normalise(np.cross(facing, rng.normal(0, 1, (n, 3))))
