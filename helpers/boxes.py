@@ -15,6 +15,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 BINS = 6
+HEADS = ("dimension", "orientation", "confidence")
 FRONT = (0, 1, 5, 4)
 EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6),
          (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
@@ -129,7 +130,7 @@ def estimate(heads, bboxes, P, mean_dimensions, size=None):
     Raises ValueError for shapes that do not fit.
     """
     bboxes = _bboxes(bboxes)
-    heads = dict(zip(("dimension", "orientation", "confidence"), _heads(heads, len(bboxes))))
+    heads = dict(zip(HEADS, _heads(heads, len(bboxes))))
     decoded = decode(heads, ray_angle(bboxes, P), mean_dimensions)
     location, misfit, reason = locate(bboxes, decoded.dimensions, decoded.yaw, P, size)
     broken = ~np.isfinite(np.column_stack([decoded.dimensions, decoded.alpha])).all(1)
@@ -261,12 +262,11 @@ def measure(found, truth):
 
 
 def _heads(heads, count=None):
-    names = ("dimension", "orientation", "confidence")
-    missing = [name for name in names if name not in heads]
+    missing = [name for name in HEADS if name not in heads]
     if missing:
         raise ValueError("heads have no %s; they have %s"
                          % (" and no ".join(missing), ", ".join(sorted(heads)) or "nothing"))
-    found = [np.asarray(heads[name], float) for name in names]
+    found = [np.asarray(heads[name], float) for name in HEADS]
     count = len(found[0]) if count is None else count
     bins = found[2].shape[-1]
     if [h.shape for h in found] != [(count, 3), (count, bins, 2), (count, bins)] or bins < 1:

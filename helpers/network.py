@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from .artifacts import DATA
+from .boxes import HEADS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 # TensorFlow 2 greets every import with lines about oneDNN that its log level does not silence.
@@ -33,7 +34,6 @@ tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
 INPUT = "input_1"
 INPUT_SHAPE = (224, 224, 3)
 OUTPUTS = ("dimension/LeakyRelu", "orientation/l2_normalize", "confidence/Softmax")
-HEADS = ("dimension", "orientation", "confidence")
 MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 WEIGHTS = DATA / "weights.npz"
 

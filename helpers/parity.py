@@ -8,7 +8,7 @@ import html
 import numpy as np
 
 from . import boxes, scenes
-from .network import HEADS
+from .boxes import HEADS
 
 # One FP32 network, computed in another order, stays within EQUAL. Boxes that turn less than a degree and move less than
 # 10 cm look the same on the photo: that is close. The rest is another network.
