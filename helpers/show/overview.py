@@ -31,7 +31,8 @@ def road(machine=None):
         axes.text(2 * i + 1, 0.2, step, ha="center", va="bottom", fontsize=8.5, fontweight="bold", color=colour)
         axes.text(2 * i + 1, -0.2, notebooks, ha="center", va="top", fontsize=8, color="#4a525b")
     if machine:
-        for x, kind, meaning in ((-0.58, True, "the real thing on this machine"), (3.2, False, "a stand-in, said so each time")):
+        for x, kind, meaning in ((-0.58, True, "the real thing on this machine"),
+                                 (3.2, False, "a stand-in, said so each time")):
             axes.text(x, -1.0, "\u25a0 " + meaning, color=COLOURS[HOW[kind]][1], fontsize=8, va="center")
     axes.set_xlim(-0.7, 2 * len(FILES) - 1.3)
     axes.set_ylim(-1.2, 0.75)
