@@ -68,8 +68,11 @@ def test_the_samples_figures_are_those_of_the_record(predict):
                       np.concatenate(clear))
     record = RECORD["samples"]
     assert set(reached) == set(record)
+    # libjpeg 9 and libjpeg-turbo upsample colour differently, by up to 50 of 255 in a pixel, and a car
+    # behind a tree hangs on that.
+    slack = {"percent": 1.5, "deg": 0.3, "m": 0.05}
     for key, value in reached.items():
-        assert value == pytest.approx(record[key], rel=0.02, abs=0.02), key
+        assert value == pytest.approx(record[key], abs=slack.get(key.split("_")[-1], 0.02)), key
     assert reached["clear_iou_3d_mean"] >= 0.5
     assert reached["yaw_median_deg"] <= 5 and reached["flips_percent"] < 3
 

@@ -1,6 +1,6 @@
 """Take what training wrote into data/, after running it on the sample scenes.
 
-    python -m data.train.publish OUT
+    python -m data.train.publish OUT ["a sentence for the record"]
 
 Checks weights.npz as a reader would load it, runs it in the plain network on data/scenes, and writes
 data/weights.npz, data/dimensions.json, data/heldout/ and data/weights.json; the scenes with their
@@ -23,7 +23,7 @@ PARAMETERS = 40411989
 LIMIT = 15 * 2 ** 20
 
 
-def main(out):
+def main(out, note=None):
     out = Path(out)
     data = (out / "weights.npz").read_bytes()
     with np.load(str(out / "weights.npz"), allow_pickle=False) as archive:
@@ -38,6 +38,8 @@ def main(out):
     artifacts.write(artifacts.DATA / "dimensions.json", (out / "dimensions.json").read_text())
     for name in ("crops.jpg", "labels.txt", "calib.txt"):
         artifacts.write(scenes.HELD_OUT / name, (out / "heldout" / name).read_bytes())
+    if note:
+        record["note"] = note
     record["samples"] = on_samples(load(arrays), artifacts.BUILD / "scenes")
     artifacts.write(artifacts.DATA / "weights.npz", data)
     artifacts.write(artifacts.DATA / "weights.json", json.dumps(record, indent=1) + "\n")
@@ -79,6 +81,6 @@ def sheet(paths, target, columns=2):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*sys.argv[1:])
