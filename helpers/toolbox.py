@@ -54,13 +54,20 @@ def tensorrt(say=print):
     return trt
 
 
+@contextlib.contextmanager
+def silence():
+    """Keep back what is printed inside the block, such as the converter's warnings once they have been read."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
 def quote(text, source):
     """Print an output that was recorded elsewhere, marked so that nobody takes it for this machine's."""
     print("Not from this machine, quoted (%s):" % source)
     print("\n".join("  > " + line for line in text.strip().splitlines()))
 
 
-def run_onnx(model, images, batch=32):
+def run_onnx(model, images, batch=8):
     """{output name: array} that ONNX Runtime computes on the CPU.
 
     model: ModelProto or path, with one input. images: float32 [N, ...] in the layout of that input.
@@ -91,7 +98,7 @@ def through_uff(graph, images, trt=None, say=print):
         say("Computed by a plan of TensorRT %s, read by its UffParser." % trt.__version__)
         return _parsed(graph, images, trt)
     say("A replay, in ONNX Runtime, of what an UffParser does: there is none here.")
-    with contextlib.redirect_stdout(io.StringIO()):
+    with silence():
         data = own_uff.from_tensorflow(graph, list(network.OUTPUTS), quiet=True)
     found = run_onnx(to_onnx.convert(data, flatten_as="nchw"), images)
     return {name.split("/")[0]: value for name, value in found.items()}
@@ -108,7 +115,8 @@ def _parsed(graph, images, trt):
     surgeon.remove(surgeon.find_nodes_by_path("orientation/l2_normalize.*"))
     outputs = ["dimension/LeakyRelu", vectors, "confidence/Softmax"]
     path = artifacts.BUILD / "through_uff.uff"
-    data = uff.from_tensorflow(surgeon.as_graph_def(), list(outputs), quiet=True)
+    with silence():
+        data = uff.from_tensorflow(surgeon.as_graph_def(), list(outputs), quiet=True)
     artifacts.write(path, data)
     trt.init_libnvinfer_plugins(engine.logger(trt), "")
     with engine.Engine(engine.build(path, outputs=outputs, batch=8, trt=trt), trt=trt) as box3d:

@@ -104,7 +104,8 @@ def test_the_replay_tumbles_with_flatten_and_not_with_reshape(images, monkeypatc
 
 
 def test_with_an_uff_parser_a_plan_is_built_without_what_it_refuses(images, monkeypatch, tmp_path):
-    monkeypatch.setattr(cuda, "_backend", lambda backend=Cuda(): backend)
+    backend = Cuda()
+    monkeypatch.setattr(cuda, "_backend", lambda: backend)
     monkeypatch.setattr(toolbox.artifacts, "BUILD", tmp_path)
     parse = UffParser.parse
 

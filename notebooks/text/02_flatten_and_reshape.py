@@ -36,10 +36,10 @@ first = freeze.load(freeze.box3d(flat="flatten"))
 show.graph(first, "flatten_1")
 
 # %% [markdown]
-# The operation that does the work is a `Reshape`; whatever else the picture shows only computes the shape that it is given.
-# TensorFlow 2 writes that shape as a constant. TensorFlow 1.13 makes a little machine of it: take the shape of the feature
-# map, drop the first entry, multiply the others, put a -1 in front. Either way the shape is `[-1, 25088]`: as many rows as
-# there are images, whatever their number.
+# The operation that does the work is a `Reshape`; whatever else the picture shows only computes the shape that it is given, and
+# that differs from version to version. TensorFlow 2 writes a constant, `[-1, 25088]`. TensorFlow 1.13 looks up the number of
+# images and puts a -1 behind it. The Keras of the article multiplied 7, 7 and 512 and put a -1 in front. A -1 stands for
+# *whatever is left*, so all three say the same: one row of 25,088 numbers for each image.
 #
 # What this graph answers in TensorFlow is the standard for everything below.
 
@@ -72,7 +72,7 @@ meta = schema.read(data)
 show.graph(meta, "flatten_1")
 
 # %% [markdown]
-# The machinery around the shape is gone, and so is the shape. What remains is an operation called `Flatten`. Here is all that
+# Whatever computed the shape is gone, and so is the shape. What remains is an operation called `Flatten`. Here is all that
 # the file says about it.
 
 # %%
@@ -111,12 +111,13 @@ print(np.linalg.norm(broken["orientation"], axis=2).min().round(3))
 parity.compare(reference, broken, street)
 
 # %%
-show.scene_before_after(street[0], parity.place(broken, street)[0], parity.place(reference, street)[0],
-                        ("through UFF", "as TensorFlow has it"))
+show.scene_before_after(
+    street[0], parity.place(broken, street)[0], parity.place(reference, street)[0],
+    ("through UFF", "as TensorFlow has it"))
 
 # %% [markdown]
-# Some boxes still stand right. The fault does not produce nonsense, it produces *other answers*, and with one car and one
-# photo to look at you might have shipped it. Always gate with several.
+# Every box still surrounds its car, since the 2D box forces it to, and the view from above shows what that costs. The fault
+# does not produce nonsense, it produces *other answers*. With one car far away to look at, you might have shipped it.
 #
 # ## Finding it, without knowing
 #
@@ -250,8 +251,7 @@ mended = toolbox.through_uff(repaired, images)
 parity.compare(reference, mended, street)
 
 # %%
-show.scene_before_after(street[1], parity.place(broken, street)[1], parity.place(mended, street)[1],
-                        ("Flatten", "Reshape((25088,))"))
+show.boxes_on_scene(street[0], parity.place(mended, street)[0], title="with Reshape((25088,))")
 
 # %% [markdown]
 # Two things to keep. The name of a layer should not matter, and here it decides between right and wrong: a layer called
@@ -261,15 +261,16 @@ show.scene_before_after(street[1], parity.place(broken, street)[1], parity.place
 # ## The loud one: more than one -1
 #
 # The orientation head ends in 12 numbers that are to become 6 pairs. The first version said `Reshape((6, -1))`: six rows, and
-# work out the rest yourself. Keras is content.
+# work out the rest yourself. Keras is content. (`width=8` makes the network eight times narrower. For a look at the graph that
+# is all we need.)
 
 # %%
-minus_one = freeze.load(freeze.box3d(pairs=-1))
+minus_one = freeze.load(freeze.box3d(pairs=-1, width=8))
 show.graph(minus_one, "reshape_2/Reshape/shape", mark={"reshape_2/Reshape/shape/2": "trouble"})
 
 # %% [markdown]
 # `Pack` puts the shape together from three parts: the size of the batch, which `StridedSlice` looks up while the graph runs,
-# then 6, then -1. A -1 stands for *whatever is left*. In NumPy one is fine, and two are an equation with two unknowns:
+# then 6, then -1. In NumPy one -1 is fine, and two are an equation with two unknowns:
 
 # %%
 numbers = np.zeros((4, 12))
@@ -310,8 +311,8 @@ if trt:
     except RuntimeError as error:
         print(error)
 else:
-    toolbox.quote("reshape dimension with more than one -1 wildcard. Reshaping [4,12] to [-1,6,-1]",
-                  "TensorRT for RTX 1.7.1")
+    toolbox.quote("reshape dimension with more than one -1 wildcard. "
+                  "Reshaping [4,12] to [-1,6,-1]", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # A *wildcard* is a -1. The sentence names both shapes, the one that comes in and the one that is wished for; that is where to
@@ -364,7 +365,8 @@ exercises.check("02.2", reorder)
 
 # %% tags=["solution"]
 def reorder(kernel, height, width, channels):
-    return kernel.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
+    places = kernel.reshape(height, width, channels, -1)
+    return places.transpose(2, 0, 1, 3).reshape(kernel.shape)
 
 
 exercises.check("02.2", reorder)

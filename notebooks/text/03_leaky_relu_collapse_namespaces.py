@@ -61,7 +61,7 @@ print(uff_node(data, "leaky_re_lu_2/LeakyRelu"))
 # ```
 #
 # A **plugin** is an operation that is not built into TensorRT but comes from a library, and that TensorRT finds by its name in
-# a list, the registry. NVIDIA ships a few dozen. One of them computes our activation: it is called `LReLU_TRT` and wants one
+# a list, the registry. NVIDIA ships several. One of them computes our activation: it is called `LReLU_TRT` and wants one
 # setting, `negSlope`. So all we need is a node with that name in place of the other.
 #
 # ## The node before, the node after
@@ -96,9 +96,9 @@ print(gs.create_plugin_node(leaky[2].name, op="LReLU_TRT", negSlope=leaky[2].att
 # new node.
 
 # %%
-graph.collapse_namespaces({node.name: gs.create_plugin_node(node.name, op="LReLU_TRT",
-                                                            negSlope=node.attr["alpha"].f)
-                           for node in leaky})
+graph.collapse_namespaces({
+    node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
+    for node in leaky})
 
 # %%
 show.graph_before_after(before, graph, "leaky_re_lu_2")
@@ -109,13 +109,14 @@ show.graph_before_after(before, graph, "leaky_re_lu_2")
 # it is TensorRT's. Here is the node after, in the UFF:
 
 # %%
-data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+with toolbox.silence():
+    data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 print(uff_node(data, "leaky_re_lu_2/LeakyRelu"))
 
 # %% [markdown]
-# `_LReLU_TRT`, its input, its slope. The converter still warns, since to it one unknown name is like another. To TensorRT it is
-# not. (In the UFF of the whole network the other nodes stand around this one. `text=True` and an `output_filename` write it as
-# a `.pbtxt`, to be read with your own eyes; long weights are left out of that file.)
+# `_LReLU_TRT`, its input, its slope. The converter warns as before, since to it one unknown name is like another; to TensorRT
+# it is not. (You know these lines by now, and `silence` keeps them off this page. With `text=True` and an `output_filename` the
+# converter also writes the whole file as `.pbtxt`, to be read with your own eyes; long weights are left out of it.)
 #
 # ## One number, three files
 #
@@ -133,9 +134,11 @@ print("in the UFF:", slope, "  0.1 in 32 bits:", float(np.float32(0.1)))
 
 # %%
 typed_in = gs.DynamicGraph(freeze.load(freeze.box3d()))
-typed_in.collapse_namespaces({node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=0.3)
-                              for node in typed_in.find_nodes_by_op("LeakyRelu")})
-wrong = uff.from_tensorflow(typed_in.as_graph_def(), list(network.OUTPUTS), quiet=True)
+typed_in.collapse_namespaces({
+    node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=0.3)
+    for node in typed_in.find_nodes_by_op("LeakyRelu")})
+with toolbox.silence():
+    wrong = uff.from_tensorflow(typed_in.as_graph_def(), list(network.OUTPUTS), quiet=True)
 
 # %% [markdown]
 # It converts as smoothly. To see what it computes, the UFF is turned into ONNX, and ONNX Runtime computes that: it reads
@@ -147,15 +150,21 @@ from helpers.uff import to_onnx
 def answers_of(data):
     return network.heads(toolbox.run_onnx(to_onnx.convert(data), images).values())
 
-parity.compare(reference, answers_of(wrong), street)
+typed = answers_of(wrong)
+parity.compare(reference, typed, street)
+
+# %% [markdown]
+# Nearly every box is turned by about the same angle, a fault that looks like a badly mounted camera. And with the slope from
+# the node:
 
 # %%
 found = answers_of(data)
 parity.compare(reference, found, street)
 
 # %%
-show.scene_before_after(street[0], parity.place(answers_of(wrong), street)[0], parity.place(found, street)[0],
-                        ("slope typed in: 0.3", "slope read from the node"))
+show.scene_before_after(
+    street[0], parity.place(typed, street)[0], parity.place(found, street)[0],
+    ("slope typed in: 0.3", "slope read from the node"))
 
 # %% [markdown]
 # ## The plugin that nobody registered
@@ -186,37 +195,53 @@ if trt:
 # %%
 small = gs.DynamicGraph(freeze.load(freeze.box3d(width=8)))
 node = small.find_nodes_by_op("LeakyRelu")[2]
-small.collapse_namespaces({node.name: gs.create_plugin_node(node.name, op="LRelu_TRT", negSlope=0.1)})
-misspelt = artifacts.BUILD / "misspelt.uff"
-artifacts.write(misspelt, uff.from_tensorflow(small.as_graph_def(), list(network.OUTPUTS), quiet=True))
+plugin = gs.create_plugin_node(node.name, op="LRelu_TRT", negSlope=0.1)
+small.collapse_namespaces({node.name: plugin})
+show.graph(small, "leaky_re_lu_2", mark={"leaky_re_lu_2": "trouble"})
 
 # %% [markdown]
-# A parser that stumbles over a plugin can take the whole process with it. So we ask it in a process of its own, a habit that
-# saves notebooks. Where there is no `UffParser` the question goes by way of ONNX.
+# `LRelu_TRT` for `LReLU_TRT`: try to see that in a graph of a hundred nodes. The converter does not see it either. It writes the
+# file as it wrote the right one.
 
 # %%
-import subprocess
+with toolbox.silence():
+    data = uff.from_tensorflow(small.as_graph_def(), list(network.OUTPUTS), quiet=True)
+misspelt = artifacts.write(artifacts.BUILD / "misspelt.uff", data)
 
+# %% [markdown]
+# Now to the parser. Where there is no `UffParser` the question goes by way of ONNX, in which the unknown operation keeps its
+# name.
+
+# %%
 question = misspelt
 if not hasattr(trt, "UffParser"):
     question = misspelt.with_suffix(".onnx")
     to_onnx.convert(misspelt, question, plugins="inline")
 
+# %% [markdown]
+# A parser that stumbles over a plugin can take the whole process with it, and your notebook with that. So we ask in a process
+# of its own. This is the program that it runs:
+
+# %%
 ask = """
 import sys; sys.path.insert(0, "..")
 from helpers import engine
-trt = engine.tensorrt()
-network = trt.Builder(engine.logger(trt)).create_network(*engine.network_flags(trt, sys.argv[1].endswith("uff")))
-engine.parse(trt, network, sys.argv[1])
+trt, path = engine.tensorrt(), sys.argv[1]
+builder = trt.Builder(engine.logger(trt))
+network = builder.create_network(*engine.network_flags(trt, implicit=path.endswith(".uff")))
+engine.parse(trt, network, path)
 """
 
 # %%
+import subprocess
+
 if trt:
     done = subprocess.run([sys.executable, "-c", ask, str(question)], stderr=subprocess.PIPE)
     print(done.stderr.decode().splitlines()[-1])
 else:
-    toolbox.quote("node 'leaky_re_lu_2/LeakyRelu' (LRelu_TRT): creator && \"Plugin not found, are the plugin name, "
-                  "version, and namespace correct?\"", "TensorRT for RTX 1.7.1")
+    toolbox.quote("node 'leaky_re_lu_2/LeakyRelu' (LRelu_TRT): creator && \"Plugin not found, "
+                  "are the plugin name, version, and namespace correct?\"",
+                  "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
@@ -233,7 +258,8 @@ from helpers import graphsurgeon as own
 
 try:
     node = own.create_plugin_node("leaky_relu_2", op="LReLU_TRT", negSlope=0.1)
-    own.DynamicGraph(freeze.load(freeze.box3d(width=8))).collapse_namespaces({"leaky_relu_2": node})
+    small = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
+    small.collapse_namespaces({"leaky_relu_2": node})
 except ValueError as error:
     print(error)
 
@@ -243,18 +269,19 @@ except ValueError as error:
 # work with NVIDIA's, count afterwards:
 
 # %%
-print(len(graph.find_nodes_by_op("LeakyRelu")), "LeakyRelu,", len(graph.find_nodes_by_op("LReLU_TRT")), "LReLU_TRT")
+for op in ("LeakyRelu", "LReLU_TRT"):
+    print(op, len(graph.find_nodes_by_op(op)))
 
 # %% [markdown]
 # ## Leaving nodes out of a namespace
 #
 # Sometimes a namespace holds more than you want to replace. The normalisation at the end of the orientation head is six nodes;
-# squaring and summing are fine for every TensorRT, only the rest is not. `exclude_nodes` keeps nodes outside. (In NVIDIA's
+# TensorRT 5 takes the squaring and the summing, only the rest it refuses. `exclude_nodes` keeps nodes outside. (In NVIDIA's
 # 0.4.1 it is broken: `TypeError: 'NoneType' object is not iterable`, and the graph is left half done.)
 
 # %%
 partly = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
-keep = [node for node in partly.find_nodes_by_path("orientation/l2_normalize.*") if node.op in ("Square", "Sum")]
+keep = partly.find_nodes_by_path("orientation/l2_normalize/(Square|Sum)")
 rest = own.create_plugin_node("orientation/l2_normalize", op="DivideByRoot", eps=1e-12)
 partly.collapse_namespaces({"orientation/l2_normalize": rest}, exclude_nodes=keep)
 
@@ -275,7 +302,8 @@ graph.remove(graph.find_nodes_by_path("orientation/l2_normalize.*"))
 print([node.name for node in graph.graph_outputs])
 
 # %%
-show.graph_before_after(before, graph, "orientation/l2_normalize", "reshape_2/Reshape")
+end = ["reshape_2/Reshape", "orientation/l2_normalize"]
+show.graph_before_after(before, graph, end, end[:1], reach=0)
 
 # %% [markdown]
 # The network ends at `reshape_2/Reshape` now, and who converts has to ask for that. The old name fails, as it should:
@@ -291,8 +319,9 @@ except Exception as error:
 
 # %%
 outputs = ["dimension/LeakyRelu", "reshape_2/Reshape", "confidence/Softmax"]
-uff_file = artifacts.BUILD / "box3d_baseline.uff"
-artifacts.write(uff_file, uff.from_tensorflow(graph.as_graph_def(), list(outputs), quiet=True))
+with toolbox.silence():
+    data = uff.from_tensorflow(graph.as_graph_def(), list(outputs), quiet=True)
+uff_file = artifacts.write(artifacts.BUILD / "box3d_baseline.uff", data)
 onnx_file = uff_file.with_suffix(".onnx")
 model = to_onnx.convert(uff_file, onnx_file)
 
@@ -301,8 +330,19 @@ model = to_onnx.convert(uff_file, onnx_file)
 #
 # Building has five actors. A **builder** makes everything else and does the work in the end. A **network** is what shall be
 # computed, empty at first. A **parser** fills it from a file. A **config** holds wishes: how much memory, which precision. The
-# **plan** is the result, compiled for one kind of GPU. Where the TensorRT has an `UffParser` the file is the UFF (never run on
-# a board by us), elsewhere the ONNX that we made of it.
+# **plan** is the result, compiled for one kind of GPU. Their calls have changed over the years, their parts have not:
+#
+# | step | TensorRT 5, from UFF | TensorRT 8.4 and later, from ONNX |
+# |---|---|---|
+# | network | `builder.create_network()` | `builder.create_network(flags)` |
+# | parser | `trt.UffParser()`, which is told inputs and outputs | `trt.OnnxParser(network, logger)` |
+# | config | the builder itself | `builder.create_builder_config()` |
+# | workspace | `builder.max_workspace_size = n` | `config.set_memory_pool_limit(pool, n)` |
+# | batch | `builder.max_batch_size = 8` | an optimization profile: smallest, usual and largest shape |
+# | plan | `builder.build_cuda_engine(network)` | `builder.build_serialized_network(network, config)` |
+#
+# The cells below take the column that this machine has. (The one with the `UffParser` has not run on a board yet, see
+# `docs/verified.md`.)
 
 # %%
 model_file = uff_file if hasattr(trt, "UffParser") else onnx_file
@@ -313,9 +353,8 @@ if trt:
     parser = engine.parse(trt, net, model_file)
 
 # %% [markdown]
-# `network_flags` and `parse` are two of a handful of functions that ask TensorRT what it has and hide what changed between its
-# versions; the calls themselves are short enough to read in `helpers/engine/builder.py`. Is the LeakyReLU in there, and as
-# what?
+# `network_flags` and `parse` choose the column by asking TensorRT what it has; they are short enough to read, in
+# `helpers/engine/builder.py`. Is the LeakyReLU in the network now, and as what?
 
 # %%
 if trt:
@@ -324,8 +363,8 @@ if trt:
     print([(layer.name, str(layer.type)) for layer in layers if "leaky_re_lu_2" in layer.name])
 
 # %% [markdown]
-# An `ACTIVATION` is a built-in layer: the ONNX parser needs no plugin. With an `UffParser` it reads `PLUGIN_V2`. Now the
-# wishes, and the work.
+# An `ACTIVATION` is a built-in layer: on the way through ONNX no plugin is needed. On the way through UFF it is a plugin layer.
+# Now the wishes, and the work.
 
 # %%
 plan_file = artifacts.BUILD / "box3d_baseline.plan"
@@ -337,7 +376,7 @@ if trt:
     artifacts.write(plan_file, plan)
     print("%s, %.1f MB" % (plan_file.name, len(plan) / 1e6))
 else:
-    toolbox.quote("box3d_baseline.plan, 162.7 MB", "TensorRT for RTX 1.7.1")
+    toolbox.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # `set_workspace` allows 1 GB of scratch memory while a layer runs, `set_batch` prepares for one to eight crops at once. The
@@ -364,7 +403,7 @@ heads = dict(dimension=raw["dimension"], orientation=unit, confidence=raw["confi
 parity.compare(reference, heads, street)
 
 # %%
-show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="baseline: normalised in NumPy")
+show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised in NumPy")
 
 # %% [markdown]
 # That is a network on TensorRT, with a line of NumPy behind it. For many purposes this is enough. It stops being enough where
@@ -400,8 +439,10 @@ exercises.check("03.1", leaky_plugins)
 from helpers import exercises
 
 def leaky_plugins(graph):
-    return {node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
-            for node in graph.find_nodes_by_op("LeakyRelu")}
+    def plugin(node):
+        return gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
+
+    return {node.name: plugin(node) for node in graph.find_nodes_by_op("LeakyRelu")}
 
 
 exercises.check("03.1", leaky_plugins)
@@ -409,7 +450,7 @@ exercises.check("03.1", leaky_plugins)
 # %% [markdown]
 # **2.** *Swish* is `x * sigmoid(x)`, two nodes: `swish_1/Sigmoid` and `swish_1/mul`, which reads the first and `x`. In
 # `exercises.swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
-# one plugin node with the op `Swish_TRT`. What should the two nodes be called?
+# one plugin node with the op `Swish_TRT`. Two nodes need two names.
 
 # %% tags=["exercise"]
 def swish(graph):
@@ -421,11 +462,13 @@ exercises.check("03.2", swish)
 
 # %% tags=["solution"]
 def swish(graph):
-    graph.collapse_namespaces({name: gs.create_plugin_node(name, op="Swish_TRT") for name in ("swish_1", "swish_2")})
+    graph.collapse_namespaces({name: gs.create_plugin_node(name, op="Swish_TRT")
+                               for name in ("swish_1", "swish_2")})
     return graph
 
 
-show.graph_before_after(exercises.swish_graph(), swish(gs.DynamicGraph(exercises.swish_graph())), "*")
+after = swish(gs.DynamicGraph(exercises.swish_graph()))
+show.graph_before_after(exercises.swish_graph(), after, "*")
 
 # %% tags=["solution"]
 exercises.check("03.2", swish)
