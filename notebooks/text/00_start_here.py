@@ -30,7 +30,7 @@ from helpers import network, scenes, show
 
 # %%
 model = network.load_weights(network.build())
-scene = scenes.load("000000")
+scene = scenes.load("000002")
 
 # %% [markdown]
 # The network does not look for cars. It is given a **2D box** around each, as a detector would find it, and sees only that
