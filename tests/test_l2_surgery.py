@@ -151,7 +151,8 @@ def test_the_order_of_commuting_inputs_does_not_matter(swapped):
     assert l2_surgery.find(graph) == [("unit", "x", 2, EPS)]
 
 
-@pytest.mark.parametrize("node, op", [("unit/Square", "Abs"), ("unit/Maximum", "Add"), ("unit/Rsqrt", "Sqrt"), ("unit", "RealDiv")])
+@pytest.mark.parametrize("node, op", [
+    ("unit/Square", "Abs"), ("unit/Maximum", "Add"), ("unit/Rsqrt", "Sqrt"), ("unit", "RealDiv")])
 def test_other_arithmetic_is_none(node, op):
     graph = normalisation()
     node_of(graph, node).op = op

@@ -1,0 +1,128 @@
+"""The plugin of notebook 04: where an arithmetic fails, what TensorRT asks of a plugin, how fast the kernel was measured."""
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.patches import FancyBboxPatch
+
+from .graphs import COLOURS
+
+# One lane for each stage: (title, [(who, call, what it means)]); who: "reader", "tensorrt" or "plugin".
+LIFE = [
+    ("load", [("reader", "library", "dlopen, or\nload_library"),
+              ("plugin", "creator", "name, version, names\nof the fields"),
+              ("tensorrt", "registry", "a list of creators,\none per process")]),
+    ("parse", [("tensorrt", "look up", "the node's op\nis the name"),
+               ("plugin", "createPlugin", "gets axis and eps,\nrefuses nonsense"),
+               ("plugin", "clone", "one for each place\nthat needs it")]),
+    ("build", [("plugin", "output shape", "as the input's"),
+               ("plugin", "supportsFormat", "FP32 or FP16,\nnumbers in a row"),
+               ("plugin", "configure", "shape and type\nare settled"),
+               ("plugin", "enqueue", "timed, if there is\na choice of types"),
+               ("plugin", "serialize", "axis and eps go\ninto the plan")]),
+    ("run", [("tensorrt", "read the plan", "finds name and\nversion in it"),
+             ("plugin", "deserialize", "they become\na plugin again"),
+             ("plugin", "initialize", "ready, or refuses\nwith a reason"),
+             ("plugin", "enqueue", "puts the kernel\non the stream"),
+             ("plugin", "destroy", "frees what it has")]),
+]
+WHO = {"reader": ("focus", "you"), "tensorrt": ("plain", "TensorRT"), "plugin": ("new", "our plugin answers")}
+
+
+VERDICTS = {"right": "#1b7f3b", "off by more than 0.01": "#e3a008", "zero": "#8a929c", "infinite": "#d9580d",
+            "not a number": "#c62828"}
+
+
+def over_lengths(lengths, right, results, seen=()):
+    """Where on the range of lengths each way to normalise is right, and what it gives where it is not.
+
+    lengths: [N], what the rows had; right: [N, L], what they should become; results: {name: [N, L]}.
+    seen: lengths that occur in practice, as black marks below. Returns a matplotlib Figure.
+    """
+    figure, axis = plt.subplots(figsize=(9.5, 1.15 + 0.42 * (len(results) + bool(len(seen)))), dpi=110)
+    for place, y in enumerate(results.values()):
+        error, size = np.abs(np.asarray(y, np.float64) - right).max(-1), np.abs(y).max(-1)
+        with np.errstate(invalid="ignore"):  # old NumPy warns of comparing with NaN, which is all that is asked here
+            wrong = [np.isnan(error), np.isinf(error), (error > 0.01) & (size == 0), error > 0.01]
+        found = np.select(wrong, ["not a number", "infinite", "zero", "off by more than 0.01"], "right")
+        for verdict, colour in VERDICTS.items():
+            chosen = lengths[found == verdict]
+            axis.scatter(chosen, [place] * len(chosen), s=190, marker="|", color=colour)
+    axis.scatter(seen, [len(results)] * len(seen), s=120, marker="|", color="#1c2126", lw=0.7)
+    for verdict, colour in VERDICTS.items():
+        axis.scatter([], [], s=60, marker="s", color=colour, label=verdict)
+    axis.set(xscale="log", xlim=(lengths[0], lengths[-1]), yticks=range(len(results) + bool(len(seen))),
+             yticklabels=list(results) + ["seen in these scenes"] * bool(len(seen)), xlabel="length of the row")
+    axis.set_ylim(len(results) - 0.4 + bool(len(seen)), -0.6)
+    axis.legend(ncol=5, loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=8, frameon=False)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def plugin_life():
+    """The calls in a plugin's life in TensorRT, from the library to the last run. Returns a matplotlib Figure."""
+    figure, axes = plt.subplots(figsize=(10, 5.1), dpi=110)
+    for row, (title, calls) in enumerate(LIFE):
+        y = -1.35 * row
+        axes.text(-1.25, y, title, fontsize=11, fontweight="bold", ha="left", va="center")
+        for column, (who, call, meaning) in enumerate(calls):
+            x = 2.1 * column + 0.6
+            face, edge = COLOURS[WHO[who][0]]
+            axes.add_patch(FancyBboxPatch((x - 0.86, y - 0.45), 1.72, 0.9, fc=face, ec=edge, lw=1.2,
+                                          boxstyle="round,pad=0,rounding_size=0.1"))
+            axes.text(x, y + 0.19, call, ha="center", va="center", fontsize=9, fontweight="bold", linespacing=0.95)
+            axes.text(x, y - 0.18, meaning, ha="center", va="center", fontsize=8, color="#4a525b", linespacing=0.95)
+            if column:
+                axes.annotate("", xy=(x - 0.88, y), xytext=(x - 1.22, y),
+                              arrowprops=dict(arrowstyle="-|>", color="#8a929c", lw=1.2, shrinkA=0, shrinkB=0))
+    for place, (kind, meaning) in enumerate(WHO[who] for who in ("reader", "tensorrt", "plugin")):
+        axes.text(-0.2 + 2.1 * place, -4.85, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
+    axes.set_xlim(-1.3, 10.0)
+    axes.set_ylim(-5.05, 0.6)
+    axes.axis("off")
+    figure.subplots_adjust(0, 0, 1, 1)
+    plt.close(figure)
+    return figure
+
+
+def kernel_speed(record):
+    """What `plugin_src/benchmark.py` measured, hatched, because it was measured elsewhere.
+
+    record: the content of a file in `plugin_src/results/`. Left: bytes read and written a second as a share of what a copy
+    reaches in the same run, by row length. Right: microseconds for the network's own shape. Returns a matplotlib Figure.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.7), dpi=110, gridspec_kw={"width_ratios": [1.5, 1]})
+    lengths = sorted({each["axis"] for each in record["bandwidth"]})
+    for shift, dtype, name, kind in ((-0.2, "float32", "FP32", "focus"), (0.2, "float16", "FP16", "trouble")):
+        shares = {each["axis"]: 100 * each["share_of_faster_copy"] for each in record["bandwidth"] if each["dtype"] == dtype}
+        places = [i + shift for i, length in enumerate(lengths) if length in shares]
+        left.bar(places, [shares[length] for length in lengths if length in shares], width=0.4, label=name,
+                 color=COLOURS[kind][0], edgecolor=COLOURS[kind][1], hatch="////", lw=0.8)
+    left.axhline(100, color="#1c2126", lw=1)
+    left.set_xticks(range(len(lengths)))
+    left.set_xticklabels(["{:,}".format(length) for length in lengths], rotation=90, fontsize=7.5)
+    left.set_xlabel("numbers in a row", fontsize=8.5)
+    left.set_ylabel("% of a plain copy (the line)", fontsize=8.5)
+    left.set_ylim(0, 122)
+    left.legend(fontsize=8, loc="upper right", ncol=2, frameon=False)
+    (shape, times), = [(shape, times) for shape, times in record["latency"].items() if shape.startswith("1 x")]
+    names = list(times)[::-1]
+    right.barh(names, [times[name]["graph_us"] for name in names], color=COLOURS["plain"][0], hatch="////", lw=0.8,
+               edgecolor=[COLOURS["new" if name.startswith("this kernel") else "plain"][1] for name in names])
+    for place, name in enumerate(names):
+        right.text(times[name]["graph_us"] + 0.08, place, "%.2f" % times[name]["graph_us"], va="center", fontsize=8)
+    right.set_yticks(range(len(names)))
+    right.set_yticklabels([name.replace("torch.nn.functional.normalize", "PyTorch normalize") for name in names], fontsize=8)
+    right.set_xlim(0, 1.15 * max(times[name]["graph_us"] for name in names))
+    right.set_xlabel("microseconds for %s" % shape, fontsize=8.5)
+    for axis in (left, right):
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+    machine = record["machine"]
+    gpu = [part.strip() for part in machine["gpu"].split(",")]
+    figure.suptitle("Not from this machine: measured on %s, driver %s, CUDA %s, %s" % (
+        gpu[0], gpu[1], machine["nvcc"].lstrip("V"), machine["date"]), fontsize=9.5, fontweight="bold")
+    figure.tight_layout(rect=(0, 0, 1, 0.98))
+    plt.close(figure)
+    return figure
