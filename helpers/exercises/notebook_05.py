@@ -1,0 +1,58 @@
+"""Checks of notebook 05: percentiles, what samples tell, throughput under a deadline."""
+from .judging import exercise
+
+
+@exercise("05.1")
+def _p90(function):
+    import numpy as np
+
+    assert callable(function), "give the function itself, p90, not what it returns"
+    random = np.random.RandomState(5)
+    for n in (10, 1, 9, 11, 20, 37, 100):
+        samples = [round(float(ms), 3) for ms in 20 + random.exponential(4, n)]
+        random.shuffle(samples)
+        given = list(samples)
+        found = function(samples)
+        assert found is not ..., "it returns the dots: replace them"
+        assert isinstance(found, (int, float, np.number)) and not isinstance(found, bool), (
+            "for %d samples it returns a %s; a time in ms is wanted" % (n, type(found).__name__))
+        assert samples == given, "it changes the list that it is given: sorted(samples) makes a new one"
+        small = "the %d samples %s" % (n, sorted(samples)) if n < 12 else "%d samples" % n
+        assert any(abs(found - ms) < 1e-9 for ms in samples), (
+            "for %s it gives %.4f, which is none of them: no value between two samples, please" % (small, found))
+        below = sum(1 for ms in samples if ms <= found)
+        assert below >= 0.9 * n, "for %s it gives %.3f, and only %d of %d samples are no larger" % (small, found, below, n)
+        smaller = sum(1 for ms in samples if ms < found)
+        assert smaller < 0.9 * n, ("for %s it gives %.3f, but %d of %d samples are smaller than that: the one before "
+                                   "would do" % (small, found, smaller, n))
+    return "In any order, for any number of samples, and always a time that occurred."
+
+
+@exercise("05.2")
+def _without_warm_up(letter):
+    assert isinstance(letter, str), "give one letter as a string; this is a %s" % type(letter).__name__
+    letter = letter.strip().upper()
+    assert letter in ("A", "B", "C"), "the recordings are called A, B and C"
+    assert letter != "A", ("A is slow all along and has no first run that stands out: somebody else was computing")
+    assert letter != "C", "C is level from the first run to the last: this is the one made as it should be"
+    return "Its first run is many times the others. A had the neighbour, and only beside C can one see it."
+
+
+@exercise("05.3")
+def _best_batch(function):
+    assert callable(function), "give the function itself, best_batch, not what it returns"
+
+    def row(batch, ms, p90):
+        return {"name": "x", "batch": batch, "ms": ms, "p90": p90, "images_per_second": batch * 1e3 / ms}
+
+    rows = [row(1, 6.0, 7.0), row(8, 20.0, 34.0), row(4, 12.0, 14.0), row(32, 70.0, 75.0), row(2, 5.9, 30.0)]
+    for deadline, wanted, why in (
+            (100, 32, "457 images a second, more than any other"),
+            (33, 2, "339 images a second with a p90 of 30; 4 gives 333, and 8 is late in more than one of ten runs"),
+            (14, 4, "a p90 of just 14 ms keeps a deadline of 14"), (10, 1, "the only one in time"),
+            (5, None, "none is in time")):
+        found = function([dict(each) for each in rows], deadline)
+        assert found is not ..., "it returns the dots: replace them"
+        assert found == wanted and not isinstance(found, (bool, dict)), (
+            "for a deadline of %d ms it gives %r; right is %r: %s" % (deadline, found, wanted, why))
+    return "The deadline decides by p90, the throughput by the median."

@@ -1,0 +1,229 @@
+"""Times as pictures: bars beside published ones, every run in its order, batch sizes, layers.
+
+Solid is what was measured on this machine; hatched, always, is what others measured and published.
+"""
+import textwrap
+
+from matplotlib import pyplot as plt
+from matplotlib.patches import Patch
+
+from .. import timing
+
+VERDICTS = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}
+PRECISIONS = {"TensorFlow": "#64748b", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
+KINDS = ["#2563eb", "#d9580d", "#1b7f3b", "#7c3aed", "#64748b", "#b42318"]
+INK, FAINT = "#1c2126", "#6b7480"
+
+
+def timings(record, published=(), batch=1):
+    """The bar chart of a measurement, with figures that others published below it. Returns a matplotlib Figure.
+
+    record: from `timing.measure` or `timing.load`; its columns for `batch` become solid bars: the median on the host's
+        clock, copies included, with a whisker to p90 and a diamond at the median of the GPU's own clock where there is
+        one. The parity verdict stands under each name; what may not be shown is listed with the reason.
+    published: entries of `timing.published()`; those with "ms" become hatched bars under a line with device and source.
+
+    Raises ValueError when the record has nothing for that batch and nothing is published either.
+    """
+    rows = [row for row in timing.rows(record) if row["batch"] == batch]
+    held = [entry for entry in timing.withheld(record) if entry[1] == batch]
+    groups = _groups(published)
+    if not rows and not held and not groups:
+        raise ValueError("nothing to draw: the record holds batches %s, not %d" % (
+            sorted({column["batch"] for column in record["columns"]}), batch))
+    lines = 1 + len(rows) + len(held) + sum(1.25 + len(entries) for _, entries in groups)
+    figure, axis = plt.subplots(figsize=(9.5, 0.75 + 0.43 * lines), dpi=110)
+    longest = max([max(row["ms"], row["p90"]) for row in rows] + [each["ms"] for _, part in groups for each in part] + [1e-9])
+    here = record["device"]["name"]
+    y = _heading(axis, 0, "Measured here: %s, batch %d, %s" % (here, batch, record["taken"].replace("T", " ")), "")
+    for row in rows:
+        axis.barh(y, row["ms"], height=0.62, color=_colour(row["name"]))
+        axis.plot([row["ms"], row["p90"]], [y, y], color=INK, lw=1.2)
+        axis.plot([row["p90"]] * 2, [y - 0.14, y + 0.14], color=INK, lw=1.2)
+        if row["gpu_ms"] is not None:
+            axis.plot([row["gpu_ms"]], [y], "D", ms=5, mfc="white", mec=INK)
+        _named(axis, y, row["name"], "parity: " + row["verdict"], VERDICTS[row["verdict"]])
+        axis.text(max(row["ms"], row["p90"]) + 0.012 * longest, y, "%s ms   n = %d" % (_number(row["ms"]), row["n"]),
+                  va="center", fontsize=8.5, color=INK)
+        y += 1
+    for name, _, why in held:
+        _named(axis, y, name, "not shown", VERDICTS["broken"])
+        axis.text(0.012 * longest, y, textwrap.shorten(why, 90), va="center", fontsize=8, color=FAINT)
+        y += 1
+    for (device, source), entries in groups:
+        y = _heading(axis, y + 0.25, "Published, not reproduced: %s" % device, source)
+        for entry in entries:
+            label = "%s %s" % (entry["framework"], (entry["precision"] or "").upper())
+            colour = _colour("TensorFlow" if entry["framework"] in ("TensorFlow", "PyTorch") else label)
+            axis.barh(y, entry["ms"], height=0.62, facecolor="white", edgecolor=colour, hatch="////", lw=1.0)
+            _named(axis, y, label, "batch %s" % entry["batch"], FAINT)
+            axis.text(entry["ms"] + 0.012 * longest, y, "%s ms" % _number(entry["ms"]), va="center", fontsize=8.5,
+                      color=FAINT)
+            y += 1
+    axis.set_ylim(y - 0.4, -0.75)
+    axis.set_xlim(0, 1.16 * longest)
+    axis.set_yticks([])
+    axis.set_xlabel("milliseconds; bar: median of all runs, whisker: to p90" + (
+        ", diamond: the GPU's own clock" if any(row["gpu_ms"] is not None for row in rows) else ""), fontsize=8.5)
+    _open(axis)
+    return _finish(figure)
+
+
+def samples(strips, batch=1):
+    """Every run in the order in which it was made, one strip for each name. Returns a matplotlib Figure.
+
+    strips: {name: [ms]}, or a record, of which the columns for `batch` are drawn. All strips have one scale; the solid
+    line is the median, the dashed one p90. Raises ValueError for no strips, or one without a time.
+    """
+    if "columns" in strips:
+        strips = {column["name"]: column["samples_ms"] for column in strips["columns"]
+                  if column["batch"] == batch and not column.get("error")}
+    if not strips:
+        raise ValueError("no samples to draw")
+    figure, axes = plt.subplots(len(strips), 1, figsize=(9.5, 0.6 + 1.05 * len(strips)), dpi=110, sharey=True, squeeze=False)
+    for axis, (name, ms) in zip(axes[:, 0], strips.items()):
+        found = timing.summary(ms)
+        axis.vlines(range(1, len(ms) + 1), 0, ms, color="#c3c8ce", lw=1)
+        axis.plot(range(1, len(ms) + 1), ms, "o", ms=3.5, color=_colour(name))
+        axis.axhline(found["median"], color=INK, lw=1)
+        axis.axhline(found["p90"], color=INK, lw=0.8, ls="--")
+        axis.set_title("%s: median %s, p90 %s, from %s to %s ms" % ((name,) + tuple(_number(value) for value in (
+            found["median"], found["p90"], found["min"], max(ms)))), fontsize=8.5, loc="left", pad=2)
+        axis.set_xlim(0.3, len(ms) + 0.7)
+        axis.set_ylabel("ms", fontsize=8)
+        axis.tick_params(labelsize=7.5)
+        _open(axis, left=True)
+    axes[0, 0].set_ylim(bottom=0)
+    axes[-1, 0].set_xlabel("run", fontsize=8)
+    return _finish(figure)
+
+
+def over_batches(record):
+    """Left: how long one run takes (median, whisker to p90), right: images a second, by batch size.
+
+    record: from `timing.measure` with more than one batch. Returns a matplotlib Figure; ValueError without a row.
+    """
+    rows = timing.rows(record)
+    if not rows:
+        raise ValueError("the record has no column that may be shown: %s" % (timing.withheld(record) or "it has none"))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.1), dpi=110)
+    sizes = sorted({row["batch"] for row in rows})
+    for name in dict.fromkeys(row["name"] for row in rows):
+        mine = sorted((row for row in rows if row["name"] == name), key=lambda row: row["batch"])
+        batches = [row["batch"] for row in mine]
+        above = [max(row["p90"] - row["ms"], 0) for row in mine]
+        left.errorbar(batches, [row["ms"] for row in mine], yerr=[[0] * len(mine), above], fmt="o-", ms=4, capsize=3,
+                      color=_colour(name), label=name)
+        right.plot(batches, [row["images_per_second"] for row in mine], "o-", ms=4, color=_colour(name), label=name)
+    for axis, label in ((left, "ms for one run"), (right, "images a second")):
+        axis.set(xlabel="batch: images in one run", ylabel=label, xticks=sizes)
+        axis.set_ylim(bottom=0)
+        axis.xaxis.label.set_size(8.5)
+        axis.yaxis.label.set_size(8.5)
+        axis.tick_params(labelsize=8)
+        _open(axis, left=True)
+    left.legend(fontsize=8, frameon=False)
+    figure.suptitle("Measured here: %s" % record["device"]["name"], fontsize=9)
+    return _finish(figure, (0, 0, 1, 0.97))
+
+
+def layers(times, title="", top=18):
+    """Where the time goes: a bar for each layer, in the order of the network. Returns a matplotlib Figure.
+
+    times: [(name, ms)] as of `engine.Engine.layer_times`, or [(name, ms, kind)], which gives each kind its colour.
+    top: the longest that get a bar of their own; the rest is one bar at the end. Percentages are of the sum of `times`,
+    which is more than the time of a run: measuring between layers costs some. Raises ValueError for no times.
+    """
+    times = [(tuple(entry) + ("",))[:3] for entry in times]
+    total = sum(ms for _, ms, _ in times)
+    if not times or not total > 0:
+        raise ValueError("no layer took any time")
+    chosen = sorted(sorted(range(len(times)), key=lambda i: -times[i][1])[:top])
+    shown = [times[i] for i in chosen]
+    rest = [times[i][1] for i in range(len(times)) if i not in set(chosen)]
+    if rest:
+        shown.append(("%d others" % len(rest), sum(rest), "others"))
+    kinds = list(dict.fromkeys(kind for _, _, kind in shown if kind != "others"))
+    colours = dict({kind: KINDS[min(i, len(KINDS) - 1)] for i, kind in enumerate(kinds)}, others="#c3c8ce")
+    figure, axis = plt.subplots(figsize=(9.5, 0.9 + 0.235 * len(shown)), dpi=110)
+    for y, (_, ms, kind) in enumerate(shown):
+        axis.barh(y, ms, height=0.74, color=colours[kind])
+        axis.text(ms, y, "  %s ms, %.0f %%" % (_number(ms), 100 * ms / total), va="center", fontsize=7.5, color=INK)
+    axis.set_yticks(range(len(shown)))
+    axis.set_yticklabels([name if len(name) < 44 else name[:20] + "..." + name[-20:] for name, _, _ in shown], fontsize=7.5)
+    axis.set_ylim(len(shown) - 0.4, -0.6)
+    axis.set_xlim(0, 1.18 * max(ms for _, ms, _ in shown))
+    axis.set_xlabel("milliseconds", fontsize=8.5)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.set_title(title, fontsize=9, loc="left")
+    if kinds != [""]:
+        axis.legend(handles=[Patch(color=colours[kind], label=kind) for kind in kinds], fontsize=8, frameon=False,
+                    loc="lower right")
+    _open(axis)
+    return _finish(figure)
+
+
+def plan_sizes(plans):
+    """Plans side by side: size on disk, and how long their building took. Returns a matplotlib Figure.
+
+    plans: {name: {"bytes": int, "build_seconds": float}}, such as the sidecars of plans (`artifacts.read_sidecar`).
+    """
+    if not plans:
+        raise ValueError("no plans to draw")
+    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.8 + 0.34 * len(plans)), dpi=110, sharey=True)
+    for axis, label, values in zip(panels, ("size, MB", "build, seconds"), (
+            [plan["bytes"] / 1e6 for plan in plans.values()], [plan["build_seconds"] for plan in plans.values()])):
+        axis.barh(range(len(plans)), values, height=0.62, color=[_colour(name) for name in plans])
+        for y, value in enumerate(values):
+            axis.text(value, y, " " + _number(value), va="center", fontsize=8.5)
+        axis.set_yticks(range(len(plans)))
+        axis.set_yticklabels(list(plans), fontsize=9)
+        axis.set_ylim(len(plans) - 0.5, -0.5)
+        axis.set_xlim(0, 1.18 * max(values + [1e-9]))
+        axis.set_xlabel(label, fontsize=8.5)
+        axis.tick_params(axis="x", labelsize=8)
+        _open(axis)
+    return _finish(figure)
+
+
+def _groups(published):
+    """[((device, source), entries)] of those with a time, in their order."""
+    groups = {}
+    for entry in published:
+        if entry.get("ms") is not None:
+            source = entry["source"] + (", %s" % entry["year"] if entry.get("year") else "")
+            groups.setdefault((entry["device"] + ", " + entry["network"], source), []).append(entry)
+    return list(groups.items())
+
+
+def _heading(axis, y, left, right):
+    axis.text(0, y, left, fontsize=8.5, fontweight="bold", color=INK, va="center")
+    axis.text(1, y, right, fontsize=7.5, color=FAINT, va="center", ha="right", transform=axis.get_yaxis_transform())
+    return y + 0.85
+
+
+def _named(axis, y, name, below, colour):
+    """The name of a bar at the left, with a small line under it."""
+    for shift, text, size, ink in ((-0.13, name, 9, INK), (0.24, below, 7.5, colour)):
+        axis.annotate(text, (0, y + shift), xycoords=axis.get_yaxis_transform(), xytext=(-6, 0), ha="right", va="center",
+                      textcoords="offset points", fontsize=size, color=ink)
+
+
+def _colour(name):
+    """One colour for each precision, so that a solid bar and a hatched one of the same kind belong together."""
+    return next((colour for word, colour in PRECISIONS.items() if word.lower() in name.lower()), KINDS[0])
+
+
+def _number(value):
+    return "%.0f" % value if value >= 100 else "%.3g" % value
+
+
+def _open(axis, left=False):
+    for side in ("top", "right") + (() if left else ("left",)):
+        axis.spines[side].set_visible(False)
+
+
+def _finish(figure, rect=(0, 0, 1, 1)):
+    figure.tight_layout(rect=rect)
+    plt.close(figure)
+    return figure
