@@ -117,7 +117,8 @@ show.scene_before_after(
 
 # %% [markdown]
 # Every box still surrounds its car, since the 2D box forces it to, and the view from above shows what that costs. The fault
-# does not produce nonsense, it produces *other answers*. With one car far away to look at, you might have shipped it.
+# does not produce nonsense, it produces *other answers*. With one car far away to look at, you might have shipped it. (The car
+# at the left has no box in either picture: the image cuts off more than one of its sides, and the placing needs three.)
 #
 # ## Finding it, without knowing
 #

@@ -154,8 +154,8 @@ typed = answers_of(wrong)
 parity.compare(reference, typed, street)
 
 # %% [markdown]
-# Nearly every box is turned by about the same angle, a fault that looks like a badly mounted camera. And with the slope from
-# the node:
+# Most boxes turn by much the same angle, as if somebody had mounted the camera askew, and that is where one would go and search.
+# With the slope from the node:
 
 # %%
 found = answers_of(data)
@@ -187,6 +187,8 @@ if trt:
     registry = trt.get_plugin_registry()
     creators = getattr(registry, "all_creators", None) or registry.plugin_creator_list
     print(sorted(creator.name for creator in creators))
+else:
+    toolbox.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # On a Jetson of those years `LReLU_TRT` stands in that list. TensorRT for RTX brings hardly any plugins. What happens with a
@@ -361,6 +363,9 @@ if trt:
     layers = [net.get_layer(i) for i in range(net.num_layers)]
     print(len(layers), "layers")
     print([(layer.name, str(layer.type)) for layer in layers if "leaky_re_lu_2" in layer.name])
+else:
+    toolbox.quote("[('leaky_re_lu_2/LeakyRelu', 'LayerType.ACTIVATION')]",
+                  "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # An `ACTIVATION` is a built-in layer: on the way through ONNX no plugin is needed. On the way through UFF it is a plugin layer.
@@ -390,7 +395,7 @@ if trt and cuda.available():
     with engine.Engine(plan_file) as box3d:
         raw = box3d.run(images)
 else:
-    print("No GPU here: ONNX Runtime computes", onnx_file.name)
+    print("No plan can run here: ONNX Runtime computes", onnx_file.name)
     raw = {name.split("/")[0]: value for name, value in toolbox.run_onnx(model, images).items()}
 
 # %% [markdown]
