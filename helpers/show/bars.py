@@ -6,6 +6,7 @@ import textwrap
 
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from .. import timing
 
@@ -90,6 +91,7 @@ def samples(strips, batch=1):
         axis.set_title("%s: median %s, p90 %s, from %s to %s ms" % ((name,) + tuple(_number(value) for value in (
             found["median"], found["p90"], found["min"], max(ms)))), fontsize=8.5, loc="left", pad=2)
         axis.set_xlim(0.3, len(ms) + 0.7)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel("ms", fontsize=8)
         axis.tick_params(labelsize=7.5)
         _open(axis, left=True)

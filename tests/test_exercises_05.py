@@ -1,0 +1,37 @@
+"""The checks of notebook 05: what is right passes, the usual mistakes are named."""
+import numpy as np
+import pytest
+
+from helpers import exercises, timing
+
+
+def test_p90_by_nearest_rank():
+    assert exercises.judge("05.1", lambda samples: timing.summary(samples)["p90"])[0]
+
+
+@pytest.mark.parametrize("mistaken, word", [
+    (lambda samples: float(np.percentile(samples, 90)), "no value between"),
+    (max, "the one before would do"),
+    (lambda samples: sorted(samples)[len(samples) // 2], "are no larger"),
+    (lambda samples: samples[int(0.9 * len(samples))], "samples"),
+    (lambda samples: samples.sort() or timing.summary(samples)["p90"], "changes the list")])
+def test_p90_mistaken(mistaken, word):
+    verdict, said = exercises.judge("05.1", mistaken)
+    assert verdict is False and word in said
+
+
+@pytest.mark.parametrize("letter, verdict", [("A", False), ("b", True), ("C", False), ("D", False)])
+def test_the_one_without_a_warm_up(letter, verdict):
+    assert exercises.judge("05.2", letter)[0] is verdict
+
+
+def best(rows, deadline, key="p90", gain=lambda row: row["batch"] / row["ms"]):
+    in_time = [row for row in rows if row[key] <= deadline]
+    return max(in_time, key=gain)["batch"] if in_time else None
+
+
+def test_the_best_batch():
+    assert exercises.judge("05.3", best)[0]
+    assert "right is 2" in exercises.judge("05.3", lambda rows, limit: best(rows, limit, "ms"))[1]
+    assert not exercises.judge("05.3", lambda rows, limit: best(rows, limit, gain=lambda row: -row["ms"]))[0]
+    assert not exercises.judge("05.3", lambda rows, limit: best(rows, limit) or 1)[0]
