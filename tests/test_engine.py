@@ -93,6 +93,7 @@ def test_uff_goes_through_the_parser_in_implicit_batch(version, precision, gpu, 
     assert made["implicit"] and made["batch"] == 2
     assert made["flags"] == ([] if precision == "fp32" else [precision.upper()])
     assert trt.events.count("parse uff") == 1
+    assert trt.events.index("init_plugins") < trt.events.index("parse uff"), "LReLU_TRT is known only afterwards"
     with engine.Engine(plan, trt=trt) as network:
         got = network.run(batch)
     for name, value in expected(batch).items():

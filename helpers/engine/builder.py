@@ -45,6 +45,8 @@ def _parse_uff(trt, network, source, outputs):
     if not hasattr(trt, "UffParser"):
         raise ValueError("this TensorRT (%s) has no UffParser: convert %s with helpers.uff.to_onnx first"
                          % (trt.__version__, source))
+    # Without this the registry knows no LReLU_TRT, and the parser calls a sound file "Unsupported operation".
+    trt.init_libnvinfer_plugins(logger(trt), "")
     parser = trt.UffParser()
     for node in graph.nodes:
         if node.operation == "Input":
