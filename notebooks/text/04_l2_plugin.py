@@ -482,7 +482,7 @@ print(nodes["orientation/l2_normalize"])
 
 # %%
 model = to_onnx.convert(data)
-show.graph(model, "orientation/l2_normalize" if to_onnx.CAN_WRITE_FUNCTIONS else "orientation*")
+show.graph(model, "orientation/l2_normalize")
 
 # %%
 if to_onnx.CAN_WRITE_FUNCTIONS:
@@ -494,7 +494,7 @@ else:
     print("This onnx is older than local functions: the body stands in the graph itself.")
 
 # %% [markdown]
-# It is the formula, line by line. ONNX Runtime replaces the node by it and computes; that is the gate.
+# Either way it is the formula, line by line. ONNX Runtime computes it; that is the gate.
 
 # %%
 found = answers_of(data)
