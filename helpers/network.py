@@ -109,11 +109,11 @@ def load_weights(model, path=WEIGHTS):
     path = str(path)
     if not os.path.isfile(path):
         raise FileNotFoundError("no weights at %s: data/README.md says how they are made" % path)
-    layers = [layer for layer in model.layers if layer.get_weights()]
+    layers = [layer for layer in model.layers if layer.weights]
     found = _read_h5(path, layers) if path.endswith((".h5", ".hdf5")) else _read_npz(path)
     values = []
     for layer in layers:
-        shapes = [tuple(weight.shape) for weight in layer.get_weights()]
+        shapes = _shapes(layer)
         parts = [found.get("%s/%s" % (layer.name, part)) for part in ("kernel", "bias")]
         if any(part is None for part in parts):
             raise ValueError("%s holds no kernel and bias for layer %r; it has: %s"
@@ -122,10 +122,13 @@ def load_weights(model, path=WEIGHTS):
             if tuple(have.shape) != need:
                 raise ValueError("layer %r needs a %s of shape %s, %s has %s"
                                  % (layer.name, part, need, path, tuple(have.shape)))
-        values.append([part.astype(np.float32) for part in parts])
-    for layer, value in zip(layers, values):
-        layer.set_weights(value)
+        values += [part.astype(np.float32) for part in parts]
+    model.set_weights(values)  # at once: in TensorFlow 1 each call is a run of the session
     return model
+
+
+def _shapes(layer):
+    return [tuple(int(size) for size in weight.shape) for weight in layer.weights]
 
 
 def _read_npz(path):
@@ -163,12 +166,12 @@ def _read_h5(path, layers):
     known = {layer.name for layer in layers}
     if not known.issuperset(name for name, _ in stored):
         def age(item):
-            name, kernel = item
+            name, shape = item
             parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-            return kernel.ndim != 4, "conf" in name, len(parts) > 1 or kernel.ndim == 4, parts
+            return len(shape) != 4, "conf" in name, len(parts) > 1 or len(shape) == 4, parts
 
-        theirs = sorted(stored, key=lambda item: age((item[0], item[1]["kernel"])))
-        ours = sorted(((layer.name, layer.get_weights()[0]) for layer in layers), key=age)
+        theirs = sorted(stored, key=lambda item: age((item[0], item[1]["kernel"].shape)))
+        ours = sorted(((layer.name, _shapes(layer)[0]) for layer in layers), key=age)
         stored = [(name, weights) for (name, _), (_, weights) in zip(ours, theirs)]
     return {"%s/%s" % (name, part): value for name, weights in stored for part, value in weights.items()}
 
