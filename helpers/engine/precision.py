@@ -71,13 +71,16 @@ def quantize(source, images, path):
         def get_next(self):
             return next(batches, None)
 
-    narrow = []
+    kept = []
     for node in model.graph.node:
         shape = weights.get(node.input[1]) if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1 else None
         transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
         if shape and shape[0 if transposed else -1] < 32:
             node.name = node.name or "dense_to_" + node.output[0]
-            narrow.append(node.name)
+            kept.append(node.name)
+        elif node.op_type == "Softmax":  # ONNX Runtime 1.19 adjusts its range and fails when it was not calibrated
+            node.name = node.name or "softmax_to_" + node.output[0]
+            kept.append(node.name)
     options = {}
     if "optimize_model" in inspect.signature(quantization.quantize_static).parameters:
         options["optimize_model"] = False  # up to ONNX Runtime 1.11; it would rename and fuse nodes
@@ -87,7 +90,7 @@ def quantize(source, images, path):
         with _quietly_in(folder):
             quantization.quantize_static(
                 named, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
-                op_types_to_quantize=["Conv", "MatMul", "Gemm"], nodes_to_exclude=narrow, per_channel=True,
+                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Softmax"], nodes_to_exclude=kept, per_channel=True,
                 activation_type=quantization.QuantType.QInt8, weight_type=quantization.QuantType.QInt8,
                 extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}, **options)
         model = onnx.load(made)

@@ -2,6 +2,7 @@
 import contextlib
 import datetime
 import getpass
+import inspect
 import json
 import os
 import tempfile
@@ -24,7 +25,8 @@ def lock(what="a measurement", wait=0, path=None):
     """
     path = Path(str(path or PATH))
     _open_to_all(path)
-    file_lock = filelock.FileLock(str(path), timeout=wait)
+    options = {"mode": 0o666} if "mode" in inspect.signature(filelock.FileLock).parameters else {}
+    file_lock = filelock.FileLock(str(path), timeout=wait, **options)
     before = os.umask(0)  # the file has to be writable for every user of the board
     try:
         file_lock.acquire()
