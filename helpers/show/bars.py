@@ -33,7 +33,7 @@ def timings(record, published=(), batch=1):
         raise ValueError("nothing to draw: the record holds batches %s, not %d" % (
             sorted({column["batch"] for column in record["columns"]}), batch))
     lines = 1 + len(rows) + len(held) + sum(1.25 + len(entries) for _, entries in groups)
-    figure, axis = plt.subplots(figsize=(9.5, 0.75 + 0.43 * lines), dpi=110)
+    figure, axis = plt.subplots(figsize=(9.5, 0.75 + 0.43 * lines), dpi=95)
     longest = max([max(row["ms"], row["p90"]) for row in rows] + [each["ms"] for _, part in groups for each in part] + [1e-9])
     here = record["device"]["name"]
     y = _heading(axis, 0, "Measured here: %s, batch %d, %s" % (here, batch, record["taken"].replace("T", " ")), "")
@@ -81,7 +81,7 @@ def samples(strips, batch=1):
                   if column["batch"] == batch and not column.get("error")}
     if not strips:
         raise ValueError("no samples to draw")
-    figure, axes = plt.subplots(len(strips), 1, figsize=(9.5, 0.6 + 1.05 * len(strips)), dpi=110, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(len(strips), 1, figsize=(9.5, 0.6 + 1.05 * len(strips)), dpi=95, sharey=True, squeeze=False)
     for axis, (name, ms) in zip(axes[:, 0], strips.items()):
         found = timing.summary(ms)
         axis.vlines(range(1, len(ms) + 1), 0, ms, color="#c3c8ce", lw=1)
@@ -108,7 +108,7 @@ def over_batches(record):
     rows = timing.rows(record)
     if not rows:
         raise ValueError("the record has no column that may be shown: %s" % (timing.withheld(record) or "it has none"))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.1), dpi=110)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.1), dpi=95)
     sizes = sorted({row["batch"] for row in rows})
     for name in dict.fromkeys(row["name"] for row in rows):
         mine = sorted((row for row in rows if row["name"] == name), key=lambda row: row["batch"])
@@ -147,7 +147,7 @@ def layers(times, title="", top=18):
         shown.append(("%d others" % len(rest), sum(rest), "others"))
     kinds = list(dict.fromkeys(kind for _, _, kind in shown if kind != "others"))
     colours = dict({kind: KINDS[min(i, len(KINDS) - 1)] for i, kind in enumerate(kinds)}, others="#c3c8ce")
-    figure, axis = plt.subplots(figsize=(9.5, 0.9 + 0.235 * len(shown)), dpi=110)
+    figure, axis = plt.subplots(figsize=(9.5, 0.9 + 0.235 * len(shown)), dpi=95)
     for y, (_, ms, kind) in enumerate(shown):
         axis.barh(y, ms, height=0.74, color=colours[kind])
         axis.text(ms, y, "  %s ms, %.0f %%" % (_number(ms), 100 * ms / total), va="center", fontsize=7.5, color=INK)
@@ -172,7 +172,7 @@ def plan_sizes(plans):
     """
     if not plans:
         raise ValueError("no plans to draw")
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.8 + 0.34 * len(plans)), dpi=110, sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.8 + 0.34 * len(plans)), dpi=95, sharey=True)
     for axis, label, values in zip(panels, ("size, MB", "build, seconds"), (
             [plan["bytes"] / 1e6 for plan in plans.values()], [plan["build_seconds"] for plan in plans.values()])):
         axis.barh(range(len(plans)), values, height=0.62, color=[_colour(name) for name in plans])
