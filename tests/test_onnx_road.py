@@ -14,28 +14,26 @@ ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "fixtures" / "tensorrt_api"
 TEXT = (ROOT / "notebooks" / "text" / "06_onnx_road.py").read_text(encoding="utf-8")
 # The columns of the table, each with the lists of names that it speaks for.
-COLUMNS = {"TensorRT 5": ["tensorrt-5.0.6-documented"], "TensorRT 8": ["tensorrt-8.0", "tensorrt-8.2", "tensorrt-8.4",
-                                                                       "tensorrt-8.5", "tensorrt-8.6"],
-           "TensorRT 10": ["tensorrt-10.3", "tensorrt-10.13", "tensorrt-10.16"],
-           "TensorRT 11, RTX": ["tensorrt-11.4", "tensorrt_rtx-1.7"]}
+COLUMNS = {"5": ["tensorrt-5.0.6-documented"],
+           "8": ["tensorrt-8.0", "tensorrt-8.2", "tensorrt-8.4", "tensorrt-8.5", "tensorrt-8.6"],
+           "10": ["tensorrt-10.3", "tensorrt-10.13", "tensorrt-10.16"], "11": ["tensorrt-11.4", "tensorrt_rtx-1.7"]}
 OWNER = {"builder": "Builder", "config": "IBuilderConfig", "context": "IExecutionContext"}
 
 
 def table():
-    """[(row, column, code)] of the notebook's table."""
+    """{line of code: {column: cell}} of the notebook's table."""
     lines = [line[2:] for line in TEXT.splitlines() if line.startswith("# | ")]
-    start = next(i for i, line in enumerate(lines) if "TensorRT 11, RTX" in line)
-    columns = [cell.strip() for cell in lines[start].strip("|").split("|")][1:]
-    assert columns == list(COLUMNS)
-    for line in lines[start + 1:start + 13]:
+    start = next(i for i, line in enumerate(lines) if line.replace(" ", "") == "||line|5|8|10|11|")
+    found = {}
+    for line in lines[start + 1:]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        for column, cell in zip(columns, cells[1:]):
-            for code in re.findall("`([^`]+)`", cell):
-                yield cells[0], column, code
+        if len(cells) == 6:
+            found[cells[1].strip("`")] = dict(zip(COLUMNS, cells[2:]))
+    return found
 
 
 def names_in(code):
-    """[(class, member)] that a line of the table needs; member None for a class of the module itself."""
+    """[(class, member)] that a line needs; member None for a class of the module itself."""
     for owner, member in re.findall(r"\b(builder|config|context)\.(\w+)", code):
         yield OWNER[owner], member
     for path in re.findall(r"\btrt\.([\w.]+)", code):
@@ -43,33 +41,23 @@ def names_in(code):
         yield parts[0], parts[1] if len(parts) > 1 else None
 
 
-def test_every_line_of_the_table_is_made_of_names_that_the_version_has():
-    rows = list(table())
-    assert len({row for row, _, _ in rows}) == 10 and len(rows) > 35
-    # 5.0's list is from documentation and leaves out what a plugin derives from.
-    plugins = {("tensorrt-5.0.6-documented", "IPluginV2")}
-    for row, column, code in rows:
-        for version in COLUMNS[column]:
-            have = json.loads((LISTS / (version + ".json")).read_text())
-            for owner, member in names_in(code):
-                if (version, owner) in plugins:
-                    continue
-                assert owner in have, (row, version, owner)
-                assert member is None or member in have[owner], (row, version, code)
+def has(version, code):
+    """True when every name in a line of code is in that version's list."""
+    have = json.loads((LISTS / (version + ".json")).read_text())
+    return all(owner in have and (member is None or member in have[owner]) for owner, member in names_in(code))
 
 
-@pytest.mark.parametrize("column, gone", [
-    ("TensorRT 8", ["Builder.fp16_mode", "Builder.max_workspace_size", "Builder.build_cuda_engine"]),
-    ("TensorRT 10", ["Builder.max_batch_size", "IBuilderConfig.max_workspace_size", "UffParser",
-                     "IExecutionContext.execute_async_v2"]),
-    ("TensorRT 11, RTX", ["BuilderFlag.FP16", "BuilderFlag.INT8", "IBuilderConfig.int8_calibrator",
-                          "NetworkDefinitionCreationFlag.EXPLICIT_BATCH"])])
-def test_what_the_table_replaces_is_really_gone(column, gone):
-    for version in COLUMNS[column]:
-        have = json.loads((LISTS / (version + ".json")).read_text())
-        for name in gone:
-            owner, _, member = name.partition(".")
-            assert owner not in have or (member and member not in have[owner]), (version, name)
+def test_the_table_of_lines_is_that_of_the_versions():
+    rows = table()
+    assert len(rows) == 20 and all(list(names_in(code)) for code in rows)
+    for code, cells in rows.items():
+        for column, cell in cells.items():
+            for version in COLUMNS[column]:
+                if cell.startswith("from "):
+                    wanted = float(version.split("-")[1]) >= float(cell[5:])
+                else:
+                    wanted = {"yes": True, "for UFF": True, "ignored": True, "-": False}[cell]
+                assert has(version, code) is wanted, (code, version)
 
 
 def without(model, move=None, only=(), which="Transpose__7"):

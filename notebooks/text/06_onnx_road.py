@@ -1,0 +1,728 @@
+# %% [markdown]
+# # 06 The ONNX road
+#
+# UFF ended with TensorRT 8.6. On a Jetson Orin or Thor, on a data-centre GPU and on an RTX card the road from TensorFlow leads
+# through **ONNX**, a format that many tools write and read. The network is the same, and so are its three troubles; only the
+# names of the tools have changed. This page drives that road with the tools that people use today.
+#
+# After this page you will be able to
+#
+# - convert the trained network with tf2onnx without running out of memory,
+# - say what a converter did about Flatten, LeakyReLU and `l2_normalize`, by looking,
+# - fold nodes into one operation of your own with onnx-graphsurgeon, with a body for runtimes that do not know it,
+# - compare two models with Polygraphy, and say what its PASSED does not tell,
+# - build plans in FP32, FP16 and INT8 for a TensorRT whose precision is in the graph,
+# - read an old TensorRT script and know which lines have to change.
+#
+# **You need** notebooks 01 to 04; 05 helps. **Time:** 40 minutes.
+
+# %%
+import sys; sys.path.insert(0, "..")
+import numpy as np
+import onnx
+from helpers import artifacts, child, engine, freeze, network, parity, scenes, show, toolbox
+
+trt = toolbox.tensorrt()
+
+# %% [markdown]
+# Are today's tools here? The stack of JetPack 4 (Python 3.6) has tf2onnx, but neither onnx-graphsurgeon nor Polygraphy.
+# There, cells that need them do nothing, or quote what they gave elsewhere and say so.
+
+# %%
+try:
+    import onnx_graphsurgeon as gs
+    import polygraphy
+    print("onnx-graphsurgeon %s, Polygraphy %s" % (gs.__version__, polygraphy.__version__))
+except ImportError as error:
+    gs = polygraphy = None
+    print("Not here, cells will quote:", error)
+
+# %% [markdown]
+# The standard is what the frozen graph answers for the vehicles of one scene, as in the notebooks before.
+
+# %%
+street = [scenes.load("000001")]
+images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
+reference = network.heads(freeze.run(freeze.load(freeze.box3d()), images))
+
+# %% [markdown]
+# ## The ordinary command, and why not here
+#
+# [tf2onnx](https://github.com/onnx/tensorflow-onnx) is one command:
+#
+# ```text
+# python -m tf2onnx.convert --graphdef box3d.pb --inputs input_1:0
+#        --outputs dimension/LeakyRelu:0,orientation/l2_normalize:0,confidence/Softmax:0
+#        --opset 13 --output box3d.onnx
+# ```
+#
+# It works, and its answers are right. But for our 162 MB of weights it took between 7.1 and 9.8 GB of memory and between 38
+# and 54 seconds, in two runs on a machine with two cores (tf2onnx 1.17.0, TensorFlow 2.21.0; `python tests/bench_to_onnx.py`
+# measures it on yours). It makes a dozen passes over the graph and, before each, a spare copy to go back to, weights
+# included.
+#
+# A Jetson has one memory for everything: Linux, the desktop, the GPU. On a board with 8 GB such a command ends with one word,
+# `Killed`. Nor does it have to run there. A plan belongs to one GPU and has to be built on it; an ONNX file belongs to no
+# machine. Convert on a laptop, and carry the file.
+#
+# And on a small laptop? Then it helps to see that the converter has no business with the weights at all. What it translates is
+# the *structure*. So we take the weights out first, and put them back afterwards.
+#
+# ## The structure first
+#
+# Each weight is a `Const` node. We keep its value and turn the node into a `Placeholder`, an input of the same shape.
+
+# %%
+hollow, weights = freeze.load(freeze.box3d()), {}
+for node in hollow.node:
+    if node.op == "Const" and node.name.endswith(("/kernel", "/bias")):
+        value = freeze.tf.make_ndarray(node.attr["value"].tensor)
+        weights[node.name + ":0"] = value
+        node.op = "Placeholder"
+        del node.attr["value"]
+        node.attr["shape"].shape.CopyFrom(freeze.tf.TensorShape(value.shape).as_proto())
+
+# %%
+hollow_pb = freeze.save(hollow, artifacts.BUILD / "box3d_hollow.pb")
+taken = sum(value.nbytes for value in weights.values())
+print("%d weights taken out, %.0f MB; what is left is %.0f kB" % (
+    len(weights), taken / 1e6, hollow_pb.stat().st_size / 1e3))
+
+# %% [markdown]
+# Now the ordinary command gets an ordinary frozen graph that happens to have many inputs. It runs in a process of its own.
+# `child.run` waits for it and tells how long it took and how much memory it had at most.
+
+# %%
+hollow_onnx = artifacts.BUILD / "box3d_hollow.onnx"
+command = [sys.executable, "-m", "tf2onnx.convert", "--graphdef", hollow_pb, "--opset", "13",
+           "--inputs", ",".join(["input_1:0"] + list(weights)),
+           "--outputs", ",".join(name + ":0" for name in network.OUTPUTS),
+           "--output", hollow_onnx]
+
+# %%
+done = child.run(command)
+print("%.0f seconds, %.2f GB" % (done.seconds, (done.peak_mb or float("nan")) / 1e3))
+
+# %%
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(figsize=(7.5, 1.7), dpi=110)
+axes.barh([1], [9.8], fill=False, edgecolor="#8a929c", linestyle="--")
+axes.barh([0], [(done.peak_mb or 0) / 1e3], color="#2563eb")
+axes.axvline(8, color="#c62828")
+axes.text(7.9, 1, "all that an 8 GB board has", ha="right", va="center", color="#c62828", fontsize=8)
+axes.set_yticks([0, 1])
+axes.set_yticklabels(["structure only, measured here", "with weights, quoted from above"])
+axes.set_xlabel("peak memory of the converter, GB")
+figure.tight_layout()
+
+# %% [markdown]
+# Most of the blue bar is TensorFlow itself, which any process pays that imports it.
+#
+# ## The weights back
+#
+# TensorFlow keeps the kernel of a convolution as height, width, in, out; ONNX wants out, in, height, width. With constants
+# before it, tf2onnx would have turned them. With inputs before it, it has left a `Transpose` behind each. We do that work now,
+# once, and drop the nodes.
+
+# %%
+model = onnx.load(str(hollow_onnx))
+for node in list(model.graph.node):
+    if node.op_type == "Transpose" and node.input[0] in weights:
+        weights[node.output[0]] = weights.pop(node.input[0]).transpose(node.attribute[0].ints)
+        model.graph.node.remove(node)
+
+# %% [markdown]
+# What is a constant in TensorFlow is an **initializer** in ONNX: a tensor with a name, in a list of its own beside the nodes.
+
+# %%
+from onnx import numpy_helper
+
+del model.graph.input[1:]
+for name, value in weights.items():
+    model.graph.initializer.append(numpy_helper.from_array(value, name))
+
+# %%
+onnx.checker.check_model(model)
+onnx_file = artifacts.BUILD / "box3d_tf2onnx.onnx"
+artifacts.write(onnx_file, model.SerializeToString())
+print("%s, %.1f MB, %d nodes" % (onnx_file.name, onnx_file.stat().st_size / 1e6, len(model.graph.node)))
+
+# %% [markdown]
+# A trick like this has to prove itself. ONNX Runtime computes the model, and the gate compares with TensorFlow.
+
+# %%
+def answers_of(model):
+    return network.heads(list(toolbox.run_onnx(model, images).values()))
+
+parity.compare(reference, answers_of(model), street)
+
+# %% [markdown]
+# ## What it did about the three
+#
+# **LeakyReLU** is the short one. ONNX has an operation of that name, TensorRT has a layer for it, and the slope went along.
+
+# %%
+nodes = {node.name: node for node in model.graph.node}
+print(nodes["leaky_re_lu_2/LeakyRelu"])
+
+# %% [markdown]
+# **`l2_normalize`** became six nodes again, for ONNX has no `Rsqrt`: it takes `Sqrt` and `Reciprocal`. The names still lie
+# below `orientation/l2_normalize`, because tf2onnx keeps TensorFlow's names. That will be useful.
+
+# %%
+show.graph(model, "orientation/l2_normalize")
+
+# %% [markdown]
+# TensorRT's UFF parser stopped at two of them. Its ONNX parser takes all six, so nothing *has* to be done here. We will fold
+# them all the same, further down: the next network will have an operation that must be folded, and half precision will give a
+# reason.
+#
+# **Flatten**, or rather the `Reshape` that stands for it in our repaired network, is the one to look at.
+
+# %%
+show.graph(model, "reshape_1/*", mark={"Transpose*": "new"})
+
+# %% [markdown]
+# Two things come together in the `Reshape`. On the right the new shape, computed from the number of images, which is left open.
+# On the left the data, and there is a **`Transpose`** that nobody wrote: `[0, 2, 3, 1]` brings channels to the end.
+#
+# It is there for a reason. Convolutions in ONNX work on NCHW, so tf2onnx turned the images once, behind the input, and
+# everything up to here runs so. The dense layers behind were trained on rows in the order of TensorFlow, height, width,
+# channel. Before the maps are laid out in a row, they have to be turned back. UFF never did that, and notebook 02 is about
+# what happened.
+#
+# ## A Transpose that looks superfluous
+#
+# Let us be clever. A transposition in front of a `Reshape` that makes one long row anyway: can that matter? It costs memory
+# traffic, and somebody in a forum got rid of one like it. Two lines: whoever read the Transpose reads what it read.
+
+# %%
+crooked = onnx.load(str(onnx_file))
+maker = {node.output[0]: node for node in crooked.graph.node}
+reshape = maker["reshape_1/Reshape:0"]
+superfluous = maker[reshape.input[0]]
+reshape.input[0] = superfluous.input[0]
+crooked.graph.node.remove(superfluous)
+
+# %% [markdown]
+# The checker has no objection. Neither has TensorRT; building runs in a process of its own again, which costs a second and
+# saves the kernel from whatever a builder may do.
+
+# %%
+build = """
+import sys; sys.path.insert(0, "..")
+from helpers import engine
+engine.build(sys.argv[1], sys.argv[2], precision=sys.argv[3], batch=8)
+"""
+
+def plan_of(path, precision="fp32"):
+    name = path.stem if "." in path.stem else path.stem + "." + precision
+    plan = path.with_name(name + ".plan")
+    built = child.run([sys.executable, "-c", build, path, plan, precision])
+    print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6) if not built.code else
+          built.text.splitlines()[-1])
+    return plan
+
+# %%
+onnx.checker.check_model(crooked)
+crooked_file = artifacts.write(artifacts.BUILD / "box3d_crooked.onnx", crooked.SerializeToString())
+del crooked  # 160 MB; it lies in the file
+
+# %%
+if trt:
+    plan_of(crooked_file)
+else:
+    toolbox.quote("box3d_crooked.fp32.plan, 162.9 MB", "TensorRT for RTX 1.7.1")
+
+# %% [markdown]
+# Shapes fit, types fit, a plan is there. And the boxes?
+
+# %%
+wrong = answers_of(crooked_file)
+parity.compare(reference, wrong, street)
+
+# %%
+show.scene_before_after(street[0], parity.place(wrong, street)[0],
+                        parity.place(reference, street)[0], ("without the Transpose", "with it"))
+
+# %% [markdown]
+# The trap of notebook 02 is back, a format later, and as silent as it was. `[N, 512, 7, 7]` and `[N, 7, 7, 512]` have equally
+# many numbers, and a `Reshape` asks for no more. The order of axes is nowhere written in the file; it is known only to the
+# weights behind.
+#
+# The Transpose *can* go, if the weights go along. That is the first exercise below. What would be gained is small: it moves
+# 100 kB per image, next to 162 MB of weights that have to be read.
+#
+# ## collapse_namespaces, today
+#
+# [onnx-graphsurgeon](https://github.com/NVIDIA/TensorRT/tree/main/tools/onnx-graphsurgeon) is the successor of the graphsurgeon
+# that you know, for ONNX. It has no `collapse_namespaces`. It has nodes and tensors as Python objects that point at each other,
+# and collapsing is what you do with them. First, find the six nodes.
+
+# %%
+if gs:
+    graph = gs.import_onnx(model)
+    six = [node for node in graph.nodes if node.name.startswith("orientation/l2_normalize")]
+    print([node.op for node in six])
+
+# %% [markdown]
+# A node's `inputs` are tensors. One is a `Variable` if it is computed, a `Constant` with `values` if it is known; whoever
+# reads it stands in its `outputs`. So the borders of the six are quickly found, and the settings are *read from the nodes*:
+# which axis is summed, and the smallest sum that is allowed.
+
+# %%
+if gs:
+    square, total, floor = six[:3]
+    pairs, unit = square.inputs[0], six[-1].outputs[0]
+    settings = {"axis": int(total.inputs[1].values[0]), "eps": float(floor.inputs[1].values)}
+    print(pairs.name, "->", unit.name, settings)
+
+# %% [markdown]
+# Now the six move out of the graph and into a **local function**, a definition that travels in the same file (notebook 04 made
+# one too). Inside, the tensor that came in is called `x`, and the one that goes out `y`.
+
+# %%
+if gs:
+    x, y = gs.Variable("x"), gs.Variable("y")
+    for node in six:
+        node.inputs = [x if tensor is pairs else tensor for tensor in node.inputs]
+        graph.nodes.remove(node)
+    six[-1].outputs = [y]
+    names = dict.fromkeys(["axis", "eps", "explicit_batch"])
+    graph.functions.append(gs.Function("L2Norm_TRT", domain="box3d", opset=graph.opset, nodes=six,
+                                       inputs=[x], outputs=[y], attrs=names))
+
+# %% [markdown]
+# In their place stands one node with the function's name. That name and those settings are not chosen freely: they are what the
+# plugin of notebook 04 is called and wants to be told (`explicit_batch` is for TensorRT 6 to 9; others pass over it). `cleanup`
+# removes what nobody reads any more, `toposort` brings the nodes into an order in which each follows its inputs.
+
+# %%
+folded_file = artifacts.BUILD / "box3d_folded.onnx"
+if gs:
+    graph.layer(op="L2Norm_TRT", domain="box3d", name="orientation/l2_normalize",
+                attrs=dict(settings, explicit_batch=1), inputs=[pairs], outputs=[unit])
+    folded = gs.export_onnx(graph.cleanup().toposort())
+    artifacts.write(folded_file, folded.SerializeToString())
+    picture = show.graph_before_after(model, folded, "orientation/l2_normalize")
+else:
+    picture = show.graph(model, "orientation/l2_normalize", reach=0, mark={"orientation*": "gone"})
+picture
+
+# %% [markdown]
+# That is `collapse_namespaces`: the inputs found, the readers kept, one node for a whole namespace. What it could not do is the
+# body, and here it is, as the file has it:
+
+# %%
+if gs:
+    import re
+    from onnx import printer
+
+    text = printer.to_text(folded.functions[0]).replace("orientation/l2_normalize/", "")
+    print(re.sub(r'\["[^"]*"\] ', "", text))
+
+# %% [markdown]
+# A runtime that has never heard of `box3d::L2Norm_TRT` looks the name up in the file, puts the body in its place and computes.
+
+# %%
+gate = "onnx %s cannot read a model with local functions." % onnx.__version__
+if gs:
+    gate = parity.compare(reference, answers_of(folded), street)
+gate
+
+# %% [markdown]
+# What TensorRT does with it depends on its age. (From the change logs of NVIDIA's ONNX parser; tried by us with TensorRT for
+# RTX only.)
+#
+# | TensorRT | the node with its body | the node alone |
+# |---|---|---|
+# | 7.1 to 8.6 | knows no local functions, looks for the plugin | looks for the plugin |
+# | 9.0 to 10.6 | takes the body | looks for the plugin |
+# | from 10.7 on | takes the plugin if it is registered, else the body | looks for the plugin |
+# | TensorRT for RTX | takes the body | refuses: it has no plugins |
+#
+# The file with the body is the one to hand around. For a TensorRT of the second row that shall use the plugin, take the body
+# off: `del folded.functions[:]`. Without a plugin such a file is an empty promise, and who notices that? We ask the checker,
+# ONNX Runtime and TensorRT.
+
+# %%
+alone_file = artifacts.BUILD / "box3d_alone.onnx"
+if gs:
+    del folded.functions[:]
+    artifacts.write(alone_file, folded.SerializeToString())
+    onnx.checker.check_model(folded)
+    print("onnx.checker: no objection")
+
+# %%
+if gs:
+    try:
+        answers_of(alone_file)
+    except Exception as error:
+        print("ONNX Runtime:", str(error).split("failed:")[-1])
+
+# %%
+if trt and gs:
+    plan_of(folded_file)
+    plan_of(alone_file)
+else:
+    toolbox.quote("box3d_folded.fp32.plan, 162.8 MB\nnode 'orientation/l2_normalize' (L2Norm_TRT): "
+                  "... Plugin not found ...", "TensorRT for RTX 1.7.1, onnx-graphsurgeon 0.6.1")
+
+# %% [markdown]
+# (With a classic TensorRT, the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. We
+# have not run that on a GPU.)
+#
+# ## Polygraphy
+#
+# The gates of this workbook speak in degrees and metres, for our network. For any network there is
+# [Polygraphy](https://github.com/NVIDIA/TensorRT/tree/main/tools/Polygraphy). It runs a model in one or several runtimes, keeps
+# outputs, and compares. By default it makes up random inputs; we give it real crops, for random numbers look like no street.
+
+# %%
+if polygraphy:
+    from polygraphy.json import save_json
+
+    save_json([{"input_1:0": images[:4]}], str(artifacts.BUILD / "crops.json"))
+
+# %%
+def run_polygraphy(*words):
+    code = "import sys; from polygraphy.tools import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "run", "--onnxrt"] + list(words)
+    for line in child.run(command, cwd=artifacts.BUILD).text.splitlines():
+        if "| Output:" in line or "Pass Rate" in line:
+            print(line.split("]", 1)[1].split("iterations | ")[-1].strip())
+
+# %% [markdown]
+# On a command line the next cell reads `polygraphy run box3d_tf2onnx.onnx --onnxrt --load-inputs ...`, and so on. The first
+# call keeps what the unfolded model answers, the second compares the folded one with it.
+
+# %%
+if polygraphy:
+    run_polygraphy(onnx_file.name, "--load-inputs", "crops.json", "--save-outputs", "standard.json")
+    run_polygraphy(folded_file.name, "--load-inputs", "crops.json",
+                   "--load-outputs", "standard.json", "--atol", "1e-4")
+else:
+    toolbox.quote("Pass Rate: 100.00%", "Polygraphy 0.53.6")
+
+# %% [markdown]
+# And the crooked one, without its Transpose?
+
+# %%
+if polygraphy:
+    run_polygraphy(crooked_file.name, "--load-inputs", "crops.json",
+                   "--load-outputs", "standard.json", "--atol", "1e-4")
+else:
+    toolbox.quote("Pass Rate: 0.00%", "Polygraphy 0.53.6")
+
+# %% [markdown]
+# FAILED, as it should be. But mind *what* was compared: with outputs that were kept from a model that is right. The command
+# that one meets most is another: `polygraphy run model.onnx --trt --onnxrt`, one file in two runtimes. There the crooked file
+# would pass: TensorRT and ONNX Runtime agree about it entirely, since both compute what it says. Such a test judges TensorRT.
+# It cannot judge a conversion that went wrong before the file was written. That takes an answer from the *other* side,
+# Keras's or TensorFlow's.
+#
+# When something fails, `--onnx-outputs mark all` compares every tensor in between, and the first that differs is the place.
+#
+# ## Three precisions
+#
+# Up to TensorRT 10, precision is a wish: you set a flag, and the builder uses FP16 where it helps. From 11 on, and in
+# TensorRT for RTX, there is no such flag. Types are in the graph, and what the graph says is what is built.
+#
+# For **FP16** the weights become 16-bit numbers. ONNX Runtime brings a converter, and `engine.half` tells it to leave sums,
+# roots and the softmax in 32 bits, since notebook 04 showed what becomes of them in 16. It puts a `Cast` before and behind
+# each. (ONNX numbers its types: `to = 1` is 32 bits, `to = 10` is 16.)
+
+# %%
+careless_file = engine.half(onnx_file, artifacts.BUILD / "box3d_careless.fp16.onnx")
+show.graph(onnx.load(str(careless_file)), "orientation/l2_normalize", reach=0,
+           mark={"orientation/*cast*": "new"}, constants=False)
+
+# %%
+parity.compare(reference, answers_of(careless_file), street)
+
+# %% [markdown]
+# That looks done. But read the picture. The square is a `Mul`, and who would keep every `Mul` in 32 bits? So it is computed
+# in 16, where 256 squared is infinity already; and what `Max` compares with, 1e-12, is no 16-bit number and was replaced by a
+# larger one. Our vectors are shorter than 256, so no picture of ours tells.
+#
+# A network may have been trained to longer ones. We can have such a network: multiply the last layer of the head by 100.
+# Vectors grow a hundredfold, their *directions* stay, and directions are all that `l2_normalize` lets through.
+
+# %%
+def louder(path):
+    loud = onnx.load(str(path))
+    for tensor in loud.graph.initializer:
+        if tensor.name.startswith("dense_4/"):
+            value = numpy_helper.to_array(tensor) * np.float32(100)
+            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+    return loud
+
+# %%
+loud_file = artifacts.write(artifacts.BUILD / "box3d_loud.onnx", louder(onnx_file).SerializeToString())
+loud_half = engine.half(loud_file, artifacts.BUILD / "box3d_loud.fp16.onnx")
+print("louder, FP32:", parity.compare(reference, answers_of(loud_file), street).verdict)
+parity.compare(reference, answers_of(loud_half), street)
+
+# %% [markdown]
+# *Lost* means that the two components are both zero: no direction, no box. Keeping the six nodes by their names does not
+# help, by the way. The converter casts behind each of them and back before the next, so what is between two of them is 16
+# bits again.
+#
+# What helps is that the six are one. The folded model has a single node that can be kept, and its body goes with it. This is
+# what an operation of one's own is good for, apart from plugins: it says what belongs together.
+
+# %%
+half_file, loud_careful = careless_file, None
+if gs:
+    from onnxruntime.transformers.float16 import convert_float_to_float16 as to_half
+
+    whole = dict(keep_io_types=True, op_block_list=["Softmax", "L2Norm_TRT"])
+    careful = to_half(onnx.load(str(folded_file)), **whole).SerializeToString()
+    half_file = artifacts.write(artifacts.BUILD / "box3d_tf2onnx.fp16.onnx", careful)
+    loud_careful = to_half(louder(folded_file), **whole)
+
+# %%
+show.graph(onnx.load(str(half_file)), "orientation/l2_normalize", reach=1 if gs else 0, mark={"*cast*": "new"})
+
+# %%
+gate = """Quoted, from onnx-graphsurgeon 0.6.1 and ONNX Runtime 1.32.0: folded, close; folded and louder, close.
+On this stack helpers.uff.to_onnx with precision="fp16" keeps the whole normalisation in 32 bits."""
+if gs:
+    print("folded:", parity.compare(reference, answers_of(half_file), street).verdict)
+    gate = parity.compare(reference, answers_of(loud_careful), street)
+gate
+
+# %% [markdown]
+# For **INT8** every tensor that a convolution or a wide dense layer reads is rounded to 8 bits: `QuantizeLinear`. Then it is
+# scaled back: `DequantizeLinear`. Together they change nothing but the precision, so any runtime can compute the model.
+# TensorRT reads such a pair, **Q/DQ** for short, as permission to do the layer between in integers. The scales come from
+# looking at pictures; eight are few, and enough to see how it works. Notebook 05 says how many one takes.
+
+# %%
+pictures = network.preprocess(scenes.calibration_crops(8))
+int8_file = engine.quantize(onnx_file, pictures, artifacts.BUILD / "box3d_tf2onnx.int8.onnx")
+show.graph(onnx.load(str(int8_file)), "block5_conv3/BiasAdd", reach=2, mark={"*Linear": "new"},
+           constants=False)
+
+# %% [markdown]
+# The convolution in the middle now has a pair before it and one behind it, and its weights are stored as 8-bit numbers with one
+# scale for each of 512 output channels. What does it do to file and plan?
+
+# %%
+from helpers.engine.builder import has_flag
+
+if trt:
+    plan_of(onnx_file, "fp32")
+    plan_of(*(onnx_file, "fp16") if has_flag(trt, "fp16") else (half_file, "fp32"))
+    plan_of(int8_file, "int8")
+else:
+    toolbox.quote("box3d_tf2onnx.fp32.plan, 162.8 MB\nbox3d_tf2onnx.fp16.plan, 82.0 MB\n"
+                  "box3d_tf2onnx.int8.plan, 43.5 MB", "TensorRT for RTX 1.7.1")
+
+# %%
+for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)):
+    operations = [node.op_type for node in onnx.load(str(path)).graph.node]
+    pairs_of = operations.count("QuantizeLinear")
+    print("%s  %5.1f MB  %3d nodes, %2d Cast, %2d QuantizeLinear" % (
+        name, path.stat().st_size / 1e6, len(operations), operations.count("Cast"), pairs_of))
+
+# %% [markdown]
+# Half the bytes, then a quarter: the narrow layers before the answers stay in float and weigh next to nothing. What it does
+# to the boxes is asked of ONNX Runtime, on this processor; a GPU rounds a little differently. (With a GPU,
+# `engine.Engine(plan).run(images)` gives the plan's own answers, as in notebook 03.)
+
+# %%
+parity.compare(reference, answers_of(int8_file), street)
+
+# %% [markdown]
+# FP16, above, turned no box that you could see. INT8 is rougher by two orders of magnitude. In degrees that is still little;
+# but far down the street a small error of size or angle becomes decimetres on the road, and the gate calls more than 10 cm
+# broken. Whether *you* do depends on what the boxes are for: a gate is a question to be answered before one measures.
+
+# %% [markdown]
+# ## The lines that changed
+#
+# Most scripts on the web are for a TensorRT that is not yours. These are the lines in which they differ. (A test of this
+# workbook holds the table against the names that each version's Python API has. 5 is 5.0, of JetPack 4.2; 8 came with JetPack
+# 4.6 and 5, 10 with JetPack 6.1 and 7. RTX is as 11, but has no plugins.)
+#
+# | | line | 5 | 8 | 10 | 11 |
+# |---|---|---|---|---|---|
+# | network | `builder.create_network()` | yes | for UFF | yes | yes |
+# | | `create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))` | - | yes | ignored | - |
+# | model | `trt.UffParser()` | yes | yes | - | - |
+# | | `trt.OnnxParser(network, logger)` | yes | yes | yes | yes |
+# | wishes | `builder.create_builder_config()` | - | yes | yes | yes |
+# | scratch memory | `builder.max_workspace_size = n` | yes | - | - | - |
+# | | `config.max_workspace_size = n` | - | yes | - | - |
+# | | `config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, n)` | - | from 8.4 | yes | yes |
+# | FP16 | `builder.fp16_mode = True` | yes | - | - | - |
+# | | `config.set_flag(trt.BuilderFlag.FP16)` | - | yes | yes | - |
+# | INT8 | `builder.int8_calibrator = c` | yes | - | - | - |
+# | | `config.int8_calibrator = c` | - | yes | yes | - |
+# | batch | `builder.max_batch_size = 8` | yes | for UFF | - | - |
+# | | `config.add_optimization_profile(p)` | - | yes | yes | yes |
+# | build | `builder.build_cuda_engine(network)` | yes | - | - | - |
+# | | `builder.build_serialized_network(network, config)` | - | yes | yes | yes |
+# | run | `context.execute_async(8, bindings, stream)` | yes | for UFF | - | - |
+# | | `context.execute_async_v2(bindings, stream)` | - | yes | - | - |
+# | | `context.execute_async_v3(stream)` | - | from 8.5 | yes | yes |
+# | own layer, in Python | `trt.IPluginV3` | - | - | yes | yes |
+#
+# FP16 without a flag is what you saw above: types in the graph. INT8 without a calibrator is Q/DQ, which 8 and 10 understand
+# too. Where versions overlap, the newer line runs on both sides of the border. And a name is better than a number: `1 << 0`
+# is EXPLICIT_BATCH up to 10, and STRONGLY_TYPED in 11.
+#
+# What does yours have?
+
+# %%
+lines = ["UffParser", "Builder.fp16_mode", "Builder.build_cuda_engine", "Builder.max_batch_size",
+         "IBuilderConfig.max_workspace_size", "IBuilderConfig.set_memory_pool_limit",
+         "BuilderFlag.FP16", "IInt8EntropyCalibrator2", "Builder.build_serialized_network",
+         "IExecutionContext.execute_async_v2", "IExecutionContext.execute_async_v3", "IPluginV3"]
+
+def has(path, thing=trt):
+    for part in path.split("."):
+        thing = getattr(thing, part, None)
+    return thing is not None
+
+if trt:
+    print("yes:", ", ".join(line for line in lines if has(line)))
+    print("no: ", ", ".join(line for line in lines if not has(line)))
+
+# %% [markdown]
+# The functions in `helpers/engine` ask just so, with `hasattr`, and never for a version number. A script for TensorRT 8 that
+# does not ask stops at the first line that is gone. Here is one, and what the TensorRT on this machine says to it.
+
+# %%
+def wishes_of_2021(trt, builder, size):
+    config = builder.create_builder_config()
+    config.max_workspace_size = size
+    config.set_flag(trt.BuilderFlag.FP16)
+    return config
+
+if trt:
+    try:
+        print(wishes_of_2021(trt, trt.Builder(engine.logger(trt)), 1 << 30))
+    except AttributeError as error:
+        print("AttributeError:", error)
+
+# %% [markdown]
+# ## Your turn
+#
+# **1.** Take the Transpose away and keep the boxes. Write `without_transpose(model, height, width, channels)`. The node
+# `reshape_1/Reshape` shall read what its Transpose read, and every `MatMul` behind it needs its weights in the order of the
+# new rows: channel, height, width. (Exercise 02.2 moved rows like that. The weights are initializers; `tensor.CopyFrom`
+# replaces one.)
+
+# %% tags=["exercise"]
+from helpers import exercises
+
+def without_transpose(model, height, width, channels):
+    return ...  # the model
+
+
+exercises.check("06.1", without_transpose)
+
+# %% tags=["solution"]
+from helpers import exercises
+
+def without_transpose(model, height, width, channels):
+    maker = {node.output[0]: node for node in model.graph.node}
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    reshape = [node for node in model.graph.node if node.name == "reshape_1/Reshape"][0]
+    turned = maker[reshape.input[0]]
+    reshape.input[0] = turned.input[0]
+    model.graph.node.remove(turned)
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[0] == reshape.output[0]:
+            tensor = stored[node.input[1]]
+            kernel = numpy_helper.to_array(tensor)
+            rows = kernel.reshape(height, width, channels, -1).transpose(2, 0, 1, 3)
+            rows = np.ascontiguousarray(rows.reshape(kernel.shape))
+            tensor.CopyFrom(numpy_helper.from_array(rows, tensor.name))
+    return model
+
+
+exercises.check("06.1", without_transpose)
+
+# %% tags=["solution"]
+straight = without_transpose(onnx.load(str(onnx_file)), 7, 7, 512)
+parity.compare(reference, answers_of(straight), street)
+
+# %% [markdown]
+# **2.** Before nodes can be folded into one, somebody has to find what they read from outside and what others read of them.
+# Write `borders(model, names)` for the nodes of these names: two lists of tensor names, those that come in and those that go
+# out, each tensor once. Initializers do not come in: they move along with the nodes. An output of the model goes out.
+
+# %% tags=["exercise"]
+def borders(model, names):
+    comes_in, goes_out = [], []
+    ...
+    return ...  # comes_in, goes_out
+
+
+exercises.check("06.2", borders)
+
+# %% tags=["solution"]
+def borders(model, names):
+    inside = [node for node in model.graph.node if node.name in names]
+    outside = [node for node in model.graph.node if node.name not in names]
+    made = {name for node in inside for name in node.output}
+    known = {tensor.name for tensor in model.graph.initializer}
+    wanted = {name for node in outside for name in node.input}
+    wanted |= {value.name for value in model.graph.output}
+    comes_in = {name for node in inside for name in node.input if name} - made - known
+    return sorted(comes_in), sorted(made & wanted)
+
+
+exercises.check("06.2", borders)
+
+# %% tags=["solution"]
+borders(model, [node.name for node in model.graph.node if node.name.startswith("orientation")])
+
+# %% [markdown]
+# **3.** Mend `wishes_of_2021`. `wishes(trt, builder, size)` gives the builder `size` bytes of scratch memory and asks for
+# FP16, on TensorRT 5, 8, 10 and 11. It returns two things: where the wishes were put, and whether FP16 could be asked for
+# (`False` means that the graph has to say it). The check tries it on stand-ins that have just the names of one version and a
+# wrong version number.
+
+# %% tags=["exercise"]
+def wishes(trt, builder, size):
+    ...
+    return ...  # where the wishes were put, True or False
+
+
+exercises.check("06.3", wishes)
+
+# %% tags=["solution"]
+def wishes(trt, builder, size):
+    old = not hasattr(builder, "create_builder_config")
+    config = builder if old else builder.create_builder_config()
+    if hasattr(config, "set_memory_pool_limit"):
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, size)
+    else:
+        config.max_workspace_size = size
+    if old:
+        builder.fp16_mode = True
+    elif hasattr(trt.BuilderFlag, "FP16"):
+        config.set_flag(trt.BuilderFlag.FP16)
+    return config, old or hasattr(trt.BuilderFlag, "FP16")
+
+
+exercises.check("06.3", wishes)
+
+# %% [markdown]
+# ## What you saw
+#
+# - tf2onnx translates structure. Weights need not pass through it; an 8 GB board should not run it at all.
+# - It kept LeakyReLU, spelled `l2_normalize` out, and put a Transpose before the Reshape. Take that away, and nothing complains.
+# - onnx-graphsurgeon folds nodes into one. With a body the file runs everywhere; without one it needs a plugin.
+# - What is one node can be kept in 32 bits as a whole.
+# - A comparison is worth what it compares with. One file in two runtimes judges the runtimes, not the file.
+# - From TensorRT 11 on precision is in the graph: float16 weights, Q/DQ pairs.
+# - Ask TensorRT for names, not for its version.
+#
+# You have come from a Keras model to a plan on two roads, and know what each of them hides. Next: your own network. The
+# [README](../README.md) says which pieces to lift out.
