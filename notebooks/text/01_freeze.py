@@ -72,7 +72,8 @@ show.graph(unfrozen, ["dense_3/MatMul", "dense_3/BiasAdd"], reach=2, readers=Fal
 
 # %%
 graph, outputs, weights = freeze.variables_to_constants(model)
-print("%d nodes, %d of them weights, %.0f MB" % (len(graph.node), len(weights), graph.ByteSize() / 1e6))
+print("%d nodes, %d of them weights" % (len(graph.node), len(weights)))
+print("%.0f MB" % (graph.ByteSize() / 1e6))
 print(outputs)
 
 # %% [markdown]
