@@ -7,6 +7,7 @@ import difflib
 import fnmatch
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.patches import FancyBboxPatch
 
 Node = collections.namedtuple("Node", "name op inputs note")
@@ -69,13 +70,21 @@ def _uff_note(node):
 def _onnx_nodes(graph):
     producer = {name: node.name or node.output[0] for node in graph.node for name in node.output}
     found = [Node(value.name, "Input", [], "") for value in graph.input]
-    found += [Node(value.name, "Initializer", [], "x".join(map(str, value.dims))) for value in graph.initializer]
+    found += [Node(value.name, "Initializer", [], _onnx_value(value)) for value in graph.initializer]
     for node in graph.node:
         note = ", ".join("%s = %s" % (a.name, _short(a.f if a.type == 1 else a.i if a.type == 2 else list(a.ints)))
                          for a in node.attribute if a.type in (1, 2, 7))
         found.append(Node(node.name or node.output[0], node.op_type,
                           [producer.get(name, name) for name in node.input if name], note))
     return found
+
+
+def _onnx_value(tensor):
+    from onnx import numpy_helper
+
+    if np.prod(tensor.dims) <= 4:
+        return _short(numpy_helper.to_array(tensor).tolist())
+    return "x".join(map(str, tensor.dims))
 
 
 def _short(value):
