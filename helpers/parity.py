@@ -35,6 +35,12 @@ def place(heads, street):
     return found
 
 
+def _over(statistic, values):
+    """A statistic of the values that there are: a lost box has none. NaN when all are lost."""
+    known = values[~np.isnan(values)]
+    return statistic(known) if len(known) else np.nan
+
+
 class Parity:
     """How far `got` is from `reference`; print it, or let a notebook show it.
 
@@ -54,11 +60,11 @@ class Parity:
         elif not len(self.yaw_deg):
             self.verdict, self.why = "broken", "an output differs by %.3g, more than %.0e" % (worst, tolerance)
         else:
-            turn, move = np.nanmax(self.yaw_deg), np.nanmax(np.append(self.distance_m, self.dimension_m))
+            turn, move = _over(np.max, self.yaw_deg), _over(np.max, np.append(self.distance_m, self.dimension_m))
             close = turn <= CLOSE_DEG and move <= CLOSE_M and not lost
             self.verdict = "close" if close else "broken"
             self.why = "boxes turn by up to %.2f degrees (median %.2f) and move by up to %.2f m (median %.2f)%s" % (
-                turn, np.nanmedian(self.yaw_deg), move, np.nanmedian(self.distance_m),
+                turn, _over(np.median, self.yaw_deg), move, _over(np.median, self.distance_m),
                 "; %d are lost" % lost if lost else "")
 
     def check(self, *allowed):
@@ -71,9 +77,9 @@ class Parity:
         yield from (("largest difference, %s" % name, "%.1e" % error) for name, error in self.errors.items())
         if len(self.yaw_deg):
             yield "boxes turned, median and largest", "%.2f and %.2f degrees" % (
-                np.nanmedian(self.yaw_deg), np.nanmax(self.yaw_deg))
+                _over(np.median, self.yaw_deg), _over(np.max, self.yaw_deg))
             yield "boxes moved, median and largest", "%.3f and %.3f m" % (
-                np.nanmedian(self.distance_m), np.nanmax(self.distance_m))
+                _over(np.median, self.distance_m), _over(np.max, self.distance_m))
 
     def __str__(self):
         return "\n".join("%-36s %s" % row for row in self._rows()) + "\n%s: %s" % (self.verdict, self.why)

@@ -70,6 +70,13 @@ def test_not_a_number_is_broken(street):
     assert found.verdict == "broken" and "not a number" in found.why
 
 
+def test_when_every_box_is_lost_that_is_said_and_nothing_is_warned_of(street, recwarn):
+    made, heads = street
+    found = parity.compare(heads, dict(heads, orientation=heads["orientation"] * 0), made)
+    assert found.verdict == "broken" and found.lost == 4 and "4 are lost" in found.why
+    assert not [warning for warning in recwarn if "NaN" in str(warning.message)], str(found)
+
+
 def test_without_scenes_only_numbers_count(street):
     _, heads = street
     other = dict(heads, dimension=heads["dimension"] + 0.01)
