@@ -496,15 +496,17 @@ show.graph(onnx.load(str(half_file)), "orientation/l2_normalize", reach=1 if gs 
 # %%
 if gs:
     print("folded:", parity.compare(reference, answers_of(half_file), street).verdict)
-    print("folded and louder:", parity.compare(reference, answers_of(loud_careful), street))
+    print("folded and louder:\n%s" % parity.compare(reference, answers_of(loud_careful), street))
 else:
     toolbox.quote("folded: close\nfolded and louder: close", "onnx-graphsurgeon 0.6.1")
 
 # %% [markdown]
+# (Where FP16 is a flag, the builder decides which layers take it, and may square in 16 bits just so. Notebook 04 has more on that.)
+#
 # For **INT8** every tensor that a convolution or a wide dense layer reads is rounded to 8 bits: `QuantizeLinear`. Then it is
 # scaled back: `DequantizeLinear`. Together they change nothing but the precision, so any runtime can compute the model.
 # TensorRT reads such a pair, **Q/DQ** for short, as permission to do the layer between in integers. The scales come from
-# looking at pictures; eight are few, and enough to see how it works. Notebook 05 says how many one takes.
+# looking at pictures; eight are few, and enough to see how it works.
 
 # %%
 pictures = network.preprocess(scenes.calibration_crops(8))
