@@ -496,7 +496,8 @@ show.graph(onnx.load(str(half_file)), "orientation/l2_normalize", reach=1 if gs 
 # %%
 if gs:
     print("folded:", parity.compare(reference, answers_of(half_file), street).verdict)
-    print("folded and louder:\n%s" % parity.compare(reference, answers_of(loud_careful), street))
+    gate = parity.compare(reference, answers_of(loud_careful), street)
+    print("folded and louder:\n%s" % gate)
 else:
     toolbox.quote("folded: close\nfolded and louder: close", "onnx-graphsurgeon 0.6.1")
 
