@@ -104,7 +104,8 @@ def test_onnx_and_uff_are_read_too():
 def test_small_constants_of_onnx_are_shown_by_value_and_large_ones_by_shape():
     from onnx import TensorProto, helper
 
-    tensors = [helper.make_tensor("axes", TensorProto.INT64, [1], [2]), helper.make_tensor("w", TensorProto.FLOAT, [2, 3], range(6))]
+    tensors = [helper.make_tensor("axes", TensorProto.INT64, [1], [2]),
+               helper.make_tensor("w", TensorProto.FLOAT, [2, 3], range(6))]
     found = show.nodes(helper.make_model(helper.make_graph([], "g", [], [], initializer=tensors)))
     assert [node.note for node in found] == ["[2]", "2x3"]
 
