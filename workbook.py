@@ -172,7 +172,7 @@ def check(info):
     if info["stack"] is None:
         others = ["%s (Python %d.%d)" % (path, key[0], key[1]) for key in sorted(STACKS, reverse=True)
                   for path in [shutil.which("python%d.%d" % key)] + sorted(glob.glob(
-                      os.path.expanduser("~/.pyenv/versions/%d.%d.*/bin/python" % key))) if path]
+                      os.path.expanduser("~/.pyenv/versions/%d.%d.*/bin/python" % key))) if path and works(path)]
         raise Stop("Python %s has no tested stack: TensorFlow and the boards leave 3.6, 3.8 and 3.10 to 3.13. %s" % (
             version, "Here is one: python3 workbook.py %s --python %s" % (sys.argv[1], others[0]) if others else
             "Install one of them and give it with --python PATH."))
