@@ -404,6 +404,57 @@ def test_half_and_quantised_graphs_compute_the_same(models, tmp_path, monkeypatc
         engine.quantize(models["open"], images(2, size=16), tmp_path / "qq.onnx")
 
 
+def normalising(kind):
+    """x [N, 4] -> MatMul with the unit matrix -> a normalisation of each row, spelled out as frameworks do it."""
+    ends = {
+        "tensorflow": [("Mul", "v v", "s"), ("ReduceSum", "s axes", "t"), ("Max", "t eps", "f"), ("Sqrt", "f", "r"),
+                       ("Reciprocal", "r", "q"), ("Mul", "v q", "y")],
+        "clipped norm": [("ReduceL2", "v", "n"), ("Clip", "n eps", "c"), ("Div", "v c", "y")],
+        "layer norm": [("ReduceMean", "v", "m"), ("Sub", "v m", "d"), ("Pow", "d two", "p"), ("ReduceMean", "p", "w"),
+                       ("Add", "w eps", "e"), ("Sqrt", "e", "r"), ("Div", "d r", "y")],
+    }[kind]
+    make = onnx.helper.make_node
+    nodes = [make("MatMul", ["x", "unit"], ["v"])]
+    for op, reads, makes in ends:
+        options = {"axes": [-1]} if op in ("ReduceMean", "ReduceL2") else {}
+        nodes.append(make(op, reads.split(), [makes], **options))  # no names: they are optional in ONNX
+    values = {"unit": np.eye(4, dtype=np.float32), "axes": np.array([-1]), "eps": np.array(1e-12, np.float32),
+              "two": np.array(2, np.float32)}
+    used = {name for node in nodes for name in node.input}
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes, "g", [value("x", 1, [None, 4])], [value("y", 1, [None, 4])],
+        [onnx.numpy_helper.from_array(values[name], name) for name in sorted(used & set(values))])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7)
+
+
+@pytest.mark.parametrize("kind", ["tensorflow", "clipped norm", "layer norm"])
+def test_half_normalises_long_and_short_vectors(kind, tmp_path):
+    """Lengths whose square is infinite or zero in float16 keep their direction, as in float32."""
+    onnx.save(normalising(kind), str(tmp_path / "whole.onnx"))
+    half = engine.half(tmp_path / "whole.onnx", tmp_path / "half.onnx")
+    onnx.checker.check_model(str(half))
+    graph = onnx.load(str(half)).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    assert types["unit"] == onnx.TensorProto.FLOAT16, "nothing was halved"
+    narrowing = [node.name for node in graph.node if node.op_type == "Cast" and node.attribute[0].i == onnx.TensorProto.FLOAT16]
+    assert len(narrowing) == 1, "only the input is narrowed: %s" % narrowing
+    rows = np.random.RandomState(0).uniform(0.5, 1, (6, 4)).astype(np.float32) * [[1], [-1], [300], [-9000], [1e-3], [4e-4]]
+    rows = rows.astype(np.float16).astype(np.float32)
+    want, have = [onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": rows})[0]
+                  for path in (tmp_path / "whole.onnx", half)]
+    assert np.abs(want).max() > 0.4 and np.abs(want - have).max() < 1e-3
+
+
+def test_half_refuses_a_cycle(tmp_path):
+    model = normalising("clipped norm")
+    model.graph.node[1].input[0] = "y"
+    onnx.save(model, str(tmp_path / "round.onnx"))
+    with pytest.raises(ValueError, match="its own output"):
+        engine.half(tmp_path / "round.onnx", tmp_path / "half.onnx")
+    assert not (tmp_path / "half.onnx").exists()
+
+
 def child(code, *args, **kwargs):
     """Run code in a process of its own: one logger per process, and a crash is a failed test and not the end."""
     code = "import sys; sys.path[:0] = [%r, %r]\n" % (str(HERE.parent), str(HERE)) + textwrap.dedent(code)

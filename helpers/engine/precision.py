@@ -16,21 +16,122 @@ import numpy as np
 from .. import artifacts, cuda
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
+REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
+ELEMENTWISE = ("Abs", "Add", "Clip", "Div", "Exp", "Log", "Max", "Min", "Mul", "Pow", "Reciprocal", "Sqrt", "Sub")
+WIDE_OPERATIONS = ["Softmax", "LogSoftmax", "LpNormalization", "LayerNormalization", "InstanceNormalization", "Resize"]
+HALF_RANGE = {"min_positive_val": 5.96e-8, "max_finite_val": 65504.0}  # old converters clip weights at 1e4
 
 
 def half(source, path):
     """Write the float16 form of an .onnx whose inputs and outputs stay float32; returns `path`.
 
-    A .uff is better converted by `helpers.uff.to_onnx.convert(..., precision="fp16")`, which keeps normalisation and
-    softmax in float32.
+    Softmax and every normalisation (a sum or mean of many values, from the square before it to the division after it)
+    are computed in float32, without float16 between their nodes: in float16 a square overflows from 256 on, and an
+    epsilon of 1e-12 is zero. So are operations of another domain, that is plugins and local functions.
+    `helpers.uff.to_onnx.convert(..., precision="fp16")` does the same for a .uff. Raises ValueError for a graph with a
+    cycle.
     """
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    keep = ["Softmax", "LpNormalization", "ReduceL2", "ReduceSum", "Sqrt", "Reciprocal", "Rsqrt", "Resize"]
-    model = convert_float_to_float16(onnx.load(str(source)), keep_io_types=True, op_block_list=keep)
+    model = onnx.load(str(source))
+    for number, node in enumerate(model.graph.node):
+        node.name = node.name or "%s_%d" % (node.op_type, number)
+    others = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
+    model = convert_float_to_float16(model, keep_io_types=True, op_block_list=WIDE_OPERATIONS + sorted(others),
+                                     node_block_list=_normalisations(model.graph), **HALF_RANGE)
+    _join_wide(model.graph)
+    _sort(model.graph)
     artifacts.write(path, model.SerializeToString())
     return Path(path)
+
+
+def _normalisations(graph):
+    """Names of the nodes that square, reduce, take the root and divide: all of each normalisation in an ONNX graph."""
+    makers = {name: node for node in graph.node for name in node.output}
+    constants = {tensor.name for tensor in graph.initializer}
+    constants.update(name for node in graph.node if node.op_type == "Constant" for name in node.output)
+    found = {}
+
+    def readers(node):
+        return [each for each in graph.node if set(each.input) & set(node.output)]
+
+    def is_elementwise(node):
+        return node is not None and node.op_type in ELEMENTWISE
+
+    for reduction in graph.node:
+        if reduction.op_type not in REDUCTIONS:
+            continue
+        found[reduction.name] = reduction
+        above = makers.get(reduction.input[0])
+        if is_elementwise(above):
+            found[above.name] = above
+        below = [reduction]
+        while below:
+            node = below.pop()
+            for reader in filter(is_elementwise, readers(node)):
+                if reader.name in found:
+                    continue
+                found[reader.name] = reader
+                strangers = [name for name in reader.input
+                             if name and name not in constants and makers.get(name, reader).name not in found]
+                if not strangers:  # the division by the norm reads a tensor from outside, and ends the normalisation
+                    below.append(reader)
+    return list(found)
+
+
+def _join_wide(graph):
+    """Let float32 nodes, and outputs of the graph, read a float32 node directly where the converter put float16 between."""
+    from onnx import TensorProto
+
+    narrowed = {node.output[0]: node for node in graph.node
+                if node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT16}
+    made, outputs = {name for node in graph.node for name in node.output}, {value.name for value in graph.output}
+
+    def rename(old, new):
+        for node in graph.node:
+            for names in (node.input, node.output):
+                for position, name in enumerate(names):
+                    if name == old:
+                        names[position] = new
+
+    for node in list(graph.node):
+        if node.op_type != "Cast" or node.attribute[0].i != TensorProto.FLOAT or node.input[0] not in narrowed:
+            continue
+        wide, again = narrowed[node.input[0]].input[0], node.output[0]
+        if again not in outputs:
+            graph.node.remove(node)
+            rename(again, wide)
+        elif wide in made and wide not in outputs:
+            graph.node.remove(node)
+            rename(wide, again)
+            outputs.add(again)
+    for name, node in narrowed.items():
+        if name not in outputs and not any(name in other.input for other in graph.node):
+            graph.node.remove(node)
+
+
+def _sort(graph):
+    """Each node behind those it reads, as ONNX demands: the converter puts its casts at the end."""
+    makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
+    order, placed, opened, waiting = [], set(), set(), list(reversed(range(len(graph.node))))
+    while waiting:
+        number = waiting[-1]
+        first = [makers[name] for name in graph.node[number].input if name in makers and makers[name] not in placed]
+        if number in placed or not first:
+            waiting.pop()
+            if number not in placed:
+                placed.add(number)
+                order.append(number)
+        elif number in opened:
+            raise ValueError("node '%s' (%s) reads what is computed from its own output"
+                             % (graph.node[number].name, graph.node[number].op_type))
+        else:
+            opened.add(number)
+            waiting.extend(first)
+    nodes = [graph.node[number] for number in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def is_quantized(source):
