@@ -153,7 +153,8 @@ def locate(bboxes, dimensions, yaw, P, size=None):
 
     bboxes: [N, 4] pixels. dimensions: [N, 3] h, w, l. yaw: [N]. P: [3, 4] or [N, 3, 4].
     size: (width, height) of the image. A side on the image's border is where the photo ends, not
-        the vehicle; with `size` given such sides are left out, and three others must remain.
+        the vehicle; with `size` given it only says that the drawn box reaches that far. The three
+        other sides still give the place; two leave a whole line of places, and there is no box.
 
     Returns location [N, 3] metres (NaN: no box), misfit [N] pixels, reason (N strings).
     """
@@ -305,7 +306,7 @@ def _usable(bboxes, dimensions, yaw, size):
             (~((right - left >= 1) & (bottom - top >= 1)), "the 2D box has no area"),
             (~np.isfinite(np.column_stack([dimensions, yaw])).all(1), "size or yaw is no number"),
             (~(dimensions > 0).all(1), "a dimension is not positive"),
-            (used.sum(1) < 3, "the image cuts off more than one side"),
+            (used.sum(1) < 3, "the image cuts off more than one side, so many places fit"),
         ]
     reason = np.full(len(bboxes), "", object)
     for bad, why in reversed(checks):  # the first that holds has the last word

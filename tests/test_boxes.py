@@ -84,14 +84,41 @@ def test_the_place_is_recovered_exactly_from_exact_input():
     assert boxes.iou_3d(found, truth).min() > 0.99
 
 
-def test_a_box_cut_by_the_border_is_placed_when_the_size_is_known():
-    truth = made([MEAN, MEAN], [[-9, 1.65, 12], [7.5, 1.65, 9]], [0.1, -1.2])
-    full, seen = boxes.bounds(truth, P), boxes.bounds(truth, P, SIZE)
-    assert full[0, 0] < 0 and full[1, 2] > SIZE[0]  # else the test tests nothing
-    with_size = boxes.locate(seen, truth.dimensions, truth.yaw, P, SIZE)[0]
+def cut_by_the_image(sides):
+    """Near boxes of which the image cuts off so many sides, what it shows of their 2D boxes, and which sides [N, 4]."""
+    truth = street(5000, seed=6, near=4, far=14)
+    truth = made(truth.dimensions, truth.location * [2.5, 1, 1], truth.yaw)
+    seen = boxes.bounds(truth, P, SIZE)
+    with np.errstate(invalid="ignore"):
+        wide = (seen[:, 2:] - seen[:, :2] > 20).all(1)
+        from_border = np.abs(seen - [0, 0, SIZE[0] - 1, SIZE[1] - 1])
+        clear = ((from_border == 0) | (from_border > 2)).all(1)
+    cut = from_border == 0
+    chosen = wide & clear & (cut.sum(1) == sides)
+    return made(truth.dimensions[chosen], truth.location[chosen], truth.yaw[chosen]), seen[chosen], cut[chosen]
+
+
+def test_a_box_cut_by_one_border_is_placed_when_the_size_is_known():
+    truth, seen, cut = cut_by_the_image(sides=1)
+    assert (cut.sum(0) > 100).tolist() == [True, False, True, True]
+    location, _, reason = boxes.locate(seen, truth.dimensions, truth.yaw, P, SIZE)
+    assert set(reason) == {""}
+    assert np.abs(location - truth.location).max() < 1e-6
     without = boxes.locate(seen, truth.dimensions, truth.yaw, P)[0]
-    assert np.abs(with_size - truth.location).max() < 1e-6
-    assert np.abs(without - truth.location).max() > 0.1
+    assert np.median(np.abs(without - truth.location).max(1)) > 0.1
+
+
+def test_a_box_cut_by_two_borders_gets_no_place_because_others_fit_as_well():
+    truth, seen, cut = cut_by_the_image(sides=2)
+    location, _, reason = boxes.locate(seen, truth.dimensions, truth.yaw, P, SIZE)
+    assert np.isnan(location).all() and all("many places fit" in why for why in reason)
+    # A side is a plane in which some corner lies. Along the line where two such planes meet, the 2D box stays as it is.
+    assert cut[:, 3].all()  # the others are the top and one side
+    side = np.where(cut[:, 0], seen[:, 2], seen[:, 0])[:, None]
+    line = np.cross(P[0, :3] - side * P[2, :3], P[1, :3] - seen[:, 1:2] * P[2, :3])
+    half_a_metre = 0.5 * line / np.linalg.norm(line, axis=1, keepdims=True)
+    nearer = truth._replace(location=truth.location - half_a_metre * np.sign(line[:, 2:]))
+    np.testing.assert_allclose(boxes.bounds(nearer, P, SIZE), seen, atol=1e-6)
 
 
 def test_small_errors_of_the_heads_move_the_box_a_little():

@@ -83,14 +83,17 @@ def test_an_object_without_a_box_is_not_drawn_and_is_counted():
     scene = street([[-3, 1.65, 12], [3, 1.65, 20]])
     photo, view = show.boxes_on_scene(scene, no_box(scene, 0)).axes
     assert len(lines(photo, show.FOUND)) == 14 and len(lines(view, show.FOUND)) == 1
-    assert "no box for 1 of 2" in photo.get_title(loc="left")
+    assert "no box for 1 of 2: why not" in photo.get_title(loc="left")
 
 
-def test_nothing_valid_is_a_photo_without_boxes():
+def test_what_has_no_box_is_shown_by_its_2d_box():
     scene = street([[-3, 1.65, 12]])
+    scene.objects.bbox[0] = 100, 150, 300, 250
     photo, view = show.boxes_on_scene(scene, no_box(scene, 0)).axes
-    assert not lines(photo, show.FOUND) and not photo.patches
-    pixels(photo.figure)
+    assert not lines(photo, show.FOUND) and not lines(view, show.FOUND)
+    (outline,) = photo.patches
+    assert outline.get_bbox().extents.tolist() == [100, 150, 300, 250] and not outline.get_fill()
+    assert green(pixels(photo.figure)).sum() > 50
 
 
 def test_what_is_behind_the_camera_is_cut_not_mirrored():

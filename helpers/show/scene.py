@@ -2,6 +2,7 @@
 import numpy as np
 from matplotlib import patheffects
 from matplotlib import pyplot as plt
+from matplotlib.patches import Rectangle
 
 from .. import boxes
 
@@ -17,8 +18,8 @@ def boxes_on_scene(scene, found, truth=False, title=None):
     """The photo with its boxes in green, the front face crossed, and the view from above beside it.
 
     scene: `helpers.scenes.Scene`. found: `helpers.boxes.Boxes`, or the labels (`scene.objects`).
-    truth: True draws the labels dashed too. Objects without a valid box are not drawn; the title
-    says how many those are.
+    truth: True draws the labels dashed too. An object without a valid box gets its 2D box, dotted;
+    the title says how many those are, and why.
     """
     figure, (photo, view) = _page(scene, 1)
     _row(photo[0], view[0], scene, found, FOUND, truth, title or "scene %s" % scene.name)
@@ -102,9 +103,13 @@ def _page(scene, rows):
 def _row(photo, view, scene, found, color, truth, title):
     width, height = scene.size
     photo.imshow(scene.image, interpolation="lanczos", zorder=0)
-    missing = int((~_drawable(found)).sum())
-    if missing:
-        title += "  (no box for %d of %d)" % (missing, len(found.yaw))
+    missing = ~_drawable(found)
+    if missing.any():
+        why = sorted(set(np.array(getattr(found, "reason", [""] * len(missing)))[missing]) - {""})
+        title += "  (no box for %d of %d%s)" % (missing.sum(), len(missing), ": " * bool(why) + "; ".join(why))
+        for left, top, right, bottom in scene.objects.bbox[missing]:
+            photo.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, zorder=2.5,
+                                      edgecolor=color, linestyle=":", linewidth=1.6))
     photo.set_title(title, fontsize=9.5, loc="left", pad=4)
     draw_boxes(photo, found, scene.P, color)
     _street(view, scene)
