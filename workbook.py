@@ -7,6 +7,7 @@
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
     python3 workbook.py build [NN ...]  for authors: text twins -> executed notebooks, stored in notebooks/
     python3 workbook.py bundle [DIR]    a folder (bundle/) with everything that this platform needs, for a room without network
+                                        (--with-tensorrt-rtx: NVIDIA's builder too, whose licence is not to pass it on)
     python3 workbook.py clean           remove build/ and .venv/
 
 `--python PATH` (before or after the command) chooses another interpreter than the one that runs this file.
@@ -34,6 +35,8 @@ STACKS = {(3, 6): "jetpack4", (3, 8): "jetpack5",
 NEEDED_GB = 4.0
 # What comes with a Jetson and is never installed over, with the packages that it was built against.
 BOARD = ("tensorflow", "tensorrt", "uff", "graphsurgeon", "pycuda")
+# Left out of a bundle: NVIDIA's licence lets you use it, and not pass it on. The notebooks do without.
+NOT_PASSED_ON = "tensorrt-rtx"
 
 
 class Stop(Exception):
@@ -110,30 +113,45 @@ def clean(python, rest):
 
 def bundle(python, rest):
     """Copy the workbook, the wheels of one stack and the pages into a folder from which all commands work offline."""
+    parser = argparse.ArgumentParser(prog="workbook.py bundle")
+    parser.add_argument("folder", nargs="?", default=os.path.join(ROOT, "bundle"))
+    parser.add_argument("--with-" + NOT_PASSED_ON, dest="everything", action="store_true",
+                        help="for machines of your own organisation")
+    options = parser.parse_args(rest)
     info = inspect(python)
     check(info)
-    target = os.path.abspath(rest[0] if rest else os.path.join(ROOT, "bundle"))
+    target = os.path.abspath(options.folder)
     part = target + ".part"
     if os.path.exists(target):
         raise Stop("%s is there already; remove it or name another folder." % target)
     environment(python)
     shutil.rmtree(part, ignore_errors=True)
-    skip = shutil.ignore_patterns(".git", ".venv", "build", "bundle*", "__pycache__", ".*_cache", ".hypothesis", "*.pyc")
     print("Collecting the workbook and its wheels; the first time, some minutes.", flush=True)
-    shutil.copytree(ROOT, part, ignore=skip)
+    copy = shutil.ignore_patterns(".*", "build", "bundle*", "wheels", "pages", "__pycache__", os.path.basename(part))
+    shutil.copytree(ROOT, part, ignore=copy)
     pages = os.path.join(ROOT, "build", "notebooks")
     if os.path.isdir(pages):
         shutil.copytree(pages, os.path.join(part, "pages"))
     folder = venv_folder(info)
-    # Wheels, not downloads: what comes as source is built here, where its build tools can be had.
+    with open(os.path.join(folder, "pins.txt")) as stream:
+        pins = stream.read().splitlines()
+    left_out = [] if options.everything else [pin for pin in pins if pin.startswith(NOT_PASSED_ON)]
     wheels = os.path.join(part, "wheels")
+    os.makedirs(wheels)
+    for name, lines in (("pins.txt", [pin for pin in pins if pin not in left_out]), ("left_out.txt", left_out)):
+        with open(os.path.join(wheels, name), "w") as stream:
+            stream.write("".join(line + "\n" for line in lines))
+    # Wheels, not downloads: what comes as source is built here, where its build tools can be had.
     if info["version"] < (3, 8):
         pip(venv_python(folder), folder, ["pip==21.3.1", "wheel==0.37.1"], command=["wheel", "-w", wheels])
-    pip(venv_python(folder), folder, ["--no-deps", "-r", os.path.join(folder, "pins.txt")], command=["wheel", "-w", wheels])
+    pip(venv_python(folder), folder, ["--no-deps", "-r", os.path.join(wheels, "pins.txt")], command=["wheel", "-w", wheels])
     os.rename(part, target)
     size = sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(target) for name in names)
     print("%s, %.1f GB, for Python %d.%d on %s %s. There, the same commands: python3 workbook.py run"
           % ((target, size / 1e9) + info["version"][:2] + (platform.system(), info["machine"])))
+    if left_out:
+        print("Without TensorRT for RTX: its licence lets you use it, and not pass it on. Notebooks quote there what it gave.\n"
+              "For machines of your own organisation: python3 workbook.py bundle DIR --with-%s" % NOT_PASSED_ON)
     return 0
 
 
@@ -253,6 +271,10 @@ def pins_for(pins_file, python, info):
     """The lines of the pins file, on a Jetson without what the board brings and what that was built against."""
     with open(pins_file) as stream:
         lines = [line.strip() for line in stream if line.strip() and not line.startswith("#")]
+    if os.path.exists(os.path.join(ROOT, "wheels", "left_out.txt")):
+        with open(os.path.join(ROOT, "wheels", "left_out.txt")) as stream:
+            left_out = stream.read().splitlines()
+        lines = [line for line in lines if line not in left_out]
     if not info["jetson"]:
         return lines
     kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8")))

@@ -1,9 +1,11 @@
 """The launcher: chooses a stack, makes and repairs an environment, and says in a sentence what is wrong."""
 import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -197,3 +199,56 @@ def test_ready_json_is_written_last(checkout, monkeypatch):
     with pytest.raises(RuntimeError):
         workbook.environment("python")
     assert not list((root / ".venv").glob("*/ready.json"))
+
+
+def wheel(folder, name, version):
+    """A wheel made by hand, with one module that knows its version."""
+    module, info = name.replace("-", "_"), "%s-%s.dist-info/" % (name.replace("-", "_"), version)
+    with zipfile.ZipFile(str(folder / ("%s-%s-py3-none-any.whl" % (module, version))), "w") as archive:
+        archive.writestr(module + ".py", "version = %r\n" % version)
+        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: %s\nVersion: %s\n" % (name, version))
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(info + "RECORD", "".join("%s,,\n" % each for each in archive.namelist()) + info + "RECORD,,\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="fetches a newer pip first")
+@pytest.mark.parametrize("options, found", [([], "None"), (["--with-tensorrt-rtx"], "2.0")])
+def test_a_bundle_sets_itself_up_from_its_own_wheels(tmp_path, monkeypatch, options, found):
+    """The real pip and the real launcher; `index` is all that they can reach, and it is gone when the bundle is used."""
+    index, room = tmp_path / "index", tmp_path / "checkout"
+    for folder in (index, room / "requirements", room / "notebooks", room / ".secret", room / "build" / "notebooks"):
+        folder.mkdir(parents=True)
+    wheel(index, "lesson", "1.0")
+    wheel(index, "tensorrt-rtx-cu12", "2.0")
+    shutil.copy(str(ROOT / "workbook.py"), str(room))
+    for stack in set(workbook.STACKS.values()):
+        (room / "requirements" / (stack + ".txt")).write_text("lesson==1.0\ntensorrt-rtx-cu12==2.0\n")
+    (room / "build" / "notebooks" / "index.html").write_text("pages")
+    (room / "notebooks" / "execute.py").write_text(
+        "import lesson, sys\ntry:\n import tensorrt_rtx_cu12 as rtx\nexcept ImportError: rtx = None\n"
+        "print('ran with', lesson.version, getattr(rtx, 'version', None))\n")
+
+    def launch(folder, *words, **more):
+        env = {key: value for key, value in os.environ.items() if not key.startswith("PIP_") and "proxy" not in key.lower()}
+        done = subprocess.run([sys.executable, str(folder / "workbook.py")] + list(words), env=dict(env, **more),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    made = launch(room, "bundle", str(tmp_path / "stick"), *options, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index))
+    assert ("Without TensorRT for RTX" in made) == (not options)
+    shutil.rmtree(str(index))
+    shutil.rmtree(str(room))
+    stick = tmp_path / "stick"
+    assert not (stick / ".secret").exists() and (stick / "pages" / "index.html").exists()
+    assert len(list((stick / "wheels").glob("tensorrt*"))) == len(options)
+    assert "ran with 1.0 " + found in launch(stick, "run")
+
+
+def test_a_bundle_replaces_nothing(checkout):
+    root, installed = checkout
+    (root / "bundle").mkdir()
+    with pytest.raises(workbook.Stop, match="there already"):
+        workbook.bundle("python", [])
+    assert not installed
