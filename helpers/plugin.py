@@ -4,8 +4,8 @@ Three libraries come from the same sources: `compile("plugin")`, the TensorRT pl
 headers); `compile("kernel")`, the CUDA kernel alone, for `launch` (nvcc); `compile("cpu")`, the same arithmetic on
 the CPU, for `cpu_l2_normalize` (g++). Linux only.
 
-TensorRT for RTX has no plugins and ends a process whose network uses one, so `load` refuses it; there the graph
-carries an ONNX local function instead.
+TensorRT for RTX has no plugins and ends a process whose network uses one, so `load` refuses it; there the graph carries
+an ONNX local function instead.
 """
 import ctypes
 import difflib
@@ -26,7 +26,7 @@ from helpers import artifacts
 SOURCES = artifacts.ROOT / "plugin_src"
 NAME, VERSION = "L2Norm_TRT", "1"
 _KERNEL = ["l2_normalize.cu", "l2_normalize.h"]
-_PLUGIN = _KERNEL + ["l2_helper.cu", "l2_helper.h", "plugin_state.h", "l2_normalize_plugin.cpp"]
+_PLUGIN = _KERNEL + ["l2_helper.cu", "l2_helper.h", "plugin_state.h", "tensorrt_headers.h", "l2_normalize_plugin.cpp"]
 _TYPES = {"float32": 0, "float16": 1}
 _loaded = {}
 
@@ -142,17 +142,11 @@ def load(trt, library):
     """Load a compiled plugin into this process, so that parsers and plans find it; nothing if they do already.
 
     `trt` is the `tensorrt` module, `library` what `compile("plugin")` made with the headers of this very TensorRT.
-    Raises RuntimeError for TensorRT for RTX, LookupError when the registry does not have it after loading, OSError
-    when it cannot be loaded.
+    Raises what `engine.load_plugin` raises, and LookupError when the registry does not have it after loading.
     """
-    if not any(hasattr(trt.INetworkDefinition, name) for name in ("add_plugin_v2", "add_plugin_v3")):
-        raise RuntimeError("%s has no plugins: it would register this one and then end the process when a network uses "
-                           "it. Keep L2Norm_TRT an ONNX local function, which it builds natively. What its registry "
-                           "says of the library is answered by registry_in_child." % trt.__name__)
-    if not registered(trt):
-        # From 8.6 on the registry asks the library; before, the library registers itself while it is loaded.
-        loader = getattr(trt.get_plugin_registry(), "load_library", ctypes.CDLL)
-        _loaded[str(library)] = loader(str(library))
+    from . import engine  # here, so that compiling needs no onnx
+
+    engine.load_plugin(trt, library)
     require(trt)
 
 

@@ -118,7 +118,6 @@ def _parsed(graph, images, trt):
     with silence():
         data = uff.from_tensorflow(surgeon.as_graph_def(), list(outputs), quiet=True)
     artifacts.write(path, data)
-    trt.init_libnvinfer_plugins(engine.logger(trt), "")
     with engine.Engine(engine.build(path, outputs=outputs, batch=8, trt=trt), trt=trt) as box3d:
         found = box3d.run(images)
     pairs = found.pop(vectors.split("/")[0]).reshape(len(images), -1, 2)

@@ -197,6 +197,23 @@ def test_layers_and_inspector(gpu, models, tmp_path):
         assert network.inspect() is None
 
 
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_a_plan_from_elsewhere_finds_tensorrts_own_plugins(version, gpu, models, tmp_path):
+    """A plan of a .uff holds LReLU_TRT, and the process that opens it may not be the one that built it."""
+    plan = engine.build(models["open"], tmp_path / "a.plan", trt=doubles.tensorrt(version))
+    fresh = doubles.tensorrt(version)
+    with engine.Engine(plan, trt=fresh):
+        assert fresh.events == ["init_plugins"]
+
+
+def test_no_memory_for_a_second_context_is_said(ready, monkeypatch):
+    trt, plan = ready
+    with engine.Engine(plan, trt=trt) as network:
+        monkeypatch.setattr(doubles.behaviour.ICudaEngine, "create_execution_context", lambda self: None)
+        with pytest.raises(RuntimeError, match="no memory to run a.plan"):
+            network.layer_times(images(1))
+
+
 @pytest.fixture
 def ready(gpu, models, tmp_path):
     trt = doubles.tensorrt("8.5")
@@ -602,7 +619,7 @@ def test_build_engine_compiles_without_a_warning(root):
 @rtx
 @pytest.mark.skipif(not [root for root in ROOTS if root.name.startswith("11.")] or not shutil.which("g++"),
                     reason="TENSORRT_ROOTS names no headers of TensorRT 11")
-def test_build_engine_makes_the_same_plan_as_python(models, tmp_path):
+def test_build_engine_makes_the_same_plan_as_python(models, tmp_path, monkeypatch):
     """The C++ API of 11.x and the library of TensorRT for RTX fit together, undocumented, but byte for byte.
 
     For one batch size, that is: plans for a range of sizes differ from build to build, whoever builds them.
@@ -629,6 +646,14 @@ def test_build_engine_makes_the_same_plan_as_python(models, tmp_path):
                  "trt=trt)", models["open"], tmp_path / "py.plan")
     assert made.returncode == 0, made.stderr
     assert Path(plan).read_bytes() == (tmp_path / "py.plan").read_bytes()
+    # TensorRT's own plugins are asked to register, where their library is.
+    (tmp_path / "own.cpp").write_text(
+        '#include <cstdio>\nextern "C" bool initLibNvInferPlugins(void* logger, const char* space) {\n'
+        '    return std::printf("asked %d, space \'%s\'\\n", logger != nullptr, space) > 0;\n}\n')
+    subprocess.check_call(["g++", "-shared", "-fPIC", "-o", str(tmp_path / "libnvinfer_plugin.so.11"), str(tmp_path / "own.cpp")])
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    code, text = run("--onnx", models["open"], "--output", plan)
+    assert code == 0 and "asked 1, space ''" in text
     for args, want, words in (
             (("--onnx", models["unknown"]), 1, "OnnxParser refuses"), (("--onnx", "none.onnx"), 1, "none.onnx"),
             (("--uff", str(UFF)), 1, "to_onnx"), (("--onnx", models["open"], "--fp16"), 2, "precision is in the graph"),

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import types
 
+import doubles
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import artifacts, plugin
+from helpers import artifacts, engine, plugin
+from helpers.engine import library as engine_library
 
 SOURCES = plugin.SOURCES
 sys.path.insert(0, str(SOURCES))
@@ -480,9 +482,24 @@ class NewRegistry:
         self.all_creators, self.brings, self.asked = list(creators), list(brings), []
 
     def load_library(self, path):
+        """None for a library that is there already: so says the header, and so does the real one below."""
+        if path in self.asked:
+            return None
         self.asked.append(path)
         self.all_creators += self.brings
         return object()
+
+
+@pytest.fixture
+def loading(monkeypatch):
+    """`loading(version, registry)`: the double of a TensorRT with that registry, in a process that has loaded nothing."""
+    monkeypatch.setattr(engine_library, "_plugins", {})
+
+    def make(version, registry):
+        trt = doubles.tensorrt(version)
+        trt.get_plugin_registry = lambda: registry
+        return trt
+    return make
 
 
 @pytest.mark.parametrize("registry", [OldRegistry(Creator("L2Norm_TRT")), NewRegistry(Creator("L2Norm_TRT"))])
@@ -491,7 +508,6 @@ def test_a_registered_plugin_is_seen_in_every_generation(registry):
     assert plugin.registered(trt)
     assert not plugin.registered(trt, version="2")
     plugin.require(trt)
-    plugin.load(trt, "never looked at")
 
 
 def test_a_missing_plugin_is_explained():
@@ -502,29 +518,47 @@ def test_a_missing_plugin_is_explained():
         plugin.require(trt, "LReLU_TRT", "2")
 
 
-def test_the_registry_loads_the_library_where_it_can():
-    registry = NewRegistry(brings=[Creator("L2Norm_TRT")])
-    plugin.load(classic(registry), "/some/library.so")
-    plugin.load(classic(registry), "/some/library.so")
-    assert registry.asked == ["/some/library.so"]
+def test_a_notebook_that_loads_the_library_can_run_a_plan_with_it(loading, tmp_path):
+    """The registry is asked once, whether `plugin.load`, a build or an Engine comes first."""
+    library, registry = tmp_path / "library.so", NewRegistry(brings=[Creator("L2Norm_TRT")])
+    library.write_bytes(b"")
+    trt = loading("10.3", registry)
+    plugin.load(trt, library)
+    plugin.load(trt, library)
+    assert engine.load_plugin(trt, library) == str(library)
+    assert registry.asked == [str(library)]
 
 
-def test_a_library_that_brings_nothing_is_reported():
+@needs_nvcc
+def test_a_real_registry_refuses_a_library_that_it_has():
+    pytest.importorskip("tensorrt_rtx")
+    library = plugin.compile("plugin", v3_headers(), quiet=True)
+    code = ("import sys, tensorrt_rtx as trt\nregistry = trt.get_plugin_registry()\n"
+            "print([registry.load_library(sys.argv[1]) is None for _ in range(2)])")
+    done = subprocess.run([sys.executable, "-c", code, str(library)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.stdout.decode().strip() == "[False, True]", done.stderr.decode()
+
+
+def test_a_library_that_brings_nothing_is_reported(loading, tmp_path):
+    (tmp_path / "library.so").write_bytes(b"")
     with pytest.raises(LookupError, match="compiled for another TensorRT"):
-        plugin.load(classic(NewRegistry()), "/some/library.so")
+        plugin.load(loading("10.3", NewRegistry()), tmp_path / "library.so")
 
 
 @needs_gxx
-def test_before_8_6_the_library_is_loaded_and_registers_itself():
-    with pytest.raises(OSError):
-        plugin.load(classic(OldRegistry()), "/no/such/library.so")
+def test_before_8_6_the_library_is_loaded_and_registers_itself(loading):
+    trt = loading("8.5", OldRegistry())
+    with pytest.raises(FileNotFoundError, match="at /no/such/library.so: plugin.compile"):
+        plugin.load(trt, "/no/such/library.so")
+    with pytest.raises(FileNotFoundError, match="no plugin library: plugin.compile"):
+        plugin.load(trt, None)
     with pytest.raises(LookupError):  # it loads, and registers nothing
-        plugin.load(classic(OldRegistry()), plugin.compile("cpu", quiet=True))
+        plugin.load(trt, plugin.compile("cpu", quiet=True))
 
 
 def test_tensorrt_for_rtx_is_refused_and_told_why():
     trt = pytest.importorskip("tensorrt_rtx")
-    with pytest.raises(RuntimeError, match="tensorrt_rtx has no plugins.*local function"):
+    with pytest.raises(RuntimeError, match="takes no plugins.*local function"):
         plugin.load(trt, "/some/library.so")
     assert not plugin.registered(trt)
 

@@ -15,7 +15,7 @@ import onnx.numpy_helper
 from .. import artifacts
 from . import plans
 from . import precision as precisions
-from .library import clean, collected, describe, load_plugin, logger, network_flags, reason, tensorrt
+from .library import clean, collected, describe, load_plugin, logger, network_flags, reason, register_own_plugins, tensorrt
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -32,6 +32,7 @@ def parse(trt, network, source, outputs=None):
     source = str(source)
     if not os.path.isfile(source):
         raise FileNotFoundError("no model at %s" % source)
+    register_own_plugins(trt)  # else a sound file with LReLU_TRT is an "Unsupported operation"
     return (_parse_uff if source.endswith(".uff") else _parse_onnx)(trt, network, source, outputs)
 
 
@@ -45,8 +46,6 @@ def _parse_uff(trt, network, source, outputs):
     if not hasattr(trt, "UffParser"):
         raise ValueError("this TensorRT (%s) has no UffParser: convert %s with helpers.uff.to_onnx first"
                          % (trt.__version__, source))
-    # Without this the registry knows no LReLU_TRT, and the parser calls a sound file "Unsupported operation".
-    trt.init_libnvinfer_plugins(logger(trt), "")
     parser = trt.UffParser()
     for node in graph.nodes:
         if node.operation == "Input":

@@ -121,21 +121,28 @@ def has_implicit_batch(trt):
     return hasattr(trt.Builder, "max_batch_size")
 
 
-def load_plugin(trt, path):
-    """Load a plugin library, so that its creators stand in TensorRT's registry; once per process.
+def register_own_plugins(trt):
+    """Let TensorRT's own plugins into its registry, where `LReLU_TRT` is one of them: parsers and plans look there."""
+    trt.init_libnvinfer_plugins(logger(trt), "")
 
-    Raises FileNotFoundError, and RuntimeError when the library cannot be loaded (with the linker's reason) or when
-    this is TensorRT for RTX, which takes no plugins: meeting one, its parser would end the process.
+
+def load_plugin(trt, path):
+    """Load a plugin library, so that its creators stand in TensorRT's registry; returns its absolute path.
+
+    Once per process, however often it is called: a registry refuses a library that it has. path: None, of a library
+    that could not be compiled, is one that is not there. Raises FileNotFoundError, and RuntimeError when the library
+    cannot be loaded (with the linker's reason) or when this is TensorRT for RTX, which takes no plugins: meeting one,
+    its parser would end the process.
     """
+    if not any(hasattr(trt.INetworkDefinition, "add_plugin_" + generation) for generation in ("v2", "v3")):
+        raise RuntimeError("TensorRT for RTX takes no plugins: it would register this one, and end the process when a "
+                           "network uses it. Give the network an ONNX local function instead, as helpers.uff.to_onnx "
+                           "does. What the registry says of a library, plugin.registry_in_child can ask.")
+    if path is None or not os.path.isfile(str(path)):
+        raise FileNotFoundError("no plugin library%s: plugin.compile() makes it" % (" at %s" % path if path else ""))
     path = os.path.abspath(str(path))
-    if is_rtx(trt):
-        raise RuntimeError("TensorRT for RTX takes no plugins, so %s is not loaded: give the network an ONNX local "
-                           "function instead, as helpers.uff.to_onnx does" % os.path.basename(path))
-    if not os.path.isfile(path):
-        raise FileNotFoundError("no plugin library at %s: helpers.plugin compiles it" % path)
     if path not in _plugins:
         logger(trt)  # the registry reports through it
-        trt.init_libnvinfer_plugins(logger(trt), "")
         registry = trt.get_plugin_registry()
         with collected(trt) as errors:
             try:

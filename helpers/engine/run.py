@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cuda
 from . import plans
-from .library import collected, load_plugin, logger, reason, tensorrt
+from .library import collected, load_plugin, logger, reason, register_own_plugins, tensorrt
 from .precision import check_images
 
 DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64,
@@ -71,6 +71,7 @@ class Engine:
             raise
 
     def _open(self, data):
+        register_own_plugins(self.trt)
         with collected(self.trt) as errors:
             self._runtime = self.trt.Runtime(logger(self.trt))
             self._engine = self._runtime.deserialize_cuda_engine(data)
@@ -78,15 +79,20 @@ class Engine:
                 raise RuntimeError("TensorRT %s cannot read %s: %s. If it names a plugin, pass its library in `plugins`; "
                                    "else build the plan again on this machine."
                                    % (self.trt.__version__, self.path, reason(errors)))
-            self._context = self._engine.create_execution_context()
-            if self._context is None:
-                raise RuntimeError("no memory to run %s (%.0f of %.0f MB free): %s" % (
-                    (self.path.name,) + tuple(size / 1e6 for size in cuda.memory()) + (reason(errors),)))
+        self._context = self._make_context()
         engine = self._engine
         # TensorRT 5 has no such attribute, and implicit batch only; from 10 on there is no implicit batch.
         self._implicit = getattr(engine, "has_implicit_batch_dimension", hasattr(engine, "max_batch_size"))
         self._by_name = hasattr(engine, "num_io_tensors") and not self._implicit
         self.batch, self.batch_is_fixed = self._tensors()
+
+    def _make_context(self):
+        with collected(self.trt) as errors:
+            context = self._engine.create_execution_context()
+        if context is None:
+            raise RuntimeError("no memory to run %s (%.0f of %.0f MB free): %s" % (
+                (self.path.name,) + tuple(size / 1e6 for size in cuda.memory()) + (reason(errors),)))
+        return context
 
     def _tensors(self):
         """Fill `inputs` and `outputs` -> (largest batch, whether it is the only one)."""
@@ -202,7 +208,7 @@ class Engine:
 
         self.step(images[:self.batch])  # fills the input
         batch = self.batch if self.batch_is_fixed else len(images[:self.batch])
-        context = self._engine.create_execution_context()  # its own: a profiler slows the one it is in for good
+        context = self._make_context()  # its own: a profiler slows the one it is in for good
         self._set_batch(context, batch)
         context.profiler = profiler = Profiler()
         for _ in range(runs + 1):

@@ -50,8 +50,16 @@ def tensorrt(version):
     registry = behaviour.IPluginRegistry()
     module.get_plugin_registry = lambda: registry
     if "load_library" in names.get("IPluginRegistry", []):
-        registry.load_library = lambda path: module.events.append("load " + path) or object()
+        registry.load_library = lambda path: _load_library(module, path)
     return module
+
+
+def _load_library(module, path):
+    """Any file is a plugin library; one that is there already is refused, as the real registry does."""
+    if "load " + path in module.events:
+        return None
+    module.events.append("load " + path)
+    return object()
 
 
 def _is_enum(name, members):
