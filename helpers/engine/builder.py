@@ -258,7 +258,7 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
     """Build a plan from a .uff or .onnx and save it; returns its path. At once when a fresh one is there.
 
     path: default `build/<model>.<precision>.plan`; ONNX files made on the way lie beside it.
-    precision: "fp32", "fp16" or "int8". calibration: float32 [N, ...] images, preprocessed, for "int8".
+    precision: "fp32", "fp16" or "int8". calibration: float32 [N, ...] images, preprocessed, for "int8"; at least `batch`.
     batch: the largest number of images at once. workspace: bytes of scratch memory. dla: core number.
     plugins: paths of plugin libraries. outputs: names of tensors. progress: called as (phase, step, steps).
 
@@ -298,6 +298,7 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, workspace,
     network = builder.create_network(*network_flags(trt, implicit=model.suffix == ".uff"))
     parser = parse(trt, network, model, outputs)
     config = settings(builder)
+    implicit = model.suffix == ".uff" or config is builder
     set_workspace(trt, config, workspace)
     calibrator = None
     if precision == "int8" and not quantized:
@@ -305,14 +306,17 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, workspace,
         ranges_of = dict(describe(trt), source_sha256=artifacts.digest(model), outputs=list(outputs or []))
         if calibration is not None:
             ranges_of["images"] = _digest(calibration)
-            if cache.exists() and not artifacts.fresh(cache, **ranges_of):
-                cache.unlink()
-        calibrator = precisions.calibrator(trt, calibration, cache)
+        known = artifacts.read_sidecar(cache)  # a cache that came without one is taken where there are no images
+        if (known or calibration is not None) and any(known.get(key) != value for key, value in ranges_of.items()):
+            for stale in filter(Path.exists, (cache, artifacts.sidecar_path(cache))):
+                stale.unlink()
+        # Where the batch is explicit, TensorRT reads as many images at once as the profile is tuned for.
+        calibrator = precisions.calibrator(trt, calibration, cache, 1 if implicit else batch)
     if has_flag(trt, precision):
         set_precision(trt, builder, config, precision, calibrator)
     if dla is not None:
         set_dla(trt, builder, config, dla)
-    set_batch(trt, builder, network, config, batch, implicit=model.suffix == ".uff" or config is builder)
+    set_batch(trt, builder, network, config, batch, implicit)
     if config is not builder and hasattr(getattr(trt, "ProfilingVerbosity", None), "DETAILED"):
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # so that EngineInspector has something to tell
     stop, plan, failure = [], None, None

@@ -161,10 +161,6 @@ class Builder:
         calibrator = settings.__dict__.get("int8_calibrator")
         if "INT8" in flags and calibrator is None and not network._quantized:
             return _fail(self._logger, "Calibration failure occurred with no scaling factors detected.")
-        if calibrator is not None and calibrator.read_calibration_cache() is None:
-            while calibrator.get_batch([tensor.name for tensor in network._inputs]):
-                self._trt.events.append("calibrate")
-            calibrator.write_calibration_cache(memoryview(b"TRT-8502-EntropyCalibration2\ninput_1: 3f\n"))
         shapes = {}
         for tensor in network._inputs:
             if not network._implicit and tensor.shape[0] == -1:
@@ -172,6 +168,8 @@ class Builder:
                     return _fail(self._logger, "Network has dynamic or shape inputs, but no optimization profile has "
                                                "been defined.")
                 shapes[tensor.name] = config._profiles[0]._shapes[tensor.name]
+        if calibrator is not None and calibrator.read_calibration_cache() is None:
+            self._calibrate(calibrator, network, shapes)
         monitor = None if config is None else config.__dict__.get("progress_monitor")
         if monitor is not None:
             monitor.phase_start("Building engine", None, 3)
@@ -184,6 +182,19 @@ class Builder:
             flags=sorted(flags), quantized=network._quantized, half=network._half, profiles=shapes,
             tensors=[(t.name, list(t.shape), True) for t in network._inputs]
             + [(t.name, list(t.shape), False) for t in network._outputs])).encode()
+
+    def _calibrate(self, calibrator, network, shapes):
+        """Read as many images from the address as TensorRT would: those of the profile's usual shape, if there is one."""
+        tensor, = network._inputs
+        usual = shapes[tensor.name][1] if shapes else list(tensor.shape)
+        size = 4 * int(np.prod(usual)) * (calibrator.get_batch_size() if network._implicit else 1)
+        while True:
+            addresses = calibrator.get_batch([tensor.name])
+            if not addresses:
+                break
+            assert len(cuda.BACKEND.blocks[addresses[0]]) >= size, "calibration reads behind the end of its buffer"
+            self._trt.events.append("calibrate")
+        calibrator.write_calibration_cache(memoryview(b"TRT-8502-EntropyCalibration2\ninput_1: 3f\n"))
 
     def build_serialized_network(self, network, config):
         plan = self._plan(network, config)
