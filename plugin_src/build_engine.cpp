@@ -28,6 +28,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -173,7 +174,7 @@ Own<nvinfer1::IHostMemory> buildPlan(nvinfer1::IBuilder& builder, nvinfer1::INet
 #if NV_TENSORRT_MAJOR < 9
 // The parser must outlive the build: the weights live in it.
 std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition& network, const Options& options) {
-    std::shared_ptr<nvuffparser::IUffParser> parser(nvuffparser::createUffParser(), Destroy());
+    std::shared_ptr<nvuffparser::IUffParser> parser(own(nvuffparser::createUffParser(), "UffParser"));
     for (const auto& input : options.uffInputs) {
         const auto& shape = input.second;
 #if NV_TENSORRT_MAJOR < 6
@@ -193,6 +194,15 @@ std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition&, const Options&) {
 }
 #endif
 
+// TensorRT's own plugins, LReLU_TRT of the workbook's .uff among them, are known only after this call. Their library may be
+// absent (TensorRT for RTX has none): a model without such a node does not need it.
+void registerOwnPlugins(Logger& logger) {
+    const std::string library = "libnvinfer_plugin.so." + std::to_string(NV_TENSORRT_MAJOR);
+    void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    void* symbol = handle ? dlsym(handle, "initLibNvInferPlugins") : nullptr;
+    if (symbol) reinterpret_cast<bool (*)(void*, const char*)>(symbol)(static_cast<nvinfer1::ILogger*>(&logger), "");
+}
+
 void loadPlugin(nvinfer1::IBuilder& builder, const std::string& library) {
 #if NV_TENSORRT_MAJOR > 8 || (NV_TENSORRT_MAJOR == 8 && NV_TENSORRT_MINOR >= 6)
     if (!builder.getPluginRegistry().loadLibrary(library.c_str())) throw std::runtime_error("cannot load " + library);
@@ -205,7 +215,7 @@ void loadPlugin(nvinfer1::IBuilder& builder, const std::string& library) {
 // --- One way for all -------------------------------------------------------------------------------------------------
 
 std::shared_ptr<void> parseOnnx(nvinfer1::INetworkDefinition& network, const Options& options, Logger& logger) {
-    std::shared_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(network, logger), Destroy());
+    std::shared_ptr<nvonnxparser::IParser> parser(own(nvonnxparser::createParser(network, logger), "OnnxParser"));
     bool done = parser->parseFromFile(options.onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
     for (int i = 0; i < parser->getNbErrors(); ++i)
         std::cerr << "node " << parser->getError(i)->node() << ": " << parser->getError(i)->desc() << "\n";
@@ -280,6 +290,7 @@ int main(int argc, char** argv) {
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
     try {
         auto builder = own(nvinfer1::createInferBuilder(logger), "builder");
+        registerOwnPlugins(logger);
         for (const auto& library : options.plugins) loadPlugin(*builder, library);
         auto network = makeNetwork(*builder, !options.uff.empty());
         auto parser = options.uff.empty() ? parseOnnx(*network, options, logger) : parseUff(*network, options);

@@ -11,22 +11,11 @@
 // (int, default 0, looked at by TensorRT 6 to 9 only: a creator cannot see what kind of network asks).
 // Fields of L2Norm_Helper_TRT v1: op_type (int: 0 max, 1 rsqrt, 2 sqrt), eps and explicit_batch.
 #include "plugin_state.h"
-
-#include <NvInfer.h>
+#include "tensorrt_headers.h"
 
 #include <cstdarg>
 #include <cstdio>
 #include <string>
-
-// A test may say that these headers are older than they are, to compile the older class.
-#ifndef L2_TENSORRT
-#define L2_TENSORRT (NV_TENSORRT_MAJOR * 100 + NV_TENSORRT_MINOR)
-#endif
-
-// TensorRT 8.5 deprecates every class that a UFF network can use, and there is no other.
-#if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#endif
 
 using namespace nvinfer1;
 
@@ -110,9 +99,13 @@ bool has_one_input(const PluginState& state, int inputs) {
 bool rows_of(const PluginState& state, const Dims& dims, int64_t* rows, int64_t* length) {
     const bool helper = state.operation != Operation::kNormalize;
     int64_t volume = 1;
-    for (int i = 0; i < dims.nbDims; ++i) volume *= dims.d[i];
+    bool known = helper || dims.nbDims > 0;
+    for (int i = 0; i < dims.nbDims; ++i) {
+        volume *= dims.d[i];
+        known = known && dims.d[i] >= 0;
+    }
     *length = helper || dims.nbDims < 1 ? 1 : dims.d[dims.nbDims - 1];
-    if ((dims.nbDims < 1 && !helper) || volume < 0) {
+    if (!known) {
         report(name_of(state), "the input has %d dimensions of unknown or no size", int(dims.nbDims));
         return false;
     }

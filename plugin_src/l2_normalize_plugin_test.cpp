@@ -7,8 +7,7 @@
 //                CPU versions, everything else is the plugin that TensorRT would load
 // compile_matrix.py does both for every set of headers that it is given.
 #include "plugin_state.h"
-
-#include <NvInfer.h>
+#include "tensorrt_headers.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,13 +15,6 @@
 #include <limits>
 #include <string>
 #include <vector>
-
-#ifndef L2_TENSORRT
-#define L2_TENSORRT (NV_TENSORRT_MAJOR * 100 + NV_TENSORRT_MINOR)
-#endif
-#if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#endif
 
 using namespace nvinfer1;
 
@@ -218,6 +210,14 @@ private:
     PluginFieldCollection collection_;
 };
 
+// What a network gives L2Norm_TRT (op_type < 0), normalizing the last of N x 6 x 2, or L2Norm_Helper_TRT.
+static Fields fields_of(float eps, int op_type) {
+    Fields fields;
+    fields.add("eps", eps);
+    fields.add(op_type < 0 ? "axis" : "op_type", op_type < 0 ? 2 : op_type);
+    return fields;
+}
+
 static Dims make_dims(std::vector<int> sizes) {
     Dims dims = Dims();
     dims.nbDims = int(sizes.size());
@@ -331,13 +331,9 @@ static int enqueue(Plugin* plugin, int batch, const void** inputs, void** output
 static void implicit_batch(const char* name, DataType type, int op_type) {
     Creator* creator = creator_of(name);
     const float eps = 1e-6f;
-    Fields fields;
-    fields.add("eps", eps);
-    if (op_type < 0) fields.add("axis", 2);
-    if (op_type >= 0) fields.add("op_type", op_type);
     const Dims dims = make_dims({6, 2});
 
-    Plugin* original = make(creator, fields);
+    Plugin* original = make(creator, fields_of(eps, op_type));
     CHECK(original->getPluginType() == std::string(name));
     CHECK(original->getPluginVersion() == std::string("1"));
     CHECK(original->getNbOutputs() == 1);
@@ -406,6 +402,7 @@ static void implicit_batch_refusals() {
 #endif
     refuses(Fields().add("axis", 2), {dims, make_dims({1})}, "takes 1 input and got 2");
     refuses(Fields().add("axis", -1), {make_dims({2, 65537})}, "65537");
+    refuses(Fields().add("axis", -1), {make_dims({-1, -1})}, "unknown");
 
     Plugin* plugin = make(creator, Fields());
     configure(plugin, {dims}, DataType::kFLOAT, 1);
@@ -538,11 +535,7 @@ static DynamicPluginTensorDesc tensor(DataType type, std::vector<int> sizes, int
 static void life(const char* name, DataType type, int op_type) {
     Creator* creator = creator_of(name);
     const float eps = 1e-6f;
-    Fields fields;
-    fields.add("eps", eps);
-    if (op_type < 0) fields.add("axis", 2);
-    if (op_type >= 0) fields.add("op_type", op_type);
-    Plugin* original = make(creator, fields);
+    Plugin* original = make(creator, fields_of(eps, op_type));
     IPluginV3OneCore* core = capability<IPluginV3OneCore>(original, PluginCapabilityType::kCORE, "PLUGIN_V3ONE_CORE");
     CHECK(core->getPluginName() == std::string(name));
     CHECK(core->getPluginVersion() == std::string("1"));
@@ -648,6 +641,9 @@ static void refusals() {
     CHECK(build_of(plugin)->configurePlugin(&wide, 1, &wide, 1) != 0);
     CHECK(runtime_of(plugin)->onShapeChange(&wide.desc, 1, &wide.desc, 1) != 0);
     CHECK(the_log.said("65537"));
+    const DynamicPluginTensorDesc unknown = tensor(DataType::kFLOAT, {-1, -1}, -1);
+    CHECK(build_of(plugin)->configurePlugin(&unknown, 1, &unknown, 1) != 0);
+    CHECK(the_log.said("unknown"));
     delete plugin;
 }
 
