@@ -24,7 +24,8 @@ def freeze(model, outputs=None):
 
     Returns a GraphDef: Placeholder inputs (unknown batch), constants for all weights, no Identity, no devices,
     equal constants merged, nodes in an order in which every node follows its inputs.
-    Raises ValueError for an output that the graph does not have (with the nearest names).
+    Raises ValueError for an output that the graph does not have (with the nearest names), and for what constants
+    cannot stand for: functions that the graph calls (LSTM, GRU, loops), variables that it changes, tables.
     """
     graph_def, own_outputs, weights = variables_to_constants(model)
     outputs = list(outputs or own_outputs)
@@ -32,6 +33,8 @@ def freeze(model, outputs=None):
     # Each pass works in place: the graph holds all weights, and every copy costs 160 MB.
     bypass_identity(graph_def, outputs)
     strip_unused(graph_def, outputs)
+    gather_from_constants(graph_def)
+    check_frozen(graph_def)
     fold_constants(graph_def, outputs)
     merge_equal_constants(graph_def, keep=weights)
     strip_unused(graph_def, outputs)
@@ -47,6 +50,33 @@ def check_outputs(graph_def, outputs):
             near = difflib.get_close_matches(name, known, 3, 0.3)
             raise ValueError("no node %r in the graph%s" % (
                 name, "; did you mean %s?" % " or ".join(map(repr, near)) if near else ""))
+
+
+def check_frozen(graph_def):
+    """Raise ValueError for a node that a graph of plain nodes and constants cannot hold."""
+    for node in graph_def.node:
+        for key in sorted(node.attr):
+            if node.attr[key].HasField("func"):
+                raise ValueError("node %r (%s) calls the function %r, and a frozen graph holds nodes only. LSTM, GRU, loops "
+                                 "and convolutions with groups are written so; leave that layer out of the model that you "
+                                 "freeze" % (node.name, node.op, node.attr[key].func.name))
+        resource = "dtype" in node.attr and node.attr["dtype"].type == tf.resource.as_datatype_enum
+        if resource or node.op in ("VarHandleOp", "ReadVariableOp"):
+            raise ValueError("node %r (%s) is a resource whose value the model does not show: a variable of no layer, or a "
+                             "table; leave it out of the model that you freeze" % (node.name, node.op))
+
+
+def gather_from_constants(graph_def):
+    """Let an Embedding, which looks rows up in a variable, look them up in the constant instead, in place."""
+    for node in [node for node in graph_def.node if node.op == "ResourceGather"]:
+        axis = node.attr["batch_dims"].i if "batch_dims" in node.attr else 0
+        axis = constant_node(node.name + "/axis", np.int32(axis))
+        node.op = "GatherV2"
+        node.input.append(axis.name)
+        node.attr["Tparams"].CopyFrom(node.attr["dtype"])
+        node.attr["Taxis"].CopyFrom(axis.attr["dtype"])
+        del node.attr["dtype"], node.attr["validate_indices"]
+        graph_def.node.extend([axis])
 
 
 def variables_to_constants(model):
@@ -83,7 +113,7 @@ def _rebuild(model):
         keras.backend.set_learning_phase(0)  # for inference; holds for this graph only
         clone = keras.models.clone_model(model)
         clone.set_weights(values)
-        outputs = [tensor.op.name for tensor in clone.outputs]
+        outputs = [_node_of(tensor) for tensor in clone.outputs]
         weights = {weight.name.split(":")[0] for weight in clone.weights}
         graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
     return graph_def, outputs, weights
@@ -97,35 +127,59 @@ def _trace(model):
     in TensorFlow 1, and the scope of the model is taken off every name.
     """
     graph = _concrete(model)
-    variables = {id(variable.handle): variable for variable in model.variables}
-    handles = {inner.op.name: variables[id(outer)]
-               for outer, inner in graph.captures if id(outer) in variables}
-    result, constants, read = v1.GraphDef(), {}, {}
-    traced = graph.as_graph_def()
+    traced, result = graph.as_graph_def(), v1.GraphDef()
     result.versions.CopyFrom(traced.versions)
+    # The model's own list comes last: its variables know the path of their layer, which Keras 3 has no more in the name.
+    variables = {id(each.handle): each for each in list(graph.variables) + list(model.variables)}
+    captured = [inner.op.name for _, inner in graph.captures]
+    taken = {_unscoped(node.name, model) for node in traced.node}.difference(_unscoped(name, model) for name in captured)
+    read, weights = {}, set()  # node of the trace -> the constant that has its value; all such constants
+    for outer, inner in graph.captures:
+        variable = variables.get(id(outer))
+        if variable is not None:
+            name, value = getattr(variable, "path", variable.name).split(":")[0], variable.numpy()
+        elif outer.dtype not in (tf.resource, tf.variant):  # a large tf.constant that a layer uses
+            name, value = _unscoped(inner.op.name, model), outer.numpy()
+        else:
+            continue
+        name = _free(name, taken)
+        result.node.add().CopyFrom(constant_node(name, value))
+        read[inner.op.name] = name
+        weights.add(name)
     for node in traced.node:
-        if node.op == "ReadVariableOp" and node.input[0] in handles:
-            variable = handles[node.input[0]]
-            read[_unscoped(node.name, model)] = name = variable.name.split(":")[0]
-            if name not in constants:
-                constants[name] = result.node.add()
-                constants[name].CopyFrom(constant_node(name, variable.numpy()))
-        elif node.name not in handles:
+        if node.op == "ReadVariableOp" and node.input[0] in read:
+            read[node.name] = read[node.input[0]]
+    for node in traced.node:
+        if node.name not in read:
             copy = result.node.add()
             copy.CopyFrom(node)
             copy.name = _unscoped(node.name, model)
-            copy.input[:] = [_unscoped(name, model) for name in node.input]
-    for node in result.node:
-        node.input[:] = [read.get(producer(name), name) for name in node.input
-                         if not (name.startswith("^") and producer(name) in read)]
+            copy.input[:] = [read[producer(name)] if producer(name) in read else _unscoped(name, model)
+                             for name in node.input if not (name.startswith("^") and producer(name) in read)]
     outputs = []
-    for tensor in graph.structured_outputs if isinstance(graph.structured_outputs, (list, tuple)) else [
-            graph.structured_outputs]:
-        operation = tensor.op
-        while operation.type == "Identity":  # one that tf.function adds, one that Keras may add
-            operation = operation.inputs[0].op
-        outputs.append(_unscoped(operation.name, model))
-    return result, outputs, set(constants)
+    for tensor in tf.nest.flatten(graph.structured_outputs):
+        while tensor.op.type == "Identity":  # one that tf.function adds, one that Keras may add
+            tensor = tensor.op.inputs[0]
+        outputs.append(_unscoped(_node_of(tensor), model))
+    return result, outputs, weights
+
+
+def _node_of(tensor):
+    """Name of the node whose first output `tensor` is."""
+    if tensor.value_index:
+        raise ValueError("an output of the model is %r, and a frozen graph is asked for nodes, whose first output it gives; "
+                         "put a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
+    return tensor.op.name
+
+
+def _free(name, taken):
+    """`name`, or `name_1` and so on if that is taken: layers of two models in one model may share their names."""
+    free, count = name, 0
+    while free in taken:
+        count += 1
+        free = "%s_%d" % (name, count)
+    taken.add(free)
+    return free
 
 
 def _concrete(model):
@@ -158,11 +212,15 @@ def bypass_identity(graph_def, keep=()):
 
 
 def fold_constants(graph_def, outputs=()):
-    """Turn nodes that depend on constants alone into constants of the same name, in place."""
+    """Turn nodes that depend on constants alone into constants of the same name, in place.
+
+    Random numbers are no constants, although they depend on nothing else.
+    """
     constant = {node.name for node in graph_def.node if node.op == "Const"}
     foldable = []
     for node in topological(graph_def):
-        if node.op != "Const" and node.input and node.name not in outputs and all(
+        random = "seed2" in node.attr
+        if node.op != "Const" and node.input and not random and node.name not in outputs and all(
                 name in constant for name in node.input):
             constant.add(node.name)
             foldable.append(node.name)
@@ -206,8 +264,8 @@ def merge_equal_constants(graph_def, keep=()):
     for node in graph_def.node:
         if node.op == "Const" and node.name not in keep:
             value = tf.make_ndarray(node.attr["value"].tensor)
-            key = (node.attr["dtype"].type, value.shape, value.tobytes())
-            shared[node.name] = first.setdefault(key, node.name)
+            content = value.tobytes() if value.dtype != object else repr(value.tolist())  # strings
+            shared[node.name] = first.setdefault((node.attr["dtype"].type, value.shape, content), node.name)
     for node in graph_def.node:
         node.input[:] = [shared.get(name, name) for name in node.input]
 
@@ -253,7 +311,8 @@ def topological(graph_def, outputs=None):
             state[name] = "open"
             for other in waiting:
                 if state.get(other) == "open":
-                    raise ValueError("the graph has a cycle through %r and %r" % (name, other))
+                    raise ValueError("the graph has a cycle through %r and %r; TensorFlow 1 writes LSTM, GRU and "
+                                     "other loops so, and a frozen graph cannot hold them" % (name, other))
             stack.append(waiting[0])
     return order
 
@@ -285,15 +344,18 @@ def load(path):
 def run(graph_def, images, outputs=OUTPUTS, batch=32):
     """Run a frozen graph in TensorFlow.
 
-    images: float32 [N, 224, 224, 3], NHWC, preprocessed. Returns one array per name in `outputs`.
+    images: float32 [N, 224, 224, 3], NHWC, preprocessed; of another network, what its one input takes. Returns one
+    array per name in `outputs`.
     """
+    inputs = [node.name for node in graph_def.node if node.op == "Placeholder"]
+    name = inputs[0] if len(inputs) == 1 else INPUT
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         tensors = [graph.get_operation_by_name(name).outputs[0] for name in outputs]
         config = v1.ConfigProto()
         config.graph_options.rewrite_options.disable_meta_optimizer = True  # 6 s at the first run, for nothing
         with v1.Session(graph=graph, config=config) as session:
-            parts = [session.run(tensors, {INPUT + ":0": images[i:i + batch]})
+            parts = [session.run(tensors, {name + ":0": images[i:i + batch]})
                      for i in range(0, len(images), batch)]
     return [np.concatenate(part) for part in zip(*parts)]
 

@@ -88,6 +88,14 @@ def test_one_head_alone(graphs):
     assert "confidence/Softmax" in names and not [name for name in names if name.startswith(("orientation", "dense_1"))]
 
 
+def answers(model, *inputs):
+    """(what Keras says, what the frozen graph says), one array per output."""
+    names = freeze.variables_to_constants(model)[1]
+    wanted = model.predict_on_batch(list(inputs) if len(inputs) > 1 else inputs[0])
+    wanted = list(wanted.values()) if isinstance(wanted, dict) else wanted if isinstance(wanted, list) else [wanted]
+    return wanted, freeze.run(freeze.freeze(model), inputs[0], names)
+
+
 def test_other_peoples_models_freeze_too():
     layers = network.keras.layers
     x = inputs = layers.Input((16, 16, 3), name="picture")
@@ -98,6 +106,95 @@ def test_other_peoples_models_freeze_too():
     graph = freeze.freeze(model)
     ops = {node.name: node.op for node in graph.node}
     assert ops["picture"] == "Placeholder" and ops["d/BiasAdd"] == "BiasAdd"
+    wanted, got = answers(model, np.ones((2, 16, 16, 3), "f"))
+    np.testing.assert_allclose(wanted[0], got[0], atol=1e-6)
+
+
+layers, Model = network.keras.layers, network.keras.models.Model
+tensorflow_2 = pytest.mark.skipif(freeze.tf.__version__.startswith("1"), reason="TensorFlow 1 refuses to build such a model")
+
+
+def two_models_with_layers_of_one_name():
+    inside = [layers.Input((4,)) for _ in range(2)]
+    parts = [Model(x, layers.Dense(4, name="fc")(x), name=name) for x, name in zip(inside, "ab")]
+    x = layers.Input((4,))
+    return Model(x, parts[1](parts[0](x)))
+
+
+def outputs_by_name():
+    x = layers.Input((4,))
+    return Model(x, {"p": layers.Dense(2)(x), "q": layers.Dense(3)(x)})
+
+
+def a_large_constant_and_a_variable_of_no_layer():
+    table = freeze.tf.constant(np.random.RandomState(0).rand(4, 100).astype("f"))
+    variable = freeze.tf.Variable(np.arange(100, dtype="f"))
+    x = layers.Input((4,))
+    return Model(x, layers.Lambda(lambda value: freeze.tf.matmul(value, table) * variable)(x))
+
+
+def keras_3():
+    keras = pytest.importorskip("keras", "3.0", reason="Keras 3 comes with TensorFlow 2.16")
+    x = inputs = keras.layers.Input((4,))
+    for _ in range(3):  # each has variables that are called just "kernel" and "bias"
+        x = keras.layers.Dense(4, bias_initializer="uniform")(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize("build", [
+    two_models_with_layers_of_one_name, pytest.param(outputs_by_name, marks=tensorflow_2),
+    pytest.param(a_large_constant_and_a_variable_of_no_layer, marks=tensorflow_2), pytest.param(keras_3, marks=tensorflow_2)])
+def test_other_peoples_models_keep_their_numbers(build):
+    values = np.random.RandomState(0).randn(3, 4).astype("f")
+    for a, b in zip(*answers(build(), values)):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_an_embedding_looks_up_in_a_constant():
+    x = layers.Input((5,), dtype="int32")
+    model = Model(x, layers.Embedding(10, 3)(x))
+    wanted, got = answers(model, np.arange(10, dtype="i4").reshape(2, 5))
+    np.testing.assert_array_equal(wanted, got)
+    ops = {node.op for node in freeze.freeze(model).node}
+    assert "GatherV2" in ops and "ResourceGather" not in ops
+
+
+def test_a_loop_is_refused():
+    x = layers.Input((5, 3))
+    with pytest.raises(ValueError, match="LSTM, GRU"):
+        freeze.freeze(Model(x, layers.LSTM(4)(x)))
+
+
+def test_a_second_output_of_one_node_is_refused():
+    x = layers.Input((4,))
+    model = Model(x, layers.Lambda(lambda value: freeze.tf.split(value, 2, axis=1))(x))
+    with pytest.raises(ValueError, match="put a layer behind it"):
+        freeze.freeze(model)
+
+
+def test_a_resource_without_a_value_is_refused():
+    graph = graph_of(("table", "VarHandleOp", []), ("out", "Any", ["table"]))
+    with pytest.raises(ValueError, match=r"'table' \(VarHandleOp\)"):
+        freeze.check_frozen(graph)
+
+
+def test_random_numbers_stay_random():
+    with freeze.tf.Graph().as_default() as graph:
+        freeze.v1.random_normal([2], name="noise")
+    graph_def = graph.as_graph_def()
+    freeze.fold_constants(graph_def)
+    assert "RandomStandardNormal" in {node.op for node in graph_def.node}
+
+
+def test_strings_merge_by_what_they_say():
+    graph = freeze.v1.GraphDef()
+    for name, text in zip("abcd", ["one", "two", "one", "two"]):
+        node = graph.node.add(name=name, op="Const")
+        node.attr["dtype"].type = freeze.tf.string.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(freeze.v1.make_tensor_proto(text))
+    graph.node.add(name="out", op="Any").input.extend("abcd")
+    freeze.merge_equal_constants(graph)
+    assert list(graph.node[-1].input) == ["a", "b", "a", "b"]
 
 
 def graph_of(*nodes):
