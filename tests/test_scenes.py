@@ -1,6 +1,4 @@
 """helpers.scenes: KITTI's files, right, wrong and random; crops; the repository's own samples."""
-import contextlib
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -125,22 +123,22 @@ def mutated(line):
     return st.lists(changes.map(replace), max_size=4).map(b"\n".join)
 
 
-@contextlib.contextmanager
-def file_of(tmp_path_factory, data):
-    path = tmp_path_factory.getbasetemp() / "any.txt"
+def read_or_located_error(read, folder, data):
+    """What `read` makes of a file of these bytes; None when it says which line of which file is wrong."""
+    path = folder.getbasetemp() / "any.txt"
     path.write_bytes(data)
-    yield path
+    try:
+        return read(path)
+    except ValueError as error:
+        assert str(error).startswith("%s, line " % path)
 
 
 @QUICK
 @given(data=st.one_of(st.binary(max_size=300), mutated(CAR)))
 def test_any_bytes_are_labels_or_a_located_error(tmp_path_factory, data):
-    with file_of(tmp_path_factory, data) as path:
-        try:
-            found = scenes.read_labels(path)
-        except ValueError as error:
-            assert str(error).startswith("%s, line " % path)
-            return
+    found = read_or_located_error(scenes.read_labels, tmp_path_factory, data)
+    if found is None:
+        return
     count = len(found.kind)
     assert "DontCare" not in found.kind
     assert found.bbox.shape == (count, 4) and found.dimensions.shape == (count, 3)
@@ -152,13 +150,9 @@ def test_any_bytes_are_labels_or_a_located_error(tmp_path_factory, data):
 @QUICK
 @given(data=st.one_of(st.binary(max_size=200), mutated(CALIB.split(b"\n")[1])))
 def test_any_bytes_are_a_camera_or_a_located_error(tmp_path_factory, data):
-    with file_of(tmp_path_factory, data) as path:
-        try:
-            P = scenes.read_calibration(path)
-        except ValueError as error:
-            assert str(error).startswith("%s, line " % path)
-            return
-    assert P.shape == (3, 4) and np.isfinite(P).all() and np.linalg.matrix_rank(P) == 3
+    P = read_or_located_error(scenes.read_calibration, tmp_path_factory, data)
+    if P is not None:
+        assert P.shape == (3, 4) and np.isfinite(P).all() and np.linalg.matrix_rank(P) == 3
 
 
 def gradient():
@@ -221,13 +215,10 @@ def test_the_samples_are_complete_and_their_labels_exact():
         assert 3 <= len(cars.kind) <= 8, name
         assert scenes.crops(scene).shape == (len(cars.kind), 224, 224, 3)
         assert scenes.mean_dimensions(cars.kind).shape == cars.dimensions.shape
-        # The 2D box is the photo's part of the projected 3D box, as far as two decimals tell.
-        drawn = boxes.bounds(cars, scene.P, scene.size)
-        near = np.isfinite(drawn).all(1)
-        assert np.abs(drawn - cars.bbox)[near].max() < 2, name
-        turn = boxes.angle_error(cars.yaw - np.arctan2(cars.location[:, 0], cars.location[:, 2]),
-                                 cars.alpha)
-        assert turn.max() < 0.02, name
+        # The 2D box is the photo's part of the projected 3D box, as far as four decimals of a metre and two of a pixel tell.
+        assert np.abs(boxes.bounds(cars, scene.P, scene.size) - cars.bbox).max() < 0.05, name
+        turn = boxes.angle_error(cars.yaw - np.arctan2(cars.location[:, 0], cars.location[:, 2]), cars.alpha)
+        assert turn.max() < 2e-4, name
 
 
 def test_an_unknown_sample_is_answered_with_the_nearest():
