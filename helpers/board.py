@@ -11,16 +11,10 @@ import subprocess
 import threading
 import time
 
+from . import machine
+
 # Rails that carry all that the board draws; without one, the rails are added up.
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN", "VIN")
-
-
-def _run(command, timeout=5):
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
 
 
 def parse_tegrastats(line):
@@ -60,8 +54,7 @@ def total_power(rails):
 
 def power_mode():
     """What `nvpmodel -q` calls the mode, such as "MODE_15W", or None."""
-    text = _run(["nvpmodel", "-q"])
-    mode = re.search(r"NV Power Mode:\s*(\S+)", text or "")
+    mode = re.search(r"NV Power Mode:\s*(\S+)", machine.output_of(["nvpmodel", "-q"]) or "")
     return mode.group(1) if mode else None
 
 
@@ -72,13 +65,14 @@ def clocks():
     """
     for folder in glob.glob("/sys/class/devfreq/*"):
         if re.search(r"\.(gv11b|gp10b|gm20b|gpu|ga10b|gv100)$|gpu-gpc", os.path.basename(folder)):
-            low, high, now = [_number(os.path.join(folder, name)) for name in ("min_freq", "max_freq", "cur_freq")]
+            low, high, now = [_number(machine.text_of(os.path.join(folder, name)))
+                              for name in ("min_freq", "max_freq", "cur_freq")]
             if now is not None:
                 return {"locked": low == high if None not in (low, high) else None, "gpu_mhz": now / 1e6,
                         "gpu_max_mhz": high / 1e6 if high else None}
-    line = _run(["nvidia-smi", "--query-gpu=clocks.sm,clocks.max.sm", "--format=csv,noheader,nounits"])
+    line = machine.output_of(["nvidia-smi", "--query-gpu=clocks.sm,clocks.max.sm", "--format=csv,noheader,nounits"])
     if line:
-        numbers = [_float(part) for part in line.splitlines()[0].split(",")]
+        numbers = [_number(part) for part in line.splitlines()[0].split(",")]
         return {"locked": None, "gpu_mhz": numbers[0], "gpu_max_mhz": numbers[-1]}
     return None
 
@@ -87,16 +81,12 @@ def temperatures():
     """{sensor: degrees C} from the kernel's thermal zones and, on a PC, nvidia-smi; {} when nothing can be read."""
     found = {}
     for zone in sorted(glob.glob("/sys/class/thermal/thermal_zone*")):
-        value = _number(os.path.join(zone, "temp"))
-        try:
-            with open(os.path.join(zone, "type")) as stream:
-                name = stream.read().strip()
-        except OSError:
-            continue
-        if value is not None and value > 0 and "PMIC" not in name:
+        name, value = [machine.text_of(os.path.join(zone, part)) for part in ("type", "temp")]
+        value = _number(value)
+        if name and value is not None and value > 0 and "PMIC" not in name:
             found[name] = value / 1000
-    value = _float((_run(["nvidia-smi", "--query-gpu=temperature.gpu", "--format=csv,noheader,nounits"])
-                    or "").split("\n")[0])
+    value = _number((machine.output_of(["nvidia-smi", "--query-gpu=temperature.gpu", "--format=csv,noheader,nounits"])
+                     or "").split("\n")[0])
     if value is not None:
         found["GPU"] = value
     return found
@@ -107,15 +97,7 @@ def state():
     return {"power_mode": power_mode(), "clocks": clocks(), "temperature": temperatures()}
 
 
-def _number(path):
-    try:
-        with open(path) as stream:
-            return int(stream.read())
-    except (OSError, ValueError):
-        return None
-
-
-def _float(text):
+def _number(text):
     try:
         return float(text)
     except ValueError:

@@ -17,10 +17,11 @@ import atexit
 import contextlib
 import ctypes
 import functools
-import os
 import threading
 
 import numpy as np
+
+from . import machine
 
 
 def available():
@@ -174,7 +175,7 @@ class Event(_Handle):
 @functools.lru_cache(maxsize=None)  # a failure is not kept: somebody may start the driver and try again
 def _backend():
     """PyCUDA where it is installed, cuda-python otherwise."""
-    if not _has_driver():
+    if not machine.has_driver():
         raise RuntimeError("no NVIDIA driver here. ONNX Runtime computes the same numbers on the CPU.")
     problems = []
     for make in (_PyCuda, _CudaPython):
@@ -187,14 +188,6 @@ def _backend():
                                "the GPU?" % (make.label, error))
     raise RuntimeError("no CUDA library for Python here (%s): `pip install cuda-python`, or on JetPack 4 and 5 "
                        "`pip install pycuda`." % "; ".join(problems))
-
-
-def _has_driver():
-    try:
-        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-        return True
-    except OSError:
-        return False
 
 
 def _in_context(cls):

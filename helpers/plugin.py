@@ -11,7 +11,6 @@ import ctypes
 import difflib
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import artifacts
+from helpers import artifacts, machine
 
 SOURCES = artifacts.ROOT / "plugin_src"
 NAME, VERSION = "L2Norm_TRT", "1"
@@ -44,26 +43,25 @@ def tensorrt_headers(root=None):
     JetPack and the Debian packages put the headers. Raises FileNotFoundError, with what to install, when there is no
     NvInfer.h, and ValueError when it does not say its version.
     """
-    root = root or os.environ.get("TENSORRT_ROOT")
-    for base in [Path(root)] if root else [Path("/usr"), Path("/usr/local/tensorrt"), Path("/opt/tensorrt")]:
-        for folder in (base, base / "include", base / "include" / (platform.machine() + "-linux-gnu")):
-            if (folder / "NvInfer.h").is_file():
-                files = [folder / name for name in ("NvInferVersion.h", "NvInfer.h")]
-                text = "".join(f.read_text(errors="replace") for f in files if f.is_file())
-                parts = re.findall(r"#define\s+(?:NV_TENSORRT|TRT)_(?:MAJOR|MINOR)(?:_ENTERPRISE)?\s+(\d+)", text)
-                if len(parts) < 2:
-                    raise ValueError("%s/NvInfer.h does not say NV_TENSORRT_MAJOR and NV_TENSORRT_MINOR" % folder)
-                return folder, (int(parts[0]), int(parts[1]))
-    raise FileNotFoundError(_NO_HEADERS % (" under %s" % root if root else ""))
+    folder = machine.find_tensorrt_headers(root)
+    if folder is None:
+        root = root or os.environ.get("TENSORRT_ROOT")
+        raise FileNotFoundError(_NO_HEADERS % (" under %s" % root if root else ""))
+    files = [Path(folder, name) for name in ("NvInferVersion.h", "NvInfer.h")]
+    text = "".join(f.read_text(errors="replace") for f in files if f.is_file())
+    parts = re.findall(r"#define\s+(?:NV_TENSORRT|TRT)_(?:MAJOR|MINOR)(?:_ENTERPRISE)?\s+(\d+)", text)
+    if len(parts) < 2:
+        raise ValueError("%s/NvInfer.h does not say NV_TENSORRT_MAJOR and NV_TENSORRT_MINOR" % folder)
+    return Path(folder), (int(parts[0]), int(parts[1]))
 
 
 def find_nvcc():
-    """Path of the CUDA compiler: on PATH, or where JetPack leaves it. FileNotFoundError when there is none."""
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    path = shutil.which("nvcc") or shutil.which("nvcc", path=os.path.join(home, "bin"))
+    """Path of the CUDA compiler, as `machine.find_nvcc` looks for it. FileNotFoundError when there is none."""
+    path = machine.find_nvcc()
     if not path:
-        raise FileNotFoundError("no CUDA compiler: nvcc is neither on PATH nor in %s/bin. Install the CUDA toolkit "
-                                "(part of JetPack) or set CUDA_HOME; compile('cpu') needs only g++." % home)
+        raise FileNotFoundError("no CUDA compiler: nvcc is neither on PATH nor in %s/bin. Install the CUDA toolkit (part "
+                                "of JetPack) or set CUDA_HOME; compile('cpu') needs only g++."
+                                % os.environ.get("CUDA_HOME", "/usr/local/cuda"))
     return path
 
 

@@ -2,6 +2,7 @@
 
     gs, uff = toolbox.surgery()     # graphsurgeon and uff
     trt = toolbox.tensorrt()        # a TensorRT that builds plans, or None
+    toolbox.runs_plans(trt)         # whether this machine runs them, too
 
 Each call prints one line that says what it took. `through_uff` takes a graph as far as TensorRT's UffParser would; where
 there is none it replays what the parser does, and says that it is a replay.
@@ -12,7 +13,7 @@ import io
 
 import numpy as np
 
-from . import artifacts, cuda, engine, network
+from . import artifacts, cuda, engine, machine, network
 from . import graphsurgeon as own_graphsurgeon
 from . import uff as own_uff
 from .engine.library import is_rtx
@@ -52,6 +53,19 @@ def tensorrt(say=print):
         say("TensorRT %s: %s." % (trt.__version__, "with trt.UffParser" if hasattr(trt, "UffParser") else
                                   "no UffParser in it, so UFF goes through ONNX"))
     return trt
+
+
+def runs_plans(trt, say=print):
+    """True when the plans of `trt`, from `tensorrt`, run on the GPU of this machine; where not, one line says why.
+
+    TensorRT for RTX builds on any machine and runs on RTX cards only: it is asked, in a child process, to open a plan.
+    """
+    why = "there is no TensorRT" if trt is None else cuda.why_not()
+    if why is None and is_rtx(trt) and not machine.packages(["tensorrt_rtx"])["tensorrt_rtx"].extra.get("runs"):
+        why = "TensorRT for RTX refuses this GPU, %(name)s of compute capability %(compute_capability)s" % cuda.device()
+    if why:
+        say("No plan runs here: %s" % why)
+    return why is None
 
 
 @contextlib.contextmanager

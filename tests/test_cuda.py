@@ -7,14 +7,14 @@ import types
 import numpy as np
 import pytest
 
-from helpers import cuda
+from helpers import cuda, machine
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """No backend kept from or for another test, and a driver that seems to be there."""
     cuda._backend.cache_clear()
-    monkeypatch.setattr(cuda, "_has_driver", lambda: True)
+    monkeypatch.setattr(machine, "has_driver", lambda: True)
     yield
     cuda._backend.cache_clear()
 
@@ -302,8 +302,8 @@ def test_what_is_missing_is_said_and_tried_again(monkeypatch):
     assert "no CUDA device" in cuda.why_not()
     with pytest.raises(RuntimeError, match="no CUDA device"):
         cuda.Stream()
-    monkeypatch.setattr(cuda, "_has_driver", lambda: False)
+    monkeypatch.setattr(machine, "has_driver", lambda: False)
     assert "no NVIDIA driver here" in cuda.why_not()
-    monkeypatch.setattr(cuda, "_has_driver", lambda: True)
+    monkeypatch.setattr(machine, "has_driver", lambda: True)
     install(monkeypatch, runtime=Runtime())
     assert cuda.available()

@@ -695,6 +695,17 @@ def test_import_helpers_engine_needs_no_tensorflow():
     assert done.stdout.strip() == "False", done.stderr
 
 
+def test_a_tensorrt_that_cannot_build_for_want_of_a_driver_is_passed_over(monkeypatch):
+    classic = doubles.tensorrt("10.3")
+    monkeypatch.setitem(sys.modules, "tensorrt", classic)
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    monkeypatch.setattr(library.machine, "has_driver", lambda: False)
+    with pytest.raises(RuntimeError, match="tensorrt: it builds nothing .* without an NVIDIA GPU"):
+        engine.tensorrt()
+    monkeypatch.setattr(library.machine, "has_driver", lambda: True)
+    assert engine.tensorrt() is classic
+
+
 def test_without_any_tensorrt_the_reasons_are_given(monkeypatch):
     for name in ("tensorrt", "tensorrt_rtx"):
         monkeypatch.setitem(sys.modules, name, None)

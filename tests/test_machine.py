@@ -50,13 +50,16 @@ def test_a_package_that_prints_does_not_confuse(monkeypatch, tmp_path):
     ("# R32 (release), REVISION: 1.0, GCID: 14531094, BOARD: t186ref", "Jetson-AGX", ("Jetson-AGX", "32.1.0", "4.2")),
     ("# R32 (release), REVISION: 7.1, GCID: 1", "NVIDIA Jetson Nano", ("NVIDIA Jetson Nano", "32.7.1", "4.6.1")),
     ("# R35 (release), REVISION: 4.1, GCID: 1", "NVIDIA Orin", ("NVIDIA Orin", "35.4.1", "5.1.2")),
+    ("# R36 (release), REVISION: 4.0, GCID: 1", "NVIDIA Orin", ("NVIDIA Orin", "36.4.0", "6.1")),
+    ("# R36 (release), REVISION: 4.3, GCID: 1", "NVIDIA Orin", ("NVIDIA Orin", "36.4.3", "6.2")),
+    ("# R32 (release), REVISION: 7.6, GCID: 1", "NVIDIA Jetson Nano", ("NVIDIA Jetson Nano", "32.7.6", "4.6.6")),
     ("# R39 (release), REVISION: 9.9, GCID: 1", "NVIDIA Thor", ("NVIDIA Thor", "39.9.9", "?")),
     ("", "NVIDIA Jetson AGX Orin", ("NVIDIA Jetson AGX Orin", "?", "?")),
     ("", "Raspberry Pi", None),
 ])
 def test_jetpack_is_read_off_the_board(monkeypatch, release, model, expected):
     files = {"/etc/nv_tegra_release": release, "/proc/device-tree/model": model}
-    monkeypatch.setattr(machine, "_read", files.get)
+    monkeypatch.setattr(machine, "text_of", files.get)
     assert machine.jetson() == expected
 
 
@@ -67,11 +70,13 @@ def bare(monkeypatch):
     monkeypatch.setattr(machine, "packages", lambda **_: dict(absent))
     monkeypatch.setattr(machine, "gpu", lambda: None)
     monkeypatch.setattr(machine, "jetson", lambda: None)
-    monkeypatch.setattr(machine, "compilers", lambda: {"nvcc": None, "c++": None})
+    monkeypatch.setattr(machine, "compilers", lambda: {"nvcc": None, "g++": None})
+    monkeypatch.setattr(machine, "find_tensorrt_headers", lambda: None)
+    monkeypatch.setattr(machine, "has_driver", lambda: False)
 
-    def make(gpu=None, jetson=None, **packages):
+    def make(gpu=None, jetson=None, nvcc=None, gxx=None, headers=None, **packages):
         here = machine.Machine()
-        here.gpu, here.jetson = gpu, jetson
+        here.gpu, here.jetson, here.compilers, here.headers = gpu, jetson, {"nvcc": nvcc, "g++": gxx}, headers
         for name, extra in packages.items():
             here.packages[name] = machine.Package(name, "ready", "1.0", "", extra)
         return here
@@ -80,16 +85,62 @@ def bare(monkeypatch):
 
 def test_each_column_of_machines(bare):
     real = lambda here: {stage: done for stage, _, done in here.stages()}
-    xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorflow={}, tensorrt={"uff": True}, uff={}, graphsurgeon={})
+    board = dict(nvcc="10.0", gxx="g++ 7", headers="/usr/include/aarch64-linux-gnu", pycuda={}, tensorflow={})
+    xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorrt={"uff": True}, uff={}, graphsurgeon={}, **board)
     assert xavier.tensorrt == "uff" and all(real(xavier).values())
     assert "UffParser" in dict((s, how) for s, how, _ in xavier.stages())["plan"]
-    orin = bare(jetson=("Orin", "36.4", "6.1"), tensorflow={}, tensorrt={"uff": False, "v3": True})
+    orin = bare(jetson=("Orin", "36.4", "6.1"), tensorrt={"uff": False, "v3": True}, **board)
     assert orin.tensorrt == "classic" and all(real(orin).values())
-    rtx = bare(gpu=("RTX 4070", "8.9", "560"), tensorflow={}, tensorrt_rtx={})
+    card = {"gpu": ("RTX 4070", "8.9", "560"), "cuda-python": {}, "tensorflow": {}}
+    rtx = bare(tensorrt_rtx={"runs": True}, **card)
     assert rtx.tensorrt == "rtx" and real(rtx)["run"] and not real(rtx)["L2 layer"]
+    assert not [line for line in rtx.advice() if "plan" in line]
     laptop = bare(tensorflow={}, tensorrt_rtx={})
     assert real(laptop)["plan"] and not real(laptop)["run"] and not real(laptop)["timing"]
     assert not any(real(bare())[stage] for stage in ("freeze", "plan", "run"))
+
+
+def how(here, stage):
+    return next(text for name, text, _ in here.stages() if name == stage)
+
+
+@pytest.mark.parametrize("tools, said", [
+    (dict(nvcc="13.0", gxx="g++ 12"), "compiled by nvcc"), (dict(nvcc="13.0"), "compiled by nvcc"),
+    (dict(gxx="g++ 12"), "compiled for the CPU"), ({}, "not compiled"),
+])
+@pytest.mark.parametrize("packages", [{}, {"tensorrt_rtx": {"runs": False}}])
+def test_the_kernel_is_compiled_by_what_is_there_whichever_tensorrt_is(bare, tools, said, packages):
+    assert said in how(bare(**dict(tools, **packages)), "L2 layer")
+
+
+def test_a_plugin_takes_nvcc_and_headers(bare):
+    """The pip packages of TensorRT bring no headers."""
+    server = bare(gpu=("NVIDIA H200", "9.0", "580"), tensorrt={"v3": True}, nvcc="13.0", gxx="g++ 12")
+    assert "headers" in how(server, "L2 layer") and not dict((s, real) for s, _, real in server.stages())["L2 layer"]
+    server.headers = "/opt/tensorrt/include"
+    assert how(server, "L2 layer") == "C++ plugin, IPluginV3"
+
+
+def test_a_gpu_that_does_not_run_the_plans_is_not_called_one(bare):
+    h200, cuda = ("NVIDIA H200", "9.0", "580"), {"cuda-python": {}}
+    for here, why in ((bare(gpu=h200, tensorrt_rtx={"runs": False}, **cuda), "TensorRT for RTX does not run on this GPU"),
+                      (bare(gpu=h200, tensorrt={}), "neither PyCUDA nor cuda-python"),
+                      (bare(gpu=h200, **cuda), "no TensorRT")):
+        assert how(here, "run") == "ONNX Runtime on the CPU (%s)" % why
+        assert any(why in line and "requirements/README.md" in line for line in here.advice())
+    assert how(bare(gpu=h200, tensorrt={}, **cuda), "run") == "TensorRT on the GPU"
+
+
+def test_a_classic_tensorrt_without_a_gpu_builds_nothing(bare, monkeypatch):
+    assert bare(tensorrt={}).tensorrt == "none" and bare(tensorrt={}, tensorrt_rtx={}).tensorrt == "rtx"
+    monkeypatch.setattr(machine, "has_driver", lambda: True)
+    assert bare(tensorrt={}).tensorrt == "classic"
+
+
+def test_tensorrt_for_rtx_builds_a_plan_here_and_cannot_open_it_without_a_card():
+    pytest.importorskip("tensorrt_rtx")
+    found = machine.packages(["tensorrt_rtx"])["tensorrt_rtx"]
+    assert found.state == "ready" and (machine.has_driver() or found.extra == {"runs": False})
 
 
 def test_advice_names_what_to_do(bare):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import board, engine, timing
+from helpers import board, engine, machine, timing
 from helpers.timing import locking, measuring, records
 
 HERE = Path(__file__).resolve().parent
@@ -396,11 +396,29 @@ def test_power_of_a_stretch(tmp_path):
 def test_state_of_this_machine_is_plain_json(tmp_path, monkeypatch):
     json.dumps(board.state())
     json.dumps(timing.device())
-    monkeypatch.setattr(board, "_run", lambda command, timeout=5: "NV Power Mode: MODE_15W_6CORE\n2"
-                        if command[0] == "nvpmodel" else None)
+    said = {"nvpmodel": "NV Power Mode: MODE_15W_6CORE\n2", "nvidia-smi": "1410, 1980"}
+    monkeypatch.setattr(machine, "output_of", lambda command: said.get(command[0]))
+    monkeypatch.setattr(board.glob, "glob", lambda pattern: [])
     assert board.power_mode() == "MODE_15W_6CORE"
-    monkeypatch.setattr(board, "_run", lambda command, timeout=5: None)
-    assert board.power_mode() is None
+    assert board.clocks() == {"locked": None, "gpu_mhz": 1410, "gpu_max_mhz": 1980}
+    said.clear()
+    assert board.power_mode() is None and board.clocks() is None and board.temperatures() == {}
+
+
+def test_a_jetsons_own_files(monkeypatch):
+    """Clocks in Hz, temperatures in thousandths; the sensor of the power chip means nothing."""
+    gpu, zone = "/sys/class/devfreq/17000000.gv11b", "/sys/class/thermal/thermal_zone%d"
+    files = {gpu + "/min_freq": "1377000000", gpu + "/max_freq": "1377000000", gpu + "/cur_freq": "1377000000",
+             zone % 0 + "/type": "CPU-therm", zone % 0 + "/temp": "41500", zone % 1 + "/type": "PMIC-Die",
+             zone % 1 + "/temp": "100000", zone % 2 + "/type": "GPU-therm"}
+    monkeypatch.setattr(machine, "text_of", lambda path: files.get(path, ""))
+    monkeypatch.setattr(machine, "output_of", lambda command: None)
+    monkeypatch.setattr(board.glob, "glob", lambda pattern: ["/sys/class/devfreq/other", gpu] if "devfreq" in pattern
+                        else [zone % i for i in range(3)])
+    assert board.clocks() == {"locked": True, "gpu_mhz": 1377, "gpu_max_mhz": 1377}
+    assert board.temperatures() == {"CPU-therm": 41.5}
+    files[gpu + "/min_freq"] = "114750000"
+    assert board.clocks()["locked"] is False
 
 
 def test_the_worker_can_run_a_plan_that_is_missing_only_with_an_error(tmp_path):

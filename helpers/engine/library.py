@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from .. import cuda
+from .. import cuda, machine
 
 _loggers = {}
 _plugins = {}  # path -> library, kept: a plugin must outlive every plan that uses it
@@ -23,6 +23,8 @@ def tensorrt():
     problems = []
     for name in names:
         try:
+            if name == "tensorrt" and not machine.has_driver():
+                raise RuntimeError("it builds nothing on a machine without an NVIDIA GPU")
             return importlib.import_module(name)
         except Exception as error:  # a package that is broken: its library or driver does not fit
             problems.append("%s: %s" % (name, error))

@@ -1,9 +1,8 @@
 """The record of a measurement: what is in it, and what of it may be shown."""
-import contextlib
 import json
 import os
 import platform
-import subprocess
+import re
 
 import numpy as np
 
@@ -102,18 +101,10 @@ def device():
 
 
 def _cpu():
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as stream:
-        for line in stream:
-            if line.lower().startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    name = re.search(r"(?im)^model name\s*:\s*(.+)", machine.text_of("/proc/cpuinfo"))
+    return name.group(1).strip() if name else platform.processor() or platform.machine()
 
 
 def revision():
     """The commit of this repository, or None."""
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=str(artifacts.ROOT), stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=10)
-        return done.stdout.decode().strip() if done.returncode == 0 else None
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    return machine.output_of(["git", "-C", str(artifacts.ROOT), "rev-parse", "HEAD"])
