@@ -9,11 +9,15 @@ P = np.array([[721.5377, 0, 609.5593, 0], [0, 721.5377, 172.854, 0], [0, 0, 1, 0
 
 @pytest.fixture
 def street(monkeypatch):
-    """Two scenes of three cars and one, and the heads of a network that is right about them."""
+    """Two scenes of three cars and one, 12 to 25 m away, and the heads of a network that is right about them."""
+    return a_street(monkeypatch, 12, 25)
+
+
+def a_street(monkeypatch, near, far):
     monkeypatch.setattr(scenes, "_means", lambda: {"Car": [1.5, 1.6, 4.0]})
     made, heads = [], []
     for count in (3, 1):
-        z = np.linspace(12, 25, count)
+        z = np.linspace(near, far, count)
         location = np.column_stack([np.linspace(-4, 4, count), np.full(count, 1.65), z])
         dimensions = np.tile([1.5, 1.65, 4.2], (count, 1))
         yaw = np.linspace(-1.2, 2.5, count)
@@ -53,6 +57,29 @@ def test_a_little_off_is_close_and_says_how_much(street):
     found.check("equal", "close")
     with pytest.raises(ValueError, match="parity is close.*degrees"):
         found.check()
+
+
+@pytest.mark.parametrize("taller, verdict", [(1.008, "close"), (1.02, "broken")])
+@pytest.mark.parametrize("near, far", [(12, 25), (40, 60)])
+def test_a_share_of_the_distance_is_judged_alike_near_and_far(monkeypatch, near, far, taller, verdict):
+    """A network that sees every car a little larger than it is puts it farther away, by the same share everywhere."""
+    made, heads = a_street(monkeypatch, near, far)
+    grown = np.concatenate([scene.objects.dimensions for scene in made]) * (taller - 1)
+    found = parity.compare(heads, dict(heads, dimension=heads["dimension"] + grown), made)
+    assert found.verdict == verdict and (found.distance_m / found.away_m).max() == pytest.approx(taller - 1, rel=0.3)
+    assert ("or %.1f %% of their distance" % (100 * (found.distance_m / found.away_m).max())) in found.why
+    assert near < 20 or found.distance_m.max() > 0.1, "metres alone would call this broken"
+
+
+def test_near_boxes_may_move_by_ten_centimetres():
+    np.testing.assert_allclose(parity.limit_m([2, 10, 20, 60]), [0.1, 0.1, 0.2, 0.6])
+
+
+def test_a_size_may_not_change_by_more_because_the_box_is_far(monkeypatch):
+    made, heads = a_street(monkeypatch, 50, 60)
+    longer = heads["dimension"] + np.array([0, 0, 0.4], heads["dimension"].dtype)  # seen from behind, it moves little
+    found = parity.compare(heads, dict(heads, dimension=longer), made)
+    assert found.verdict == "broken" and "sizes differ by up to 0.13 m" in found.why
 
 
 def test_boxes_turned_round_are_broken(street):
