@@ -166,7 +166,13 @@ def _convert(g, node, inputs):
     if count is not None and len(inputs) < count:
         raise UffException("node '%s' (%s) has %d inputs and needs %d" % (
             node.id, node.operation, len(inputs), count))
-    inputs = inputs[:count]  # only a custom node has more: what was a control input in TensorFlow
+    if count is not None and len(inputs) > count and node.operation.endswith("_TRT"):
+        raise UffException("node '%s' (%s) reads %s, and the plugin takes %d input%s: cut the others in TensorFlow's graph, "
+                           "before its nodes are collapsed. (The axis of an L2 normalisation may be a constant that freezing "
+                           "has shared with others; helpers.l2_surgery reads it and cuts it.)" % (
+                               node.id, node.operation, " and ".join("'%s'" % value.name for value in inputs), count,
+                               "" if count == 1 else "s"))
+    inputs = inputs[:count]  # an op of TensorFlow's may have more: what was a control input there
     known = fold(g, node, inputs)
     if known is None or known.dtype == object:
         value = function(g, node, *inputs)
