@@ -6,6 +6,7 @@ that it took goes back when it ends.
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,8 +39,16 @@ def run(command, cwd=None, env=None):
         between = [] if os.name == "nt" else [sys.executable, "-S", "-E", "-c", _BETWEEN, note]
         start = time.time()
         child = subprocess.Popen(between + command, cwd=cwd and str(cwd), env=environment, stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        text = child.communicate()[0].decode("utf-8", "replace")
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=bool(between))
+        try:
+            text = child.communicate()[0].decode("utf-8", "replace")
+        except BaseException:  # a cell that is interrupted takes its command with it, and what that started
+            if between:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            child.wait()
+            child.stdout.close()
+            raise
         seconds, code, peak = time.time() - start, child.returncode, None
         if between:
             if not os.path.exists(note):

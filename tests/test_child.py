@@ -1,6 +1,10 @@
 """A command in a process of its own, and what it is charged with."""
 import os
+import shutil
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -34,6 +38,33 @@ def test_the_peak_is_that_of_the_child_and_not_of_whoever_starts_it():
 @pytest.mark.skipif(WINDOWS, reason="Windows has no signals")
 def test_a_command_ended_by_a_signal_says_by_which():
     assert python("import os; os.kill(os.getpid(), 9)").code == -9
+
+
+@pytest.mark.skipif(WINDOWS or not shutil.which("ps"), reason="POSIX signals, and ps")
+def test_an_interrupted_cell_leaves_no_process_behind(tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    note, before = tmp_path / "pid", signal.signal(signal.SIGALRM, interrupt)
+    code = "import os, sys, time; open(sys.argv[1] + '.new', 'w').write(str(os.getpid())); " \
+           "os.rename(sys.argv[1] + '.new', sys.argv[1]); time.sleep(60)"
+    signal.setitimer(signal.ITIMER_REAL, 1.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            child.run([sys.executable, "-c", code, note])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    pid, deadline = int(note.read_text()), time.time() + 10
+    while alive(pid) and time.time() < deadline:
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def alive(pid):
+    """Whether a process runs: one that has ended and that nobody has waited for is there, but does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], stdout=subprocess.PIPE).stdout.decode().strip()
+    return bool(state) and not state.startswith("Z")
 
 
 def test_the_folder_and_the_environment_are_those_asked_for(tmp_path):

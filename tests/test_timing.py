@@ -166,6 +166,17 @@ def test_a_worker_that_dies_is_a_column_that_failed(model):
         assert "KeyError" in worker.error
 
 
+def test_a_batch_that_fails_does_not_take_the_next_one_with_it(model, tmp_path):
+    torn = tmp_path / "torn.onnx"
+    torn.write_bytes(b"no model")
+    columns = [timing.Column("gap", "onnxruntime", {1: model, 4: model}),
+               timing.Column("torn", "onnxruntime", {1: model, 2: str(torn), 4: model})]
+    record = timing.measure(columns, images(), batches=(1, 2, 4), seconds=0.05, warm_up=0.01, judge=lambda *_: Fine())
+    assert [(row["name"], row["batch"]) for row in timing.rows(record)] == [
+        ("gap", 1), ("torn", 1), ("gap", 4), ("torn", 4)], timing.withheld(record)
+    assert [name for name, batch, _ in timing.withheld(record) if batch == 2] == ["gap", "torn"]
+
+
 def test_nothing_to_measure_is_an_error(model):
     column = timing.Column("A", "onnxruntime", model)
     with pytest.raises(ValueError, match="nothing to measure"):

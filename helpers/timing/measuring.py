@@ -148,8 +148,7 @@ class Worker:
     def prepare(self, batch, images, warm_up):
         self.host, self.gpu, self.spent, self.joules, self.first = [], [], 0.0, [], None
         model = self.model(batch)
-        if model == "None":
-            self.error = "no model for batch %d" % batch
+        self.error = "no model for batch %d" % batch if model == "None" else None  # another batch's error is not this one's
         answer = self.ask(do="prepare", kind=self.column.kind, model=model, options=self.column.options, images=images,
                           warm_up=warm_up)
         if answer:
@@ -166,7 +165,7 @@ class Worker:
             self.joules.append((start, time.time(), len(answer["host"])))
 
     def heads(self, images):
-        """The heads of all images in the .npy `images`, in one batch; TensorRT splits it itself."""
+        """The heads of all images in the .npy `images`; None, with `error` set, when there are none."""
         path = os.path.join(self.folder, "heads.npz")
         answer = self.ask(do="heads", images=images, heads=path)
         if not answer:

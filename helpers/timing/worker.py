@@ -141,7 +141,7 @@ def serve(requests, answer):
         try:
             if request["do"] == "prepare":
                 if model != request["model"]:
-                    runner = None  # gives back its memory before the next takes some
+                    runner = model = None  # gives back its memory before the next takes some
                     runner, model = KINDS[request["kind"]](request["model"], request["options"]), request["model"]
                 runner.load(np.load(request["images"]))
                 warm = sample(runner.step, 0, warm_up=request["warm_up"], events=runner.events)
