@@ -420,7 +420,8 @@ def test_forward_inputs_keeps_order_and_place():
 
 
 def test_forward_inputs_goes_through_long_chains_and_refuses_cycles():
-    graph = graph_of("n0 X\n" + "\n".join("n%d Identity n%d" % (at + 1, at) for at in range(3000)) + "\ny Y n3000")
+    length = sys.getrecursionlimit() + 100
+    graph = graph_of("n0 X\n" + "\n".join("n%d Identity n%d" % (at + 1, at) for at in range(length)) + "\ny Y n%d" % length)
     graph.forward_inputs(graph.find_nodes_by_op("Identity"))
     assert lines(graph) == ["n0 X", "y Y n0"]
     graph = graph_of("a Identity b\nb Identity a\ny Y a")
