@@ -14,6 +14,7 @@ from .boxes import HEADS
 # to 10 cm and their place to 10 cm or one per cent of the distance are close. The rest is another network.
 EQUAL = 1e-4
 CLOSE_DEG, CLOSE_M, CLOSE_SHARE = 1.0, 0.10, 0.01
+VERDICTS = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}  # and their colours
 
 
 def limit_m(distance):
@@ -101,11 +102,10 @@ class Parity:
     __repr__ = __str__
 
     def _repr_html_(self):
-        colour = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}[self.verdict]
         rows = "".join("<tr><td style='text-align:left'>%s</td><td>%s</td></tr>" % (html.escape(name), value)
                        for name, value in self._rows())
         return "<table>%s</table><p><b style='color:%s'>%s</b>: %s</p>" % (
-            rows, colour, self.verdict, html.escape(self.why))
+            rows, VERDICTS[self.verdict], self.verdict, html.escape(self.why))
 
 
 def compare(reference, got, street=None, tolerance=EQUAL):

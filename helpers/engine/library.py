@@ -113,14 +113,9 @@ def network_flags(trt, implicit=False):
     flags = getattr(trt, "NetworkDefinitionCreationFlag", None)
     if flags is None:
         return ()
-    if implicit or not has_implicit_batch(trt):
+    if implicit or not hasattr(trt.Builder, "max_batch_size"):
         return (0,)
     return (1 << int(flags.EXPLICIT_BATCH),)
-
-
-def has_implicit_batch(trt):
-    """True up to TensorRT 9: networks may leave the batch out of their shapes."""
-    return hasattr(trt.Builder, "max_batch_size")
 
 
 def register_own_plugins(trt):

@@ -9,8 +9,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from .. import timing
+from ..parity import VERDICTS
 
-VERDICTS = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}
 PRECISIONS = {"TensorFlow": "#64748b", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
 KINDS = ["#2563eb", "#d9580d", "#1b7f3b", "#7c3aed", "#64748b", "#b42318"]
 INK, FAINT = "#1c2126", "#6b7480"

@@ -9,10 +9,10 @@
 Each column runs in a process of its own, so that no framework keeps memory from the next, and the processes take turns
 in short blocks, so that a board which grows warm grows warm for all of them.
 """
-from .locking import PATH, describe, holder, lock
+from .locking import holder, lock
 from .measuring import Column, measure
 from .records import device, load, published, rows, save, summary, table, withheld
-from .sampling import Samples, sample
+from .sampling import sample
 
-__all__ = ["Column", "PATH", "Samples", "describe", "device", "holder", "load", "lock", "measure", "published", "rows",
-           "sample", "save", "summary", "table", "withheld"]
+__all__ = ["Column", "device", "holder", "load", "lock", "measure", "published", "rows", "sample", "save", "summary",
+           "table", "withheld"]
