@@ -54,7 +54,8 @@ def test_04_2(function, verdict, word):
 
 
 @pytest.mark.parametrize("eps, verdict, word", [
-    (1e-6, True, "181"), (1e-5, True, ""), (6e-8, True, ""), (1e-12, False, "in FP16 1e-12 is 0"), (0, False, "larger than 0"),
+    (1e-6, True, "181"), (np.float16(1e-6), True, "181"), (1e-5, True, ""), (6e-8, True, ""),
+    (1e-12, False, "in FP16 1e-12 is 0"), (0, False, "larger than 0"),
     (1e-3, False, "square"), (1, False, "square"), (float("inf"), False, "square"), (float("nan"), False, "larger than 0"),
     (True, False, "number"), ("1e-6", False, "number")])
 def test_04_3(eps, verdict, word):

@@ -14,7 +14,6 @@ def _leaky_plugins(function):
     for name, slope in slopes.items():
         graph.node_map[name].attr["alpha"].f = slope
     made = function(graph)
-    assert made is not ..., "it returns the dots: replace them"
     assert isinstance(made, dict), "collapse_namespaces wants a dictionary; yours returns a %s" % type(made).__name__
     for name in slopes:
         assert name in made, "the graph has a LeakyRelu called %r, which your dictionary leaves out" % name
@@ -48,7 +47,6 @@ def _swish(function):
     assert callable(function), "give the function itself, swish, not what it returns"
     graph = graphsurgeon.DynamicGraph(swish_graph())
     given = function(graph)
-    assert given is not ..., "it returns the dots: replace them"
     given = graph if given is None else given
     nodes = {node.name: node for node in given.as_graph_def().node}
     made = [node for node in nodes.values() if node.op == "Swish_TRT"]
@@ -74,7 +72,6 @@ def _normalise(function):
     pairs[1, 2], pairs[0, 0] = 0, (3e-8, 4e-8)
     with np.errstate(all="ignore"):
         got = function(pairs.copy())
-    assert got is not ..., "it returns the dots: replace them"
     got = np.asarray(got)
     assert got.shape == pairs.shape, "pairs of shape (4, 6, 2) should keep it, yours have %s" % (got.shape,)
     wanted = pairs / np.sqrt(np.maximum((pairs ** 2).sum(axis=2, keepdims=True), 1e-12))

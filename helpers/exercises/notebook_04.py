@@ -17,7 +17,6 @@ def _unit_half(function):
 
     with np.errstate(all="ignore"):
         y = function(x.copy(), 1e-12)
-        assert y is not ..., "it returns the dots: replace them"
         y, larger = np.asarray(y), np.asarray(function(x.copy(), 1e-2))
     assert y.shape == x.shape, "rows of shape (300, 3) should keep it, yours have %s" % (y.shape,)
     assert not np.isnan(y[0]).any(), "the row of zeros became %s: eps must not be rounded to FP16, where it is 0" % (y[0],)
@@ -48,8 +47,7 @@ def _collapse_l2(function):
         nodes.node.extend([freeze.constant_node(constant, np.int32(axis)),
                            freeze.constant_node(name + "/Maximum/y", np.float32(eps))])
         graph = graphsurgeon.DynamicGraph(nodes)
-        given = function(graph, name)
-        assert given is not ..., "it returns the dots: replace them"
+        function(graph, name)
         made = graph.find_nodes_by_op("L2Norm_TRT")
         assert made, "no node of the graph has the op L2Norm_TRT; there are %s" % sorted({node.op for node in graph})
         left = [node.name for node in graph if node.name.startswith(name + "/")]
@@ -72,9 +70,11 @@ def _collapse_l2(function):
 
 @exercise("04.3")
 def _eps_for_half(eps):
+    import numbers
+
     import numpy as np
 
-    assert isinstance(eps, (int, float)) and not isinstance(eps, bool), "give a number; this is a %s" % type(eps).__name__
+    assert isinstance(eps, numbers.Real) and not isinstance(eps, bool), "give a number; this is a %s" % type(eps).__name__
     assert eps > 0, "eps has to be larger than 0: it is what a row of zeros is divided by"
     half = np.float16(min(eps, 65504))
     assert half > 0, "in FP16 %g is 0, and then it protects from nothing" % eps

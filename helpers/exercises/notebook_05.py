@@ -13,7 +13,6 @@ def _p90(function):
         random.shuffle(samples)
         given = list(samples)
         found = function(samples)
-        assert found is not ..., "it returns the dots: replace them"
         assert isinstance(found, (int, float, np.number)) and not isinstance(found, bool), (
             "for %d samples it returns a %s; a time in ms is wanted" % (n, type(found).__name__))
         assert samples == given, "it changes the list that it is given: sorted(samples) makes a new one"
@@ -52,7 +51,6 @@ def _best_batch(function):
             (14, 4, "a p90 of just 14 ms keeps a deadline of 14"), (10, 1, "the only one in time"),
             (5, None, "none is in time")):
         found = function([dict(each) for each in rows], deadline)
-        assert found is not ..., "it returns the dots: replace them"
         assert found == wanted and not isinstance(found, (bool, dict)), (
             "for a deadline of %d ms it gives %r; right is %r: %s" % (deadline, found, wanted, why))
     return "The deadline decides by p90, the throughput by the median."
