@@ -63,6 +63,37 @@ EXECUTE = {"5.0.6": "execute_async", "7.1.3": "execute_async_v2", "8.0": "execut
            "8.4": "execute_async_v2"}
 
 
+TYPED = ("10.3", "10.13", "10.16", "11.4", "rtx-1.7")
+
+
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_a_normalisation_stays_in_32_bits_on_every_version(version, gpu, models, tmp_path):
+    """By the types in the file where TensorRT obeys them; before that layer by layer, with the order to obey."""
+    trt = doubles.tensorrt(version)
+    make = onnx.load(str(models["open"]))
+    kinds = {node.name: node.op_type for node in make.graph.node}
+    plan = engine.build(models["open"], tmp_path / "a.plan", "fp16", batch=2, trt=trt)
+    made = json.loads(plan.read_text())
+    if version in TYPED:
+        assert made["typed"] and not made["wide"] and not made["flags"]
+        return
+    assert {"ReduceSum", "Sqrt", "Softmax"} & {kinds[name] for name in made["wide"]} and "Conv" not in {
+        kinds[name] for name in made["wide"]}
+    newest = version in ("8.2", "8.4", "8.5", "8.6")
+    order = [] if version == "5.0.6" else ["OBEY_PRECISION_CONSTRAINTS" if newest else "STRICT_TYPES"]
+    assert made["flags"] == sorted(["FP16"] + order) and made["strict"] == (version == "5.0.6")
+    assert not json.loads(engine.build(models["open"], tmp_path / "b.plan", batch=2, trt=trt).read_text())["wide"]
+
+
+def test_a_half_file_is_taken_as_it_is(gpu, models, tmp_path):
+    half = engine.half(models["open"], tmp_path / "half.onnx")
+    for precision in ("fp16", "fp32"):
+        made = json.loads(engine.build(half, tmp_path / (precision + ".plan"), precision, batch=2,
+                                       trt=doubles.tensorrt("10.3")).read_text())
+        assert made["typed"] and made["half"] and not made["flags"]
+    assert [path.name for path in tmp_path.glob("*.onnx")] == ["half.onnx"]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("version", doubles.VERSIONS)
 def test_onnx_on_every_version_uses_only_names_it_has(version, precision, gpu, models, tmp_path):
@@ -70,10 +101,11 @@ def test_onnx_on_every_version_uses_only_names_it_has(version, precision, gpu, m
     batch = images(5)
     plan = engine.build(models["open"], tmp_path / "a.plan", precision, calibration=images(3), batch=2, trt=trt)
     made = json.loads(plan.read_text())
-    in_the_graph = version in ("11.4", "rtx-1.7") and precision != "fp32"
-    assert made["flags"] == ([] if in_the_graph or precision == "fp32" else [precision.upper()])
-    assert made["half"] == (in_the_graph and precision == "fp16")
-    assert made["quantized"] == (in_the_graph and precision == "int8")
+    flagless, typed = version in ("11.4", "rtx-1.7"), precision == "fp16" and version in TYPED
+    flags = [] if flagless or typed or precision == "fp32" else [precision.upper()]
+    assert set(made["flags"]) - {"OBEY_PRECISION_CONSTRAINTS", "STRICT_TYPES"} == set(flags)
+    assert made["half"] == made["typed"] == typed
+    assert made["quantized"] == (flagless and precision == "int8")
     with engine.Engine(plan, trt=trt) as network:
         assert network.batch == 2
         got = network.run(batch)
@@ -92,6 +124,7 @@ def test_uff_goes_through_the_parser_in_implicit_batch(version, precision, gpu, 
     made = json.loads(plan.read_text())
     assert made["implicit"] and made["batch"] == 2
     assert made["flags"] == ([] if precision == "fp32" else [precision.upper()])
+    assert ["dimension/LeakyRelu", [3, 1, 1], False] in made["tensors"], "the double gives what a dense layer gives there"
     assert trt.events.count("parse uff") == 1
     assert trt.events.index("init_plugins") < trt.events.index("parse uff"), "LReLU_TRT is known only afterwards"
     with engine.Engine(plan, trt=trt) as network:
@@ -105,7 +138,7 @@ def test_uff_goes_through_the_parser_in_implicit_batch(version, precision, gpu, 
 def test_uff_becomes_onnx_where_there_is_no_parser(version, gpu, tmp_path):
     trt = doubles.tensorrt(version)
     plan = engine.build(UFF, tmp_path / "a.plan", "fp16", trt=trt)
-    assert json.loads(plan.read_text())["half"] == (version in ("11.4", "rtx-1.7"))
+    assert json.loads(plan.read_text())["half"] == json.loads(plan.read_text())["typed"] == (version in TYPED)
     assert "parse onnx" in trt.events
 
 
@@ -202,7 +235,10 @@ def test_dla(gpu, models, tmp_path, monkeypatch):
         engine.build(models["open"], tmp_path / "a.plan", "fp16", dla=0, trt=trt)
     monkeypatch.setattr(doubles.behaviour.Builder, "num_DLA_cores", 2)
     plan = engine.build(models["open"], tmp_path / "a.plan", "fp16", dla=1, trt=trt)
-    assert json.loads(plan.read_text())["flags"] == ["FP16", "GPU_FALLBACK"]
+    assert json.loads(plan.read_text())["flags"] == ["FP16", "GPU_FALLBACK", "OBEY_PRECISION_CONSTRAINTS"]
+    typed = doubles.tensorrt("10.3")
+    plan = engine.build(models["open"], tmp_path / "b.plan", "fp16", dla=1, trt=typed)
+    assert not json.loads(plan.read_text())["typed"], "a DLA and strong typing exclude each other"
     with pytest.raises(RuntimeError, match="build_engine.cpp"):
         engine.build(UFF, tmp_path / "b.plan", "fp16", dla=0, trt=doubles.tensorrt("5.0.6"))
 

@@ -17,11 +17,11 @@
 TensorRT's generations differ in names, not in ideas. Every function asks the API in front of it what it has
 (`hasattr`) and never which version it is, so a name that comes or goes in a release not yet made costs nothing here.
 """
-from .builder import build, parse, serialize, set_batch, set_dla, set_precision, set_workspace, settings
+from .builder import build, parse, serialize, set_batch, set_dla, set_workspace, settings
 from .library import collected, load_plugin, logger, network_flags, tensorrt
-from .precision import calibrator, half, is_quantized, quantize
+from .precision import calibrator, half, is_quantized, keep_wide, quantize, set_precision
 from .run import Engine
 
-__all__ = ["Engine", "build", "calibrator", "collected", "half", "is_quantized", "load_plugin", "logger",
-           "network_flags", "parse", "quantize", "serialize", "set_batch", "set_dla", "set_precision",
+__all__ = ["Engine", "build", "calibrator", "collected", "half", "is_quantized", "keep_wide", "load_plugin",
+           "logger", "network_flags", "parse", "quantize", "serialize", "set_batch", "set_dla", "set_precision",
            "set_workspace", "settings", "tensorrt"]

@@ -5,7 +5,6 @@ import hashlib
 import os
 import signal
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -123,33 +122,6 @@ def set_workspace(trt, config, size):
         config.max_workspace_size = size
 
 
-def has_flag(trt, precision):
-    """True when this TensorRT lets a flag choose `precision` ("fp16", "int8"); else the graph has to say it."""
-    if not hasattr(trt, "IBuilderConfig"):
-        return hasattr(trt.Builder, precision + "_mode")
-    return hasattr(trt.BuilderFlag, precision.upper())
-
-
-def set_precision(trt, builder, config, precision, calibrator=None):
-    """Allow the builder to use FP16 or INT8, where that is a flag; calibrator: from `calibrator`, None for a Q/DQ graph.
-
-    Warns when the GPU gains nothing from it. Raises ValueError when this TensorRT has no such flag.
-    """
-    if precision == "fp32":
-        return
-    if not has_flag(trt, precision):
-        raise ValueError("TensorRT %s has no flag for %s: the precision has to be in the graph, see "
-                         "engine.half and engine.quantize" % (trt.__version__, precision))
-    if not getattr(builder, "platform_has_fast_" + precision, True):
-        warnings.warn("this GPU has no fast %s: the plan will not be quicker than FP32" % precision.upper())
-    if config is builder:
-        setattr(builder, precision + "_mode", True)
-    else:
-        config.set_flag(getattr(trt.BuilderFlag, precision.upper()))
-    if calibrator is not None:
-        config.int8_calibrator = calibrator
-
-
 def set_dla(trt, builder, config, core):
     """Run what can run there on DLA core `core`, the rest on the GPU. Raises RuntimeError where that cannot be asked."""
     if config is builder or not hasattr(config, "DLA_core"):
@@ -262,8 +234,10 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
     batch: the largest number of images at once. workspace: bytes of scratch memory. dla: core number.
     plugins: paths of plugin libraries. outputs: names of tensors. progress: called as (phase, step, steps).
 
-    A .uff goes through UffParser where there is one, else through helpers.uff.to_onnx. Beside the plan lies a JSON
-    with GPU, TensorRT, precision, source hash, size and build time; the plan is of use only to that GPU and TensorRT.
+    A .uff goes through UffParser where there is one, else through helpers.uff.to_onnx. FP16 is a strongly typed network
+    where TensorRT has one and no DLA is asked for (a float16 .onnx is made), else a flag, with normalisations and softmax
+    kept in float32. Beside the plan lies a JSON with GPU, TensorRT, precision, source hash, size and build time; the plan
+    is of use only to that GPU and TensorRT.
 
     Raises ValueError or FileNotFoundError for a model or arguments that do not work, RuntimeError when TensorRT, the
     GPU or a plugin does not, OSError when the plan cannot be saved; nothing half-written is left.
@@ -285,7 +259,7 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
     if plans.fresh(path, made_from):
         return path
     start = time.time()
-    model, quantized = _graph(trt, source, path, precision, calibration)
+    model, quantized = _graph(trt, source, path, precision, calibration, dla)
     ready = time.time()
     plan = _plan(trt, model, quantized, path, precision, calibration, batch, workspace, dla, outputs, progress)
     made_from.update(bytes=len(plan), graph_seconds=round(ready - start, 3), build_seconds=round(time.time() - ready, 3))
@@ -295,7 +269,11 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
 
 def _plan(trt, model, quantized, path, precision, calibration, batch, workspace, dla, outputs, progress):
     builder = trt.Builder(logger(trt))
-    network = builder.create_network(*network_flags(trt, implicit=model.suffix == ".uff"))
+    flags = network_flags(trt, implicit=model.suffix == ".uff")
+    typed = model.suffix != ".uff" and _takes_types(trt, dla) and precisions.is_half(model)
+    if typed:
+        flags = (flags[0] | 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED),)
+    network = builder.create_network(*flags)
     parser = parse(trt, network, model, outputs)
     config = settings(builder)
     implicit = model.suffix == ".uff" or config is builder
@@ -312,8 +290,10 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, workspace,
                 stale.unlink()
         # Where the batch is explicit, TensorRT reads as many images at once as the profile is tuned for.
         calibrator = precisions.calibrator(trt, calibration, cache, 1 if implicit else batch)
-    if has_flag(trt, precision):
-        set_precision(trt, builder, config, precision, calibrator)
+    if precisions.has_flag(trt, precision) and not typed:
+        precisions.set_precision(trt, builder, config, precision, calibrator)
+        if precision == "fp16" and model.suffix != ".uff":
+            precisions.keep_wide(trt, network, config, precisions.wide_nodes(model))
     if dla is not None:
         set_dla(trt, builder, config, dla)
     set_batch(trt, builder, network, config, batch, implicit)
@@ -335,19 +315,23 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, workspace,
     return plan
 
 
-def _graph(trt, source, path, precision, calibration):
+def _takes_types(trt, dla):
+    """Whether types in the .onnx are orders. Strong typing and a DLA exclude each other where FP16 is still a flag."""
+    return precisions.obeys_types(trt) and (dla is None or not precisions.has_flag(trt, "fp16"))
+
+
+def _graph(trt, source, path, precision, calibration, dla):
     """(file to parse, whether it is quantised): the source, or what has to be made of it for this TensorRT."""
-    model, half_made = source, False
+    model, in_graph = source, precision == "fp16" and (_takes_types(trt, dla) or not precisions.has_flag(trt, "fp16"))
     if source.suffix == ".uff" and not hasattr(trt, "UffParser"):
         from ..uff import to_onnx
 
-        half_made = precision == "fp16" and not has_flag(trt, "fp16")
-        model = path.with_name(source.stem + (".fp16.onnx" if half_made else ".onnx"))
-        _make(model, source, lambda: to_onnx.convert(str(source), str(model), precision="fp16" if half_made else "fp32"),
-              half=half_made)
+        model = path.with_name(source.stem + (".fp16.onnx" if in_graph else ".onnx"))
+        _make(model, source, lambda: to_onnx.convert(str(source), str(model), precision="fp16" if in_graph else "fp32"),
+              half=in_graph)
     if model.suffix == ".uff":
         return model, False
-    if precision == "fp16" and not half_made and not has_flag(trt, "fp16"):
+    if in_graph and not precisions.is_half(model):
         halved = path.with_name(source.stem + ".fp16.onnx")
         _make(halved, model, lambda: precisions.half(model, halved), half=True)
         return halved, False

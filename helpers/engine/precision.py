@@ -1,14 +1,16 @@
 """FP16 and INT8, in the two ways that TensorRT has had.
 
-Up to TensorRT 10 precision is a wish of the builder: a flag, and for INT8 a calibrator that runs images through the
+Up to TensorRT 10 precision can be a setting of the builder: a flag, and for INT8 a calibrator that runs images through the
 network to learn each tensor's range. From 11 on, and in TensorRT for RTX, precision is in the graph: float16 tensors,
-or QuantizeLinear and DequantizeLinear pairs, which TensorRT 8 to 10 understand as well.
+or QuantizeLinear and DequantizeLinear pairs. TensorRT 9 and 10 take float16 tensors in a strongly typed network, and
+8 to 10 the pairs.
 """
 import contextlib
 import inspect
 import logging
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,58 @@ REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL
 ELEMENTWISE = ("Abs", "Add", "Clip", "Div", "Exp", "Log", "Max", "Min", "Mul", "Pow", "Reciprocal", "Sqrt", "Sub")
 WIDE_OPERATIONS = ["Softmax", "LogSoftmax", "LpNormalization", "LayerNormalization", "InstanceNormalization", "Resize"]
 HALF_RANGE = {"min_positive_val": 5.96e-8, "max_finite_val": 65504.0}  # old converters clip weights at 1e4
+
+
+def has_flag(trt, precision):
+    """True when this TensorRT lets a flag choose `precision` ("fp16", "int8"); else the graph has to say it."""
+    if not hasattr(trt, "IBuilderConfig"):
+        return hasattr(trt.Builder, precision + "_mode")
+    return hasattr(trt.BuilderFlag, precision.upper())
+
+
+def set_precision(trt, builder, config, precision, calibrator=None):
+    """Allow the builder to use FP16 or INT8, where that is a flag; calibrator: from `calibrator`, None for a Q/DQ graph.
+
+    Warns when the GPU gains nothing from it. Raises ValueError when this TensorRT has no such flag.
+    """
+    if precision == "fp32":
+        return
+    if not has_flag(trt, precision):
+        raise ValueError("TensorRT %s has no flag for %s: the precision has to be in the graph, see "
+                         "engine.half and engine.quantize" % (trt.__version__, precision))
+    if not getattr(builder, "platform_has_fast_" + precision, True):
+        warnings.warn("this GPU has no fast %s: the plan will not be quicker than FP32" % precision.upper())
+    if config is builder:
+        setattr(builder, precision + "_mode", True)
+    else:
+        config.set_flag(getattr(trt.BuilderFlag, precision.upper()))
+    if calibrator is not None:
+        config.int8_calibrator = calibrator
+
+
+def keep_wide(trt, network, config, names):
+    """Have the layers of these names computed in float32 although FP16 is allowed, and TensorRT obey.
+
+    For TensorRT 5 to 8, where FP16 is a flag: there a cast in the file is only a hint. Later a typed network says it.
+    """
+    layers = [layer for layer in map(network.get_layer, range(network.num_layers)) if layer.name in names]
+    for layer in layers:
+        if layer.get_output(0).dtype in (trt.float32, trt.float16):  # not a sum over shapes
+            layer.precision = trt.float32
+            layer.set_output_type(0, trt.float32)
+    if len({layer.name for layer in layers}) < len(names):
+        warnings.warn("TensorRT %s names its layers otherwise than the file: %s may be computed in FP16"
+                      % (trt.__version__, ", ".join(sorted(set(names) - {layer.name for layer in layers})[:4])))
+    if layers and hasattr(trt, "BuilderFlag"):
+        flag = "OBEY_PRECISION_CONSTRAINTS" if hasattr(trt.BuilderFlag, "OBEY_PRECISION_CONSTRAINTS") else "STRICT_TYPES"
+        config.set_flag(getattr(trt.BuilderFlag, flag))
+    elif layers:
+        config.strict_type_constraints = True
+
+
+def obeys_types(trt):
+    """True when this TensorRT can take the types of an .onnx as orders (a strongly typed network: 9 and later, RTX)."""
+    return hasattr(getattr(trt, "NetworkDefinitionCreationFlag", None), "STRONGLY_TYPED")
 
 
 def half(source, path):
@@ -39,7 +93,7 @@ def half(source, path):
         node.name = node.name or "%s_%d" % (node.op_type, number)
     others = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
     model = convert_float_to_float16(model, keep_io_types=True, op_block_list=WIDE_OPERATIONS + sorted(others),
-                                     node_block_list=_normalisations(model.graph), **HALF_RANGE)
+                                     node_block_list=[node.name for node in _normalisations(model.graph)], **HALF_RANGE)
     _join_wide(model.graph)
     _sort(model.graph)
     artifacts.write(path, model.SerializeToString())
@@ -47,7 +101,7 @@ def half(source, path):
 
 
 def _normalisations(graph):
-    """Names of the nodes that square, reduce, take the root and divide: all of each normalisation in an ONNX graph."""
+    """The nodes that square, reduce, take the root and divide: all of each normalisation in an ONNX graph."""
     makers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}
     constants.update(name for node in graph.node if node.op_type == "Constant" for name in node.output)
@@ -62,22 +116,22 @@ def _normalisations(graph):
     for reduction in graph.node:
         if reduction.op_type not in REDUCTIONS:
             continue
-        found[reduction.name] = reduction
+        found[reduction.output[0]] = reduction
         above = makers.get(reduction.input[0])
         if is_elementwise(above):
-            found[above.name] = above
+            found[above.output[0]] = above
         below = [reduction]
         while below:
             node = below.pop()
             for reader in filter(is_elementwise, readers(node)):
-                if reader.name in found:
+                if reader.output[0] in found:
                     continue
-                found[reader.name] = reader
+                found[reader.output[0]] = reader
                 strangers = [name for name in reader.input
-                             if name and name not in constants and makers.get(name, reader).name not in found]
+                             if name and name not in constants and (name not in makers or makers[name].output[0] not in found)]
                 if not strangers:  # the division by the norm reads a tensor from outside, and ends the normalisation
                     below.append(reader)
-    return list(found)
+    return list(found.values())
 
 
 def _join_wide(graph):
@@ -134,6 +188,23 @@ def _sort(graph):
     graph.node.extend(nodes)
 
 
+def is_half(source):
+    """True when an .onnx file has float16 weights already."""
+    import onnx
+
+    graph = onnx.load(str(source), load_external_data=False).graph
+    return any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer)
+
+
+def wide_nodes(source):
+    """Names of the nodes of an .onnx that need float32 even where the rest may be float16: normalisations, softmax."""
+    import onnx
+
+    graph = onnx.load(str(source), load_external_data=False).graph
+    nodes = _normalisations(graph) + [node for node in graph.node if node.op_type in WIDE_OPERATIONS]
+    return {node.name or node.output[0] for node in nodes}
+
+
 def is_quantized(source):
     """True when an .onnx file has QuantizeLinear nodes already."""
     import onnx
@@ -143,11 +214,13 @@ def is_quantized(source):
 
 
 def quantize(source, images, path):
-    """Write an .onnx with explicit INT8: Q/DQ pairs around convolutions and wide dense layers; returns `path`.
+    """Write an .onnx with explicit INT8: Q/DQ pairs before convolutions and wide dense layers; returns `path`.
 
     source: .onnx, opset 13 or later, float32, with one input. images: float32 [N, ...] in the shape of that input,
     preprocessed: the range of every tensor is learned from them, so they should look like what will come.
-    Made as TensorRT wants it: symmetric (zero point 0), one scale per output channel of a weight, biases in float.
+    Made as TensorRT wants it: symmetric (zero point 0), one scale per output channel of a weight, biases in float, and no
+    pair between a layer and its activation, which would keep TensorRT from computing the two in one kernel.
+    Ranges are the largest values seen (min-max); TensorRT's own `calibrator` clips the rare ones (entropy).
     Dense layers with fewer than 32 outputs stay in float: they cost nothing, and their outputs are the answers.
     Raises ValueError for images or a graph that do not fit.
     """
@@ -182,7 +255,7 @@ def quantize(source, images, path):
         elif node.op_type == "Softmax":  # ONNX Runtime 1.19 adjusts its range and fails when it was not calibrated
             node.name = node.name or "softmax_to_" + node.output[0]
             kept.append(node.name)
-    options = {}
+    weighted, options = ["Conv", "MatMul", "Gemm"], {}
     if "optimize_model" in inspect.signature(quantization.quantize_static).parameters:
         options["optimize_model"] = False  # up to ONNX Runtime 1.11; it would rename and fuse nodes
     with tempfile.TemporaryDirectory() as folder:
@@ -191,9 +264,11 @@ def quantize(source, images, path):
         with _quietly_in(folder):
             quantization.quantize_static(
                 named, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
-                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Softmax"], nodes_to_exclude=kept, per_channel=True,
+                op_types_to_quantize=weighted + ["Softmax"], nodes_to_exclude=kept, per_channel=True,
                 activation_type=quantization.QuantType.QInt8, weight_type=quantization.QuantType.QInt8,
-                extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}, **options)
+                extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False,
+                               "OpTypesToExcludeOutputQuantization": weighted,
+                               "OpTypesToExcludeOutputQuantizatioin": weighted}, **options)  # so spelt up to 1.12
         model = onnx.load(made)
     _float_biases(model)
     artifacts.write(path, model.SerializeToString())

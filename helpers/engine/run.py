@@ -107,6 +107,8 @@ class Engine:
                 shape, dtype = tuple(engine.get_binding_shape(i)), engine.get_binding_dtype(i)
             if self._implicit:
                 largest = engine.max_batch_size
+                while not is_input and len(shape) > 1 and shape[-1] == 1:
+                    shape = shape[:-1]  # a dense layer gives (K, 1, 1) there
             else:
                 if is_input and shape[0] == -1:
                     largest = (engine.get_tensor_profile_shape(name, 0) if self._by_name else

@@ -64,14 +64,37 @@ class ITensor:
     def shape(self):
         return self._shape
 
+    @property
+    def dtype(self):
+        return Member(self._dtype, 0, "DataType")
+
+
+class ILayer:
+    def __init__(self, name):
+        self._name, self._types = name, {}
+
+    name = property(lambda self: self._name)
+
+    def get_output(self, i):
+        return ITensor(self._name, [-1])
+
+    def set_output_type(self, i, kind):
+        assert kind._of == "DataType" and i == 0
+        self._types[i] = kind.name
+
 
 class INetworkDefinition:
-    def __init__(self, implicit):
+    def __init__(self, implicit, typed=False):
         self._implicit, self._inputs, self._outputs, self._quantized, self._half = implicit, [], [], False, False
+        self._typed, self._layers = typed, []
 
     has_implicit_batch_dimension = property(lambda self: self._implicit)
     num_inputs = property(lambda self: len(self._inputs))
     num_outputs = property(lambda self: len(self._outputs))
+    num_layers = property(lambda self: len(self._layers))
+
+    def get_layer(self, i):
+        return self._layers[i]
 
     def __len__(self):
         return len(self._inputs) and 1  # the number of layers: 0 before parsing
@@ -136,11 +159,14 @@ class Builder:
             explicit = getattr(self._trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
             has_implicit = hasattr(self._trt.Builder, "max_batch_size")
             implicit = has_implicit and not (flags and flags[0] & 1 << int(explicit))
-            if not has_implicit and flags not in ((), (0,)):
+            typed = getattr(self._trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+            typed = 0 if typed is None else 1 << int(typed)
+            if not has_implicit and flags not in ((), (0,), (typed,)):
                 raise AssertionError("a creation flag where none is needed: %r" % (flags,))
+            self._trt.events.append("create_network")
+            return self._trt.INetworkDefinition(implicit, bool(flags and flags[0] & typed))
         self._trt.events.append("create_network")
-        network = self._trt.INetworkDefinition(implicit)
-        return network
+        return self._trt.INetworkDefinition(implicit)
 
     def create_builder_config(self):
         return self._trt.IBuilderConfig()
@@ -158,6 +184,8 @@ class Builder:
         for name in ("fp16", "int8"):
             if config is None and self.__dict__.get(name + "_mode"):
                 flags.add(name.upper())
+        if network._typed and flags & {"FP16", "INT8"}:
+            return _fail(self._logger, "Error Code 4: API Usage Error (Precision flags with a strongly typed network)")
         calibrator = settings.__dict__.get("int8_calibrator")
         if "INT8" in flags and calibrator is None and not network._quantized:
             return _fail(self._logger, "Calibration failure occurred with no scaling factors detected.")
@@ -180,6 +208,8 @@ class Builder:
         return json.dumps(dict(
             version=self._trt.__version__, implicit=network._implicit, batch=self.__dict__.get("max_batch_size", 1),
             flags=sorted(flags), quantized=network._quantized, half=network._half, profiles=shapes,
+            typed=network._typed, strict=bool(self.__dict__.get("strict_type_constraints")),
+            wide=sorted(layer.name for layer in network._layers if layer._types),
             tensors=[(t.name, list(t.shape), True) for t in network._inputs]
             + [(t.name, list(t.shape), False) for t in network._outputs])).encode()
 
@@ -226,7 +256,7 @@ class UffParser:
         assert self._inputs and self._outputs, "parse() before register_input() and register_output()"
         if not network._implicit:
             return False  # "UFF parser does not support explicit batch"
-        shapes = {"dimension": [3], "orientation": [6, 2], "confidence": [6]}
+        shapes = {"dimension": [3, 1, 1], "orientation": [6, 2], "confidence": [6, 1, 1]}
         network._inputs = list(self._inputs)
         network._outputs = [ITensor(name, shapes.get(name.split("/")[0], [1])) for name in self._outputs]
         self._trt.events.append("parse uff")
@@ -275,6 +305,7 @@ class OnnxParser:
         weights = {tensor.name for tensor in graph.initializer}
         self._network._inputs = [tensor for tensor in tensors(graph.input) if tensor.name not in weights]
         self._network._outputs = list(tensors(graph.output))
+        self._network._layers = [getattr(self._trt, "ILayer", ILayer)(node.name) for node in graph.node]
         return True
 
     def _error(self, node, text):
