@@ -75,6 +75,29 @@ def test_before_and_after_colour_what_changed():
     assert "before" in texts(figure) and "after" in texts(figure)
 
 
+def coloured(figure, kind):
+    """How many boxes of each of the two slices have the colour of `kind`."""
+    colour = matplotlib.colors.to_rgba(pictures.COLOURS[kind][1])
+    return [sum(patch.get_edgecolor() == colour for patch in axes.patches) for axes in figure.axes]
+
+
+def test_a_node_that_only_reads_something_else_is_neither_gone_nor_new():
+    after = [node if node.name != "b/z" else Node("b/z", "Add", ["a", "a/y"], "") for node in CHAIN]
+    figure = show.graph_before_after(graph_def(), graph_def(after), "b/z")
+    assert coloured(figure, "changed") == [1, 1]
+    assert coloured(figure, "gone") == coloured(figure, "new") == [0, 0]
+    assert any("reads something else now" in text for text in texts(figure))
+
+
+def test_a_name_that_another_layer_had_before_is_new_all_the_same():
+    before = [Node("x", "Placeholder", [], ""), Node("flat/do", "Reshape", ["x"], ""), Node("end", "Relu", ["flat/do"], ""),
+              Node("row/do", "Reshape", ["end"], ""), Node("out", "Relu", ["row/do"], "")]
+    after = [Node("x", "Placeholder", [], ""), Node("row/do", "Reshape", ["x"], ""), Node("end", "Relu", ["row/do"], "")]
+    figure = show.graph_before_after(graph_def(before), graph_def(after), "flat", "row")
+    assert coloured(figure, "gone") == [1, 0] and coloured(figure, "new") == [0, 1]
+    assert coloured(figure, "changed") == [1, 1]
+
+
 def test_a_graph_with_a_cycle_is_still_drawn():
     nodes = [Node("a", "Merge", ["b"], ""), Node("b", "Next", ["a"], "")]
     assert {"Merge", "Next"} <= texts(show.graph(graph_def(nodes), "a"))

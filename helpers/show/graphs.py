@@ -21,9 +21,10 @@ COLOURS = {
     "trouble": ("#fde8d7", "#d9580d"),
     "gone": ("#fbdede", "#c62828"),
     "new": ("#daf2e0", "#1b7f3b"),
+    "changed": ("#ece4f7", "#6f42c1"),
 }
-MEANING = {"focus": "what this is about", "trouble": "TensorRT 5 cannot take it", "gone": "gone afterwards",
-           "new": "new"}
+MEANING = {"focus": "the nodes asked for", "trouble": "TensorRT 5 cannot take it", "gone": "gone afterwards",
+           "new": "new", "changed": "reads something else now"}
 CHAR, LINE, PAD = 0.066, 0.155, 0.08  # inches, for text of 8 points
 
 
@@ -214,9 +215,9 @@ def _draw(axes, found, kinds):
 
 def _finish(figure, sizes, axes, titles, kinds):
     """Give every picture the same scale: text of 8 points is 8 points, unless it would not fit the page."""
-    width = max(sum(w for w, _ in sizes) + 0.6 * (len(sizes) - 1), 3.0)
-    height = max(h for _, h in sizes)
     used = [kind for kind in MEANING if kind in kinds]
+    width = max(sum(w for w, _ in sizes) + 0.6 * (len(sizes) - 1), 1.9 * len(used), 3.0)
+    height = max(h for _, h in sizes)
     head, foot = (0.3 if any(titles) else 0.05), (0.3 if used else 0.05)
     scale = min(1.0, 12.0 / width)
     total = (height + head + foot)
@@ -256,22 +257,29 @@ def graph(source, around, reach=1, mark=None, title="", constants=True, readers=
 
 def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after"),
                        readers=True):
-    """Two slices side by side: nodes that the second graph has no more in red, those it has gained in green.
+    """Two slices side by side: what the second graph lacks in red, what it has gained in green, and what is in both but
+    reads other nodes in violet.
 
-    around_after: the names for the second slice where they differ. A node that kept its name but is another
-    operation now counts as gone and new. Returns a matplotlib Figure.
+    around_after: the names for the second slice where they differ. What they name and the first slice does not show is
+    new, even if another part of the first graph has a node of that name. A node that kept its name but is another
+    operation counts as gone and new. Returns a matplotlib Figure.
     """
     slices = []
     for source, words in ((before, around), (after, around_after or around)):
         found = nodes(source)
-        # A neighbour of the slice is the same node as long as it does the same; what is asked for must also read the same.
-        slices.append(select(found, words, reach, readers) + (
-            {(node.name, node.op) for node in found} | {(node.name, node.op, tuple(node.inputs)) for node in found},))
+        slices.append((found,) + select(found, words, reach, readers))
+    known = [{(node.name, node.op): node.inputs for node in found} for found, _, _ in slices]
+    drawn = {(node.name, node.op) for node in slices[0][2]}
     figure, axes = plt.subplots(1, 2, dpi=110)
     sizes, used = [], set()
-    for axis, (chosen, shown, _), (_, _, other), kind in zip(axes, slices, slices[::-1], ("gone", "new")):
-        kinds = {node.name: kind for node in shown if (node.name, node.op) + (
-            (tuple(node.inputs),) if node.name in chosen else ()) not in other}
+    for axis, (_, chosen, shown), other, kind in zip(axes, slices, known[::-1], ("gone", "new")):
+        kinds = {}
+        for node in shown:
+            key = node.name, node.op
+            if key not in other or kind == "new" and node.name in chosen and key not in drawn:
+                kinds[node.name] = kind
+            elif node.inputs != other[key]:
+                kinds[node.name] = "changed"
         used |= set(kinds.values())
         sizes.append(_draw(axis, shown, kinds))
     plt.close(figure)
@@ -285,18 +293,19 @@ def census(source, supported):
     """
     count = collections.Counter(node.op for node in nodes(source))
     order = sorted(count, key=lambda op: (op in supported, -count[op], op))
-    figure, axes = plt.subplots(figsize=(7.5, 0.27 * len(order) + 0.5), dpi=110)
+    figure, axes = plt.subplots(figsize=(7.5, 0.19 * len(order) + 0.5), dpi=110)
     colours = [COLOURS["focus" if op in supported else "trouble"][1] for op in order]
     axes.barh(range(len(order)), [count[op] for op in order], color=colours, height=0.7)
     axes.set_yticks(range(len(order)))
-    axes.set_yticklabels(order)
+    axes.set_yticklabels(order, fontsize=8)
     for tick, op in zip(axes.get_yticklabels(), order):
         tick.set_color(COLOURS["trouble"][1] if op not in supported else "#1c2126")
         tick.set_fontweight("bold" if op not in supported else "normal")
     for i, op in enumerate(order):
         axes.text(count[op] + 0.3, i, str(count[op]), va="center", fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("nodes")
+    axes.set_xlabel("nodes", fontsize=8)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_ylim(len(order) - 0.4, -0.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.tight_layout()

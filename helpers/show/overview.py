@@ -4,37 +4,47 @@ from matplotlib.patches import FancyBboxPatch
 
 from .graphs import COLOURS
 
-# What lies on the road, and between them: what is done, where, and the stage of helpers.machine that tells how.
-FILES = ["Keras model", "frozen\nGraphDef", "GraphDef\nafter surgery", "UFF\nor ONNX", "TensorRT\nplan", "heads", "boxes"]
-STEPS = [("freeze", "01", "freeze"), ("surgery", "02 03 04", "surgery, UFF"), ("convert", "02 06", "surgery, UFF"),
-         ("build", "03 05", "plan"), ("run", "05", "run"), ("decode", "00", None)]
+# What is on the road, with the file it is kept in, and between them: what is done, and in which notebooks. A step and a
+# notebook each have the stage of helpers.machine that tells how it is done here.
+THINGS = [("Keras\nmodel", ".npz file"), ("frozen\ngraph", ".pb file"), ("graph after\nsurgery", "in memory"),
+          ("UFF\nor ONNX", ".uff or .onnx file"), ("TensorRT\nplan", ".plan file"), ("heads", "arrays"), ("boxes", "a picture")]
+STEPS = [("freeze", "freeze", [("01", "freeze")]),
+         ("surgery", "surgery, UFF", [("02", "surgery, UFF"), ("03", "surgery, UFF"), ("04", "L2 layer")]),
+         ("convert", "surgery, UFF", [("02", "surgery, UFF"), ("06", "surgery, UFF")]),
+         ("build", "plan", [("03", "plan"), ("05", "plan")]), ("run", "run", [("05", "run")]), ("decode", None, [("00", None)])]
 HOW = {True: "new", False: "trouble"}
 
 
 def road(machine=None):
-    """Every file on the way, every step between, the notebook that takes it.
+    """Everything on the way with its file, every step between, the notebooks that take it.
 
-    machine: a `helpers.machine.Machine`; with it, green steps are done by the real thing on this machine, orange
-    ones by a stand-in. Returns a matplotlib Figure.
+    machine: a `helpers.machine.Machine`; with it, steps and notebooks that have the real thing on this machine are
+    green, those with a stand-in orange. Returns a matplotlib Figure.
     """
     real = {stage: done for stage, _, done in machine.stages()} if machine else {}
-    figure, axes = plt.subplots(figsize=(11.5, 1.75), dpi=110)
-    for i, name in enumerate(FILES):
-        face, edge = COLOURS["focus" if i in (0, len(FILES) - 1) else "plain"]
+
+    def colour(stage):
+        return COLOURS[HOW[real.get(stage, True)]][1] if machine else "#4a525b"
+
+    figure, axes = plt.subplots(figsize=(9.6, 1.75), dpi=110)
+    for i, (name, file) in enumerate(THINGS):
+        face, edge = COLOURS["focus" if i in (0, len(THINGS) - 1) else "plain"]
         axes.add_patch(FancyBboxPatch((2 * i - 0.58, -0.42), 1.16, 0.84, fc=face, ec=edge, lw=1.2,
                                       boxstyle="round,pad=0,rounding_size=0.12"))
         axes.text(2 * i, 0, name, ha="center", va="center", fontsize=8.5)
-    for i, (step, notebooks, stage) in enumerate(STEPS):
-        colour = COLOURS[HOW[real.get(stage, True)]][1] if machine else "#4a525b"
+        axes.text(2 * i, -0.5, file, ha="center", va="top", fontsize=7.5, color="#4a525b")
+    for i, (step, stage, notebooks) in enumerate(STEPS):
         axes.annotate("", xy=(2 * i + 1.42, 0), xytext=(2 * i + 0.58, 0),
-                      arrowprops=dict(arrowstyle="-|>", color=colour, lw=1.8, shrinkA=0, shrinkB=0))
-        axes.text(2 * i + 1, 0.2, step, ha="center", va="bottom", fontsize=8.5, fontweight="bold", color=colour)
-        axes.text(2 * i + 1, -0.2, notebooks, ha="center", va="top", fontsize=8, color="#4a525b")
+                      arrowprops=dict(arrowstyle="-|>", color=colour(stage), lw=1.8, shrinkA=0, shrinkB=0))
+        axes.text(2 * i + 1, 0.14, step, ha="center", va="bottom", fontsize=8.5, fontweight="bold", color=colour(stage))
+        for k, (number, stage) in enumerate(notebooks):
+            axes.text(2 * i + 1 + 0.3 * (k - (len(notebooks) - 1) / 2), -0.14, number, ha="center", va="top", fontsize=8.5,
+                      color=colour(stage))
     if machine:
         for x, kind, meaning in ((-0.58, True, "the real thing on this machine"),
-                                 (3.2, False, "a stand-in, said so each time")):
-            axes.text(x, -1.0, "\u25a0 " + meaning, color=COLOURS[HOW[kind]][1], fontsize=8, va="center")
-    axes.set_xlim(-0.7, 2 * len(FILES) - 1.3)
+                                 (3.6, False, "a stand-in, which the page names")):
+            axes.text(x, -1.0, "\u25a0 " + meaning, color=COLOURS[HOW[kind]][1], fontsize=8.5, va="center")
+    axes.set_xlim(-0.75, 2 * len(THINGS) - 1.25)
     axes.set_ylim(-1.2, 0.75)
     axes.axis("off")
     figure.subplots_adjust(0, 0, 1, 1)
