@@ -283,6 +283,18 @@ def test_a_plugin_gets_its_fields_as_its_creator_knows_them():
     assert attributes(model.graph.node[0]) == {"a": 1, "b": 2.0, "c": b"x", "d": [1, 2]}
 
 
+def test_fields_of_every_kind_reach_a_plugin():
+    meta = schema.read(FIXTURES / "ops" / "plug_many.uff")
+    node = next(node for node in meta.graphs[0].nodes if node.operation == "_Foo_TRT")
+    node.fields["type"].dtype = 0x10020
+    node.fields["types"].dtype_list.val.extend([0x20020, 0x10040])
+    node.fields["flags"].b_list.val.extend([True, False])
+    node.fields["orders"].dim_orders_list.val.add().orders[-1].val.extend([0, 1])  # nothing that ONNX could say
+    found = attributes(to_onnx.convert(meta).graph.node[0])
+    assert (found["type"], found["types"], found["flags"]) == (6, [1, 7], [1, 0])  # ONNX's numbers of the types
+    assert "orders" not in found
+
+
 @needs_functions
 def test_l2_plugins_carry_a_body():
     for kind, name, fields in (("l2col", "L2Norm_TRT", ["axis", "eps"]),

@@ -338,6 +338,9 @@ def test_unknown_outputs(outputs, words):
         uff.from_tensorflow_frozen_model(path("box3d_mini", "flatten.pb"), outputs)
 
 
+VALID = {"padding": ("s", b"VALID"), "strides": ("list", [1, 1, 1, 1]), "ksize": ("list", [1, 1, 1, 1])}
+
+
 @pytest.mark.parametrize("nodes, words", [
     ([("Relu", "y", ["a"], {}), ("Relu", "a", ["y"], {})], "cycle: .*'y' reads 'a' reads 'y'|"
                                                            "cycle: .*'a' reads 'y' reads 'a'"),
@@ -355,6 +358,13 @@ def test_unknown_outputs(outputs, words):
     ([("Const", "y", [], {})], "'y' .Const. has no attribute 'value'"),
     ([("Const", "y", [], {"value": ("i", 3)})], "'y' .Const. has something odd as attribute 'value'"),
     ([X, ("Pack", "y", ["x"], {"axis": ("list", [1])})], "something odd as attribute 'axis'"),
+    ([X, const("k", np.zeros(2, np.float32)), ("Transpose", "y", ["x", "k"], {})], "'k' should be integers for 'y'"),
+    ([X, const("k", np.zeros(2, np.float32)), ("Sum", "y", ["x", "k"], {})], "'k' should be integers for 'y'"),
+    ([X, ("Pad", "p", ["x"], {}), ("AvgPool", "y", ["p"], VALID)], "'p' .Pad. has 1 inputs"),
+    ([X, ("Pad", "p", ["x", "gone"], {}), ("AvgPool", "y", ["p"], VALID)], "'p' .Pad. reads: no node 'gone'"),
+    ([X, const("k", np.zeros(2, np.float32)), ("DepthwiseConv2dNative", "y", ["x", "k"], VALID)], "kernel of shape .2."),
+    ([X, const("k", np.zeros((1, 2), np.int32)), ("Conv2D", "y", ["x", "x", "k", "k", "k"], VALID)], "height and width"),
+    ([X, ("Conv2D", "c", [], {}), ("BatchToSpaceND", "y", ["c"], {})], "'c' .Conv2D. has 0 inputs"),
 ])
 def test_graphs_that_uff_cannot_say(nodes, words):
     with pytest.raises(uff.UffException, match=words):

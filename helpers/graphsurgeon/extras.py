@@ -32,13 +32,13 @@ def process_dilated_conv(graph):
     """
     for batch_to_space in graph.find_nodes_by_op("BatchToSpaceND"):
         conv = graph.node_map.get(batch_to_space.input[0]) if batch_to_space.input else None
-        if conv is None or conv.op != "Conv2D" or len(graph.node_outputs[conv.name]) > 1:
+        if conv is None or conv.op != "Conv2D" or len(conv.input) != 2 or len(graph.node_outputs[conv.name]) > 1:
             continue
         space_to_batch = graph.node_map.get(conv.input[0])
         if space_to_batch is None or space_to_batch.op != "SpaceToBatchND":
             continue
         before, after = list(space_to_batch.input), list(batch_to_space.input)
-        if len(before) != 3 or len(after) != 3 or len(conv.input) != 2:
+        if len(before) != 3 or len(after) != 3:
             continue
         conv.input[:] = [before[0], conv.input[1]] + before[1:] + after[2:]
         batch_to_space.input[:] = [conv.name]

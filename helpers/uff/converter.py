@@ -153,10 +153,9 @@ class Conversion(object):
         name, index = node.name, 0
         while name in self.ids or index and name in self.nodes:
             name, index = "%s_%d" % (node.name, index), index + 1
-        tensor = self.const_node(node, node.name).attr["value"].tensor
-        sizes = [dim.size for dim in tensor.tensor_shape.dim] if shape is None else list(shape)
+        sizes = operations.shape_of(node) if shape is None else list(shape)
         # A Const made by hand may name its dtype in one place, or in none: then it is float.
-        number = tensor.dtype or operations.attr(node, "dtype", "type", 0) or 1
+        number = node.attr["value"].tensor.dtype or operations.attr(node, "dtype", "type", 0) or 1
         self._add(name, "Const", [], {
             "dtype": ("dtype", operations.dtype(number, node)), "shape": ("i_list", sizes),
             "values": ("ref", "weights_" + name)})
@@ -166,7 +165,7 @@ class Conversion(object):
 
     def const_node(self, node, name, message=None, required=True):
         """The Const behind input `name` of `node`, through Identities."""
-        above, passed = self.nodes[producer(name)], set()
+        above, passed = self.nodes[self.source(node, name)], set()
         while above.op == "Identity" and above.input and above.name not in passed:
             passed.add(above.name)  # a ring of Identities would never end
             above = self.nodes.get(producer(above.input[0]), above)
@@ -188,9 +187,17 @@ class Conversion(object):
         except ValueError as error:
             raise UffException("Const '%s': %s" % (const.name, error)) from None
 
+    def integers(self, node, name, message=None):
+        """The integers behind input `name` of `node`, as NumPy array."""
+        values = self.constant(node, name, message)
+        if values.dtype.kind not in "iu":
+            raise UffException("'%s' should be integers for '%s' (%s), and is %s" % (
+                name, node.name, node.op, values.dtype))
+        return values
+
     def number(self, node, name, message=None):
         """The single integer behind input `name` of `node`."""
-        values = self.constant(node, name, message)
+        values = self.integers(node, name, message)
         if values.size != 1:
             raise UffException("'%s' should be one number for '%s' (%s), and is %s" % (
                 name, node.name, node.op, values.tolist()))

@@ -53,6 +53,11 @@ def attr(node, key, kind, default=_REQUIRED):
     return value.s.decode("utf-8", "replace") if kind == "s" else getattr(value, kind)
 
 
+def shape_of(const):
+    """The shape of a Const NodeDef's values, a list of int."""
+    return [dim.size for dim in attr(const, "value", "tensor").tensor_shape.dim]
+
+
 def dtype(number, node, what="values"):
     """UFF's number for a TensorFlow dtype."""
     if number not in DTYPES:
@@ -128,7 +133,7 @@ def _reshape(node, inputs, to):
 
 @operation("Transpose", 2)
 def _transpose(node, inputs, to):
-    order = to.constant(node, inputs[1], "Transpose permutation has op {op}, expected Const. Only "
+    order = to.integers(node, inputs[1], "Transpose permutation has op {op}, expected Const. Only "
                         "constant permuations are supported in UFF.")
     return to.add(node, "Transpose", inputs[:1], permutation=("i_list", order.reshape(-1)))
 
@@ -178,7 +183,10 @@ def _conv(node, inputs, to):
     if len(inputs) != 5:
         raise UffException("node '%s' (Conv2D) has %d inputs, not 2" % (node.name, len(inputs)))
     # after graphsurgeon.extras.process_dilated_conv
-    block, paddings, crops = [to.constant(node, each) for each in inputs[2:]]
+    block, paddings, crops = [to.integers(node, each) for each in inputs[2:]]
+    if (block.shape, paddings.shape, crops.shape) != ((2,), (2, 2), (2, 2)):
+        raise UffException("node '%s' (Conv2D) is dilated over %s axes, not over height and width" % (
+            node.name, list(block.shape)))
     padding = (paddings - crops).tolist()
     if any(before != after or before < 0 for before, after in padding):
         raise UffException("Asymmetric padding for dilated convolutions is currently unsupported in "
@@ -191,7 +199,10 @@ def _conv(node, inputs, to):
 
 @operation("DepthwiseConv2dNative", 2)
 def _depthwise(node, inputs, to):
-    groups = int(to.constant(node, inputs[1]).shape[2])
+    kernel = shape_of(to.const_node(node, inputs[1]))
+    if len(kernel) != 4:
+        raise UffException("node '%s' (%s) has a kernel of shape %s, not [H, W, C, M]" % (node.name, node.op, kernel))
+    groups = kernel[2]
     inputs, fields = _window(node, inputs, to)
     return to.add(node, "Conv", inputs, number_groups=("i", groups),
                   inputs_orders=("orders", _format(node) + "_+CK"), **fields)
@@ -210,7 +221,7 @@ def _conv_transpose(node, inputs, to):
 @operation("BiasAdd", 2)
 def _bias_add(node, inputs, to):
     bias = to.const_node(node, inputs[1])
-    size = [dim.size for dim in bias.attr["value"].tensor.tensor_shape.dim]
+    size = shape_of(bias)
     shape = size if _format(node) == "N+C" else size + [1, 1]
     name = to.add_const(bias, shape)
     if to.shapes[bias.name] == shape:
@@ -240,7 +251,7 @@ def _strided_slice(node, inputs, to):
 @operation("Sum Prod Min Max Mean", 2)
 def _reduce(node, inputs, to):
     print("Warning: keepdims is ignored by the UFF Parser and defaults to True")
-    axes = to.constant(node, inputs[1]).reshape(-1)
+    axes = to.integers(node, inputs[1]).reshape(-1)
     return to.add(node, "Reduce", inputs[:1], func=("s", node.op.lower()), axes=("i_list", axes),
                   keepdims=("b", attr(node, "keep_dims", "b", False)))
 
@@ -323,7 +334,7 @@ def _window(node, inputs, to, fuse=True):
 
 def _symmetric_pad(pad, node, to):
     """[height, width] of a Pad node that pads both sides alike, and only these dimensions; or None."""
-    paddings = to.constant(pad, pad.input[1], required=False) if pad.op == "Pad" else None
+    paddings = to.constant(pad, pad.input[1], required=False) if pad.op == "Pad" and len(pad.input) == 2 else None
     if paddings is None or paddings.shape != (4, 2):
         return None
     batch, channels = (0, 3) if _format(node) == "N+C" else (0, 1)

@@ -138,11 +138,12 @@ def custom(g, node, *values):
 def _attributes(node):
     """A custom node's UFF fields as ONNX attributes, named as the plugin's creator knows them."""
     for key, value in schema.fields(node).items():
-        if node.fields[key].WhichOneof("data_oneof") == "dtype":
-            value = ONNX_TYPE.get(schema.NUMPY.get(value), 0)
-        value = [_plain(each) for each in value] if isinstance(value, list) else _plain(value)
-        if isinstance(value, (int, float, str, bytes, list)) and value != []:
-            yield helper.make_attribute(SUFFIX.sub("", key), value)
+        kind = node.fields[key].WhichOneof("data_oneof")
+        values = [_plain(each) for each in (value if isinstance(value, list) else [value])]
+        if kind in ("dtype", "dtype_list"):
+            values = [ONNX_TYPE.get(schema.NUMPY.get(each), 0) for each in values]
+        if values and isinstance(values[0], (int, float, str, bytes)):
+            yield helper.make_attribute(SUFFIX.sub("", key), values if isinstance(value, list) else values[0])
 
 
 def _plain(value):
