@@ -2,12 +2,14 @@
 import matplotlib
 
 matplotlib.use("Agg")
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from helpers import freeze, show  # noqa: E402
+from helpers import freeze, graphsurgeon, show, uff  # noqa: E402
 from helpers.show import graphs as pictures  # noqa: E402
 from helpers.show.graphs import Node, select  # noqa: E402
+from helpers.uff import schema  # noqa: E402
 
 CHAIN = [Node("x", "Placeholder", [], ""), Node("a/y", "Const", [], "2"), Node("a", "Mul", ["x", "a/y"], ""),
          Node("ab", "Relu", ["a"], ""), Node("b/z", "Add", ["ab", "a/y"], ""), Node("out", "Relu", ["b/z"], "")]
@@ -122,6 +124,24 @@ def test_onnx_and_uff_are_read_too():
     assert [(node.name, node.op, node.inputs) for node in found] == [
         ("x", "Input", []), ("act", "LeakyRelu", ["x"]), ("z", "Relu", ["act"])]
     assert found[1].note == "alpha = 0.1"
+
+
+def test_the_fields_of_a_plugin_are_shown_whatever_their_type():
+    plugin = graphsurgeon.create_plugin_node("p", op="Mine", a=0.25, b=3, c="text", d=[1, 2], e=[0.5], inputs=["x"])
+    graph = freeze.v1.GraphDef()
+    graph.node.extend([graphsurgeon.create_node("x", "Placeholder", trt_plugin=True, dtype=freeze.tf.float32), plugin])
+    wanted = "a = 0.25, b = 3, c = text, d = [1, 2], e = [0.5]"
+    assert show.nodes(graph)[1].note == wanted
+    meta = schema.MetaGraph.FromString(uff.from_tensorflow(graph, ["p"], quiet=True))
+    assert [node.note for node in show.nodes(meta) if node.op == "_Mine"] == [wanted]
+
+
+def test_small_constants_of_tensorflow_are_shown_by_value_and_others_by_shape():
+    graph = freeze.v1.GraphDef()
+    graph.node.extend([freeze.constant_node("axis", np.int32(2)), freeze.constant_node("w", np.zeros((2, 3), "f"))])
+    graph.node.add(name="text", op="Const").attr["value"].tensor.dtype = 7
+    graph.node.add(name="none", op="Const").attr["value"].tensor.tensor_shape.dim.add(size=0)
+    assert [node.note for node in show.nodes(graph)] == ["2", "2x3", "", "0"]
 
 
 def test_small_constants_of_onnx_are_shown_by_value_and_large_ones_by_shape():

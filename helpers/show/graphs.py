@@ -10,6 +10,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
 
+from .. import messages
+from ..graphsurgeon.nodes import producer
+from ..uff import schema
+
 Node = collections.namedtuple("Node", "name op inputs note")
 Node.__doc__ = """One node, whatever the file it came from: inputs are names of nodes, note is a value worth showing."""
 
@@ -36,11 +40,12 @@ def nodes(graph):
     if hasattr(graph, "as_graph_def"):
         graph = graph.as_graph_def()
     if hasattr(graph, "graphs"):
-        return [Node(node.id, node.operation, list(node.inputs), _uff_note(node)) for node in graph.graphs[0].nodes]
+        return [Node(node.id, node.operation, list(node.inputs), _plugin_note(node.fields, lambda key: schema.field(
+            node, key, graph))) for node in graph.graphs[0].nodes]
     if hasattr(graph, "graph"):
         return _onnx_nodes(graph.graph)
     if hasattr(graph, "node"):
-        return [Node(node.name, node.op, [name.lstrip("^").split(":")[0] for name in node.input], _tf_note(node))
+        return [Node(node.name, node.op, list(map(producer, node.input)), _tf_note(node))
                 for node in graph.node]
     raise TypeError("no picture of a %s: give a GraphDef, a graphsurgeon graph, an UFF MetaGraph or an ONNX model"
                     % type(graph).__name__)
@@ -48,35 +53,37 @@ def nodes(graph):
 
 def _tf_note(node):
     if node.op == "Const":
-        from ..freeze import tf
-
         tensor = node.attr["value"].tensor
-        size = 1
-        for dim in tensor.tensor_shape.dim:
-            size *= dim.size
-        if size <= 4:
-            return _short(tf.make_ndarray(tensor).tolist())
-        return "x".join(str(dim.size) for dim in tensor.tensor_shape.dim)
+        shape = [dim.size for dim in tensor.tensor_shape.dim]
+        if np.prod(shape) <= 4 and tensor.dtype in messages.NUMPY:
+            return _short(messages.array(tensor).tolist())
+        return "x".join(map(str, shape))
     if "alpha" in node.attr:
         return "alpha = %.2g" % node.attr["alpha"].f
-    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(value.f if key.endswith("float") else value.i))
-                     for key, value in sorted(node.attr.items()) if "_u_" in key)
+    return _plugin_note(node.attr, lambda key: _attribute(node.attr[key]))
 
 
-def _uff_note(node):
-    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(value.d or value.i))
-                     for key, value in sorted(node.fields.items()) if "_u_" in key)
+def _attribute(value):
+    kind = value.WhichOneof("value")
+    if kind == "list":
+        return [each for _, values in value.list.ListFields() for each in values]
+    return value.s.decode("utf-8", "replace") if kind == "s" else getattr(value, kind) if kind else None
+
+
+def _plugin_note(keys, value):
+    """What graphsurgeon wrote for a plugin's creator: the fields whose names end in _u_ and a type."""
+    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(value(key))) for key in sorted(keys) if "_u_" in key)
 
 
 def _onnx_nodes(graph):
-    producer = {name: node.name or node.output[0] for node in graph.node for name in node.output}
+    made_by = {name: node.name or node.output[0] for node in graph.node for name in node.output}
     found = [Node(value.name, "Input", [], "") for value in graph.input]
     found += [Node(value.name, "Initializer", [], _onnx_value(value)) for value in graph.initializer]
     for node in graph.node:
         note = ", ".join("%s = %s" % (a.name, _short(a.f if a.type == 1 else a.i if a.type == 2 else list(a.ints)))
                          for a in node.attribute if a.type in (1, 2, 7))
         found.append(Node(node.name or node.output[0], node.op_type,
-                          [producer.get(name, name) for name in node.input if name], note))
+                          [made_by.get(name, name) for name in node.input if name], note))
     return found
 
 
