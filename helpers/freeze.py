@@ -94,7 +94,7 @@ def unfrozen(model):
     """
     if not tf.__version__.startswith("2"):
         graph = tf.Graph()
-        with graph.as_default(), v1.Session(graph=graph):
+        with graph.as_default(), v1.Session(graph=graph, config=network.session_config()):
             keras.backend.set_learning_phase(0)
             keras.models.clone_model(model)
         return graph.as_graph_def()
@@ -109,7 +109,7 @@ def _rebuild(model):
     """TensorFlow 1: build the model again in an empty graph, and let TensorFlow freeze that."""
     values = model.get_weights()
     graph = tf.Graph()
-    with graph.as_default(), v1.Session(graph=graph) as session:
+    with graph.as_default(), v1.Session(graph=graph, config=network.session_config()) as session:
         keras.backend.set_learning_phase(0)  # for inference; holds for this graph only
         clone = keras.models.clone_model(model)
         clone.set_weights(values)
@@ -230,7 +230,7 @@ def fold_constants(graph_def, outputs=()):
         tf.import_graph_def(v1.graph_util.extract_sub_graph(graph_def, foldable), name="")
         tensors = [graph.get_operation_by_name(name).outputs for name in foldable]
         single = [outs[0] for outs in tensors if len(outs) == 1]
-        with v1.Session(graph=graph) as session:
+        with v1.Session(graph=graph, config=network.session_config()) as session:
             values = dict(zip([tensor.op.name for tensor in single], session.run(single)))
     for node in graph_def.node:
         if node.name in values:
@@ -342,7 +342,7 @@ def load(path):
 
 
 def run(graph_def, images, outputs=OUTPUTS, batch=32):
-    """Run a frozen graph in TensorFlow.
+    """Run a frozen graph in TensorFlow, on the CPU.
 
     images: float32 [N, 224, 224, 3], NHWC, preprocessed; of another network, what its one input takes. Returns one
     array per name in `outputs`.
@@ -352,7 +352,7 @@ def run(graph_def, images, outputs=OUTPUTS, batch=32):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
         tensors = [graph.get_operation_by_name(name).outputs[0] for name in outputs]
-        config = v1.ConfigProto()
+        config = network.session_config()
         config.graph_options.rewrite_options.disable_meta_optimizer = True  # 6 s at the first run, for nothing
         with v1.Session(graph=graph, config=config) as session:
             parts = [session.run(tensors, {name + ":0": images[i:i + batch]})

@@ -4,6 +4,7 @@ VGG16's convolutions feed three heads (Mousavian et al. 2017, arXiv:1612.00496):
 to the mean box of the class), `orientation` (a unit vector for each of six angle bins) and `confidence`
 (which bin). Every layer has an explicit name, so that TensorFlow 1.13 and 2.x build the same nodes.
 """
+import contextlib
 import os
 import re
 
@@ -28,8 +29,28 @@ try:  # from TensorFlow 2.16 on, Keras 2 (whose node names the article shows) is
 except ImportError:
     keras = tf.keras
 
+# On the CPU, so that TensorFlow leaves a board's memory, which it would take whole and keep, to TensorRT, and so that the
+# answers to compare with are not rounded to TF32. A process that shall time TensorFlow sets the variable before.
+USES_GPU = os.environ.get("WORKBOOK_TENSORFLOW") == "gpu"
+if not USES_GPU and hasattr(getattr(tf, "config", None), "set_visible_devices"):
+    with contextlib.suppress(RuntimeError):  # somebody has used TensorFlow before, and it has its devices
+        tf.config.set_visible_devices([], "GPU")
+
 # TensorFlow 1.13 announces its own deprecations at every call, among the lines of a lesson.
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+
+
+
+def session_config():
+    """A ConfigProto for a `tf.compat.v1.Session`: on the CPU unless this process has TensorFlow on the GPU, and then with
+    memory as it is needed."""
+    config = tf.compat.v1.ConfigProto(device_count={} if USES_GPU else {"GPU": 0})
+    config.gpu_options.allow_growth = True
+    return config
+
+
+if tf.__version__.startswith("1"):
+    keras.backend.set_session(tf.compat.v1.Session(config=session_config()))
 
 INPUT = "input_1"
 INPUT_SHAPE = (224, 224, 3)

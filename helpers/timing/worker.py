@@ -15,7 +15,7 @@ from .sampling import sample
 
 
 class TensorFlow:
-    """A frozen .pb in a TensorFlow session that takes GPU memory only as it needs it.
+    """A frozen .pb in a TensorFlow session, on the GPU if it can use one, with memory only as it needs it.
 
     options: "outputs"; "optimize": whether TensorFlow rewrites the graph before its first run. By default it may where
     there is a GPU, for which it changes the layout; on a CPU the rewriting takes 5 s and gained nothing.
@@ -34,8 +34,7 @@ class TensorFlow:
         self.names = list(outputs)
         self.fetches = [graph.get_tensor_by_name(name + ":0") for name in outputs]
         self.feed = next(node.name for node in graph_def.node if node.op == "Placeholder") + ":0"
-        config = v1.ConfigProto()
-        config.gpu_options.allow_growth = True
+        config = network.session_config()
         optimize = options.get("optimize", machine.gpu() is not None or machine.jetson() is not None)
         config.graph_options.rewrite_options.disable_meta_optimizer = not optimize
         self.session = v1.Session(graph=graph, config=config)
@@ -165,6 +164,7 @@ def main(kind):
             out.write(json.dumps(record) + "\n")
             out.flush()
 
+        os.environ["WORKBOOK_TENSORFLOW"] = "gpu"  # helpers.network keeps it on the CPU elsewhere
         if kind in KINDS:  # while the others get ready
             with contextlib.suppress(Exception):  # the first request will say it
                 importlib.import_module(KINDS[kind].needs)
