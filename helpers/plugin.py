@@ -2,7 +2,7 @@
 
 Three libraries come from the same sources: `compile("plugin")`, the TensorRT plugin (nvcc and TensorRT's C++
 headers); `compile("kernel")`, the CUDA kernel alone, for `launch` (nvcc); `compile("cpu")`, the same arithmetic on
-the CPU, for `cpu_l2_normalize` (g++). Linux only.
+the CPU, for `cpu_l2_normalize` (g++). The last two have the simple kernel of `l2_simple.cu` as well. Linux only.
 
 TensorRT for RTX has no plugins and ends a process whose network uses one, so `load` refuses it; there the graph carries
 an ONNX local function instead.
@@ -108,7 +108,7 @@ def compile(what="plugin", root=None, quiet=False):
         flags = ["-O3", "-std=c++14", "-shared", "-Xcompiler", "-fPIC", architecture_flag(compiler)]
     else:
         raise ValueError("compile what? 'plugin', 'kernel' or 'cpu', not %r" % (what,))
-    name, sources = "l2_normalize_%s.so" % what, _KERNEL
+    name, sources = "l2_normalize_%s.so" % what, _KERNEL + ["l2_simple.cu"]
     if what == "plugin":
         headers, version = tensorrt_headers(root)
         name, sources = "l2_normalize_trt%d.%d.so" % version, _PLUGIN
@@ -194,12 +194,12 @@ def registry_in_child(library, module="tensorrt_rtx"):
     return json.loads(done.stdout.decode().splitlines()[-1])
 
 
-def cpu_l2_normalize(x, axis=-1, eps=1e-12):
+def cpu_l2_normalize(x, axis=-1, eps=1e-12, simple=False):
     """The plugin's arithmetic on the CPU: x / sqrt(max(sum of x * x over the last axis, eps)), summed in FP32.
 
     Takes a float32 or float16 array whose last axis has 1 to 65,536 elements and returns one like it; `axis` is -1 or
-    the last axis' number, `eps` finite and not negative. Raises TypeError and ValueError for what the plugin refuses
-    too, and what `compile("cpu")` raises.
+    the last axis' number, `eps` finite and not negative. `simple` takes the simple kernel's text, for a last axis of 2.
+    Raises TypeError and ValueError for what the plugin refuses too, and what `compile("cpu")` raises.
     """
     x = np.ascontiguousarray(x)
     if x.dtype.name not in _TYPES:
@@ -209,34 +209,36 @@ def cpu_l2_normalize(x, axis=-1, eps=1e-12):
                          "before and after" % (axis, x.ndim))
     y = np.empty_like(x)
     length = x.shape[-1]
-    if _function("cpu")(x.ctypes.data, y.ctypes.data, x.size // max(length, 1), length, eps, _TYPES[x.dtype.name]):
-        raise ValueError("the plugin takes a last axis of 1 to 65536 elements and a finite eps that is not negative, "
-                         "not %d and %r" % (length, eps))
+    function, rows = _function("cpu", simple), x.size // max(length, 1)
+    if function(x.ctypes.data, y.ctypes.data, rows, length, eps, _TYPES[x.dtype.name]):
+        raise ValueError("the %s takes a last axis of %s elements and a finite eps that is not negative, not %d and %r" % (
+            ("simple kernel", "2", length, eps) if simple else ("plugin", "1 to 65536", length, eps)))
     return y
 
 
-def launch(x, y, rows, length, eps=1e-12, dtype="float32", stream=0):
+def launch(x, y, rows, length, eps=1e-12, dtype="float32", stream=0, simple=False):
     """Put the kernel on a CUDA stream: `rows` rows of `length` (1 to 65,536) contiguous elements; returns at once.
 
     `x` and `y` are device addresses as int, aligned to their elements, and may be the same; `dtype` is theirs,
-    float32 or float16; `stream` is a cudaStream_t as int. Raises TypeError for another dtype, RuntimeError with CUDA's
-    error number when the kernel was not launched, and what `compile("kernel")` raises.
+    float32 or float16; `stream` is a cudaStream_t as int; `simple` takes the simple kernel, for a length of 2. Raises
+    TypeError for another dtype, RuntimeError with CUDA's error number when the kernel was not launched, and what
+    `compile("kernel")` raises.
     """
     dtype = np.dtype(dtype).name
     if dtype not in _TYPES:
         raise TypeError("the kernel takes float32 or float16, not %s" % dtype)
-    error = _function("kernel")(x, y, rows, length, eps, _TYPES[dtype], stream)
+    error = _function("kernel", simple)(x, y, rows, length, eps, _TYPES[dtype], stream)
     if error:
         known = {1: "an argument is out of range", 35: "no driver, or one older than this CUDA", 100: "no GPU"}
         raise RuntimeError("l2_normalize was not launched: CUDA error %d (%s)"
                            % (error, known.get(error, "see cudaError_t in CUDA's manual")))
 
 
-def _function(what):
-    if what not in _loaded:
-        library = ctypes.CDLL(str(compile(what, quiet=True)))
-        function = library.l2_normalize_cpu if what == "cpu" else library.l2_normalize
+def _function(what, simple):
+    name = "l2_normalize" + "_simple" * simple + "_cpu" * (what == "cpu")
+    if name not in _loaded:
+        function = getattr(ctypes.CDLL(str(compile(what, quiet=True))), name)
         function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_float,
                              ctypes.c_int32] + ([] if what == "cpu" else [ctypes.c_void_p])
-        _loaded[what] = function
-    return _loaded[what]
+        _loaded[name] = function
+    return _loaded[name]

@@ -1,7 +1,8 @@
-// What benchmark.py measures, as C functions for ctypes: the kernel, the two copies it is compared
-// with, and the five launches of the 2019 article's way. nvcc only.
+// What benchmark.py measures, as C functions for ctypes: the kernel, the simple one beside it, the two copies they
+// are compared with, and the five launches of the 2019 article's way. nvcc only.
 #include "l2_helper.cu"
 #include "l2_normalize.cu"
+#include "l2_simple.cu"
 
 #include <chrono>
 
@@ -58,7 +59,7 @@ static int five_launches(const float* x, float* y, int64_t rows, int32_t length,
 
 // ---- For Python ------------------------------------------------------------------------------------
 
-enum Work : int32_t { kMemcpy = 0, kCopyKernel = 1, kNormalize = 2, kFiveLaunches = 3 };
+enum Work : int32_t { kMemcpy = 0, kCopyKernel = 1, kNormalize = 2, kFiveLaunches = 3, kSimple = 4 };
 
 struct Job {
     int32_t work, type, length;
@@ -77,6 +78,7 @@ static int run(const Job& job, cudaStream_t s) {
             return cudaGetLastError();
         }
         case kNormalize: return l2_normalize(job.x, job.y, job.rows, job.length, 1e-12f, job.type, s);
+        case kSimple: return l2_normalize_simple(job.x, job.y, job.rows, job.length, 1e-12f, job.type, s);
         default:
             return five_launches(static_cast<const float*>(job.x), static_cast<float*>(job.y), job.rows, job.length,
                                  1e-12f, static_cast<float*>(job.scratch), s);

@@ -11,12 +11,14 @@ Needs nvcc and NumPy; PyTorch is timed beside the kernel where it is installed. 
     plugin       the plugin's test program, for each folder of TensorRT headers named in TENSORRT_ROOTS (a:b:c)
 
 The yardstick of `bandwidth` is the faster of two copies of the same bytes, timed in turn with the kernel:
-cudaMemcpyAsync from device to device, and a kernel that does nothing but copy.
+cudaMemcpyAsync from device to device, and a kernel that does nothing but copy. At length 2 the simple kernel of
+l2_simple.cu, one thread a row, takes its turn too.
 """
 import argparse
 import concurrent.futures
 import ctypes
 import datetime
+import itertools
 import json
 import os
 import re
@@ -33,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from helpers import plugin  # noqa: E402
 
-MEMCPY, COPY_KERNEL, NORMALIZE, FIVE_LAUNCHES = range(4)
+MEMCPY, COPY_KERNEL, NORMALIZE, FIVE_LAUNCHES, SIMPLE = range(5)
 TYPES = {"float32": 0, "float16": 1}
 AXES = (2, 64, 1024, 1, 3, 4, 5, 6, 7, 8, 12, 16, 20, 31, 32, 128, 256, 512, 1000, 1023, 2048, 4096, 16384, 65536)
 PARTS = ["correctness", "bandwidth", "latency", "sanitizer", "plugin"]
@@ -50,6 +52,9 @@ class Gpu:
     def __init__(self, library):
         self.library = ctypes.CDLL(str(library))
         self.library.error_text.restype = ctypes.c_char_p
+        for function in (self.library.l2_normalize, self.library.l2_normalize_simple):
+            function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_float,
+                                 ctypes.c_int32, ctypes.c_void_p]
         self.held = []
 
     def call(self, name, *arguments):
@@ -81,10 +86,8 @@ class Gpu:
     def fill(self, address, count, dtype, seed):
         self.call("device_fill", ctypes.c_void_p(address), ctypes.c_int64(count), TYPES[dtype], seed)
 
-    def normalize(self, x, y, rows, length, dtype, eps=1e-12):
-        self.library.l2_normalize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32,
-                                              ctypes.c_float, ctypes.c_int32, ctypes.c_void_p]
-        self.call("l2_normalize", x, y, rows, length, eps, TYPES[dtype], None)
+    def normalize(self, x, y, rows, length, dtype, eps=1e-12, simple=False):
+        self.call("l2_normalize_simple" if simple else "l2_normalize", x, y, rows, length, eps, TYPES[dtype], None)
         self.call("device_sync")
 
     def timed(self, name, job, runs, result):
@@ -150,30 +153,34 @@ def correctness(gpu, _):
     rng = np.random.default_rng(5)
     room = 4 << 20
     x_base, y_base = gpu.alloc(room), gpu.alloc(room)
-    worst = {"float32": (0.0, ""), "float16": (0.0, "")}
-    count = 0
+    worst = {simple: {"float32": (0.0, ""), "float16": (0.0, "")} for simple in (False, True)}
+    count = {False: 0, True: 0}
+    places = ((0, False), (0, True), (1, False), (2, True), (4, False))
     for name, x, eps in cases(rng):
         dtype = x.dtype.name
-        for shift, in_place in ((0, False), (0, True), (1, False), (2, True), (4, False)):
+        for simple, (shift, in_place) in itertools.product((False, True) if x.shape[1] == 2 else (False,), places):
             offset = 256 + shift * x.dtype.itemsize
             source, target = x_base + offset, (x_base if in_place else y_base) + offset
             gpu.set(x_base, 0xff, room)  # NaN, so that an element nobody wrote shows
             gpu.set(y_base, 0xff, room)
             gpu.put(source, x)
-            gpu.normalize(source, target, x.shape[0], x.shape[1], dtype, eps)
+            gpu.normalize(source, target, x.shape[0], x.shape[1], dtype, eps, simple)
             y = gpu.get(target, x.size, dtype).reshape(x.shape)
             relative, units = errors(x, y, eps)
             error = relative if dtype == "float32" else units
-            worst[dtype] = max(worst[dtype], (error, name))
+            worst[simple][dtype] = max(worst[simple][dtype], (error, name))
             around = gpu.get(target - 256, 256, np.uint8), gpu.get(target + x.nbytes, 256, np.uint8)
             if not all((edge == 0xff).all() for edge in around):
                 raise SystemExit("%s, shift %d: wrote outside its rows" % (name, shift))
-            count += 1
+            count[simple] += 1
     gpu.release()
-    return {"runs": count,
-            "float32_worst_relative_error": worst["float32"][0], "float32_worst_case": worst["float32"][1],
-            "float16_worst_error_in_units_of_last_place": worst["float16"][0], "float16_worst_case": worst["float16"][1],
-            "more_than_2^31_elements": beyond_32_bits(gpu)}
+    result = {"runs": count[False]}
+    for simple, prefix in ((False, ""), (True, "simple_kernel_")):
+        result[prefix + "runs"] = count[simple]
+        for dtype, what in (("float32", "relative_error"), ("float16", "error_in_units_of_last_place")):
+            result["%s%s_worst_%s" % (prefix, dtype, what)], result["%s%s_worst_case" % (prefix, dtype)] = worst[simple][dtype]
+    result["more_than_2^31_elements"] = beyond_32_bits(gpu)
+    return result
 
 
 def beyond_32_bits(gpu):
@@ -209,13 +216,17 @@ def bandwidth(gpu, options):
         gpu.fill(x, size // item, dtype, 3)
         for length in AXES:
             rows = size // item // length
-            jobs = [Job(work, TYPES[dtype], length, rows, x, y, None) for work in (MEMCPY, COPY_KERNEL, NORMALIZE)]
+            works = (MEMCPY, COPY_KERNEL, NORMALIZE) + (SIMPLE,) * (length == 2)
+            jobs = [Job(work, TYPES[dtype], length, rows, x, y, None) for work in works]
             times = [[gpu.timed("time_runs", job, 3, ctypes.c_float()) for job in jobs] for _ in range(9)][1:]
-            memcpy, kernel, normalize = [statistics.median(column) for column in zip(*times)]
+            memcpy, kernel, normalize, *simple = [statistics.median(column) for column in zip(*times)]
             moved = 2e-6 * rows * length * item  # GB/s when divided by ms
             row = {"dtype": dtype, "axis": length, "bytes_read": rows * length * item, "ms": normalize,
                    "GB_per_s": moved / normalize, "memcpy_GB_per_s": moved / memcpy, "copy_kernel_GB_per_s": moved / kernel,
                    "share_of_faster_copy": min(memcpy, kernel) / normalize, "share_of_memcpy": memcpy / normalize}
+            for ms in simple:
+                row["simple_kernel"] = {"ms": ms, "GB_per_s": moved / ms, "share_of_faster_copy": min(memcpy, kernel) / ms}
+                print("%-8s axis %5d  %7.1f GB/s, the simple kernel" % (dtype, length, moved / ms), flush=True)
             result.append(row)
             print("%-8s axis %5d  %7.1f GB/s  copies %7.1f and %7.1f  %5.1f %%" % (
                 dtype, length, row["GB_per_s"], row["memcpy_GB_per_s"], row["copy_kernel_GB_per_s"],
@@ -232,6 +243,7 @@ def latency(gpu, _):
         gpu.fill(x, rows * length, "float32", 3)
         shape = {}
         for name, work, dtype in (("this kernel, FP32", NORMALIZE, "float32"), ("this kernel, FP16", NORMALIZE, "float16"),
+                                  ("simple kernel, FP32", SIMPLE, "float32"), ("simple kernel, FP16", SIMPLE, "float16"),
                                   ("five launches, FP32", FIVE_LAUNCHES, "float32")):
             job = Job(work, TYPES[dtype], length, rows, x, y, scratch)
             shape[name] = {
@@ -357,6 +369,9 @@ def main():
         raise SystemExit("No NVIDIA GPU here: nothing to measure.")
     functions = dict(zip(PARTS, (correctness, bandwidth, latency, sanitizer, plugin_tests)))
     result = {"machine": machine()}
+    name = re.sub(r"\W+", "_", result["machine"]["gpu"].split(",")[0].lower()) or "gpu"
+    out = options.out or HERE / "results" / (name + ".json")
+    out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder)
         library = compile_cuda(options.folder, "benchmark.so", "-shared", "-Xcompiler", "-fPIC", str(HERE / "benchmark.cu"))
@@ -364,10 +379,7 @@ def main():
         for part in parts:
             result[part] = functions[part](gpu, options)
             print(part, json.dumps(result[part], indent=1) if part != "bandwidth" else "done", flush=True)
-    name = re.sub(r"\W+", "_", result["machine"]["gpu"].split(",")[0].lower()) or "gpu"
-    out = options.out or HERE / "results" / (name + ".json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n")
+            out.write_text(json.dumps(result, indent=1) + "\n")  # after each part: a later one may break off
     print("written to", out)
 
 

@@ -209,6 +209,32 @@ def test_what_the_plugin_refuses_is_refused_here(x, options, error, words):
 
 
 @needs_gxx
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("rows", [1, 127, 128, 129, 20001])  # a block has 128 threads: the last is full, or nearly empty
+def test_the_simple_kernel_is_right_and_leaves_what_lies_behind_its_rows(rng, dtype, rows):
+    low, high = (-20, 15) if dtype == "float32" else (-7, 4.5)
+    x = rng.standard_normal((rows + 200, 2)) * 10 ** rng.uniform(low, high, (rows + 200, 1))
+    x = np.clip(x, -65504, 65504).astype(dtype) if dtype == "float16" else x.astype(dtype)
+    x[::5] = 0
+    y = np.full_like(x, 7)
+    function = plugin._function("cpu", simple=True)
+    assert function(x.ctypes.data, y.ctypes.data, rows, 2, 1e-12, plugin._TYPES[dtype]) == 0
+    assert_right(x[:rows], y[:rows])
+    assert (y[rows:] == 7).all()
+
+
+@needs_gxx
+def test_the_simple_kernel_agrees_with_the_plugins_on_every_fp16_number():
+    numbers = np.arange(65536, dtype=np.uint16).view(np.float16)
+    for other in (numbers, np.zeros_like(numbers), numbers[::-1]):
+        x = np.stack([numbers, other], -1)  # infinities and NaN are among them
+        np.testing.assert_array_equal(plugin.cpu_l2_normalize(x, simple=True), plugin.cpu_l2_normalize(x))
+    assert plugin.cpu_l2_normalize(np.zeros((0, 2), np.float32), simple=True).shape == (0, 2)
+    with pytest.raises(ValueError, match="simple kernel takes a last axis of 2 elements .* not 3"):
+        plugin.cpu_l2_normalize(np.zeros((2, 3), np.float32), simple=True)
+
+
+@needs_gxx
 def test_the_sources_own_check_program_passes_on_the_cpu(tmp_path):
     program = tmp_path / "check"
     command = ["g++", "-O2", "-std=c++14", "-Wall", "-Wextra", "-Werror", "-DL2_MAIN", "-x", "c++",
@@ -581,6 +607,8 @@ def test_the_kernel_compiles_and_says_when_it_cannot_run():
             plugin.launch(16, 16, rows, length)
     with pytest.raises(RuntimeError, match="CUDA error 1 "):
         plugin.launch(17, 16, 1, 2)
+    with pytest.raises(RuntimeError, match="CUDA error 1 .*out of range"):
+        plugin.launch(16, 16, 1, 3, simple=True)
     if not plugin.gpu_architecture():
         with pytest.raises(RuntimeError, match="not launched: CUDA error"):
             plugin.launch(16, 16, 1, 2)
@@ -591,12 +619,15 @@ def test_the_kernel_compiles_and_says_when_it_cannot_run():
 def test_the_kernel_on_the_gpu_is_right_at_every_alignment(rng, dtype):
     cuda = ctypes.CDLL("libcudart.so")
     x = (rng.standard_normal((5, 3001, 12)) * 100).astype(dtype)
-    device = ctypes.c_void_p()
+    device, pointer = ctypes.c_void_p(), lambda array: array.ctypes.data_as(ctypes.c_void_p)
     assert cuda.cudaMalloc(ctypes.byref(device), ctypes.c_size_t(x.nbytes + 64)) == 0
     for shift in range(5):
-        y, address = np.empty_like(x), device.value + shift * x.itemsize
-        assert cuda.cudaMemcpy(ctypes.c_void_p(address), x.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(x.nbytes), 1) == 0
-        plugin.launch(address, address, x.size // 12, 12, dtype=x.dtype)
-        assert cuda.cudaMemcpy(y.ctypes.data_as(ctypes.c_void_p), ctypes.c_void_p(address), ctypes.c_size_t(x.nbytes), 2) == 0
-        assert_right(x, y)
+        address, given = device.value + shift * x.itemsize, x
+        assert cuda.cudaMemcpy(ctypes.c_void_p(address), pointer(x), ctypes.c_size_t(x.nbytes), 1) == 0
+        for length, simple in ((12, False), (2, True)):  # the simple kernel on what the other one left
+            y = np.empty_like(x)
+            plugin.launch(address, address, x.size // length, length, dtype=x.dtype, simple=simple)
+            assert cuda.cudaMemcpy(pointer(y), ctypes.c_void_p(address), ctypes.c_size_t(x.nbytes), 2) == 0
+            assert_right(given.reshape(-1, length), y.reshape(-1, length))
+            given = y
     assert cuda.cudaFree(device) == 0
