@@ -551,11 +551,16 @@ def test_command_line(tmp_path):
     path = tmp_path / "box3d.onnx"
     command = [sys.executable, "-m", "helpers.uff.to_onnx", str(MINI[1]), str(path), "--batch", "4"]
     done = subprocess.run(command, cwd=str(artifacts.ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert done.returncode == 0 and b"inputs ['input_1']" in done.stdout
+    assert done.returncode == 0 and b"inputs ['input_1']" in done.stdout and b"plugin" not in done.stdout
     assert onnx.load(str(path)).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 4
     done = subprocess.run(command[:4] + [str(path), "-O", "nobody"], cwd=str(artifacts.ROOT),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 1 and done.stderr.startswith(b"error: ") and b"Traceback" not in done.stderr
+
+
+def test_the_command_line_says_what_only_a_plugin_can_compute(tmp_path, capsys):
+    assert to_onnx.main([str(FIXTURES / "ops" / "plug_many.uff"), str(tmp_path / "p.onnx")]) == 0
+    assert "TensorRT plugin of that name may compute it: Foo_TRT" in capsys.readouterr().out
 
 
 BUILD = """

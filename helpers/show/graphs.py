@@ -40,8 +40,8 @@ def nodes(graph):
     if hasattr(graph, "as_graph_def"):
         graph = graph.as_graph_def()
     if hasattr(graph, "graphs"):
-        return [Node(node.id, node.operation, list(node.inputs), _plugin_note(node.fields, lambda key: schema.field(
-            node, key, graph))) for node in graph.graphs[0].nodes]
+        return [Node(node.id, node.operation, list(node.inputs), _plugin_note(
+            {key: schema.field(node, key, graph) for key in node.fields if "_u_" in key})) for node in graph.graphs[0].nodes]
     if hasattr(graph, "graph"):
         return _onnx_nodes(graph.graph)
     if hasattr(graph, "node"):
@@ -60,7 +60,7 @@ def _tf_note(node):
         return "x".join(map(str, shape))
     if "alpha" in node.attr:
         return "alpha = %.2g" % node.attr["alpha"].f
-    return _plugin_note(node.attr, lambda key: _attribute(node.attr[key]))
+    return _plugin_note({key: _attribute(value) for key, value in node.attr.items() if "_u_" in key})
 
 
 def _attribute(value):
@@ -70,9 +70,9 @@ def _attribute(value):
     return value.s.decode("utf-8", "replace") if kind == "s" else getattr(value, kind) if kind else None
 
 
-def _plugin_note(keys, value):
-    """What graphsurgeon wrote for a plugin's creator: the fields whose names end in _u_ and a type."""
-    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(value(key))) for key in sorted(keys) if "_u_" in key)
+def _plugin_note(fields):
+    """What graphsurgeon wrote for a plugin's creator, in fields whose names end in _u_ and a type."""
+    return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(fields[key])) for key in sorted(fields))
 
 
 def _onnx_nodes(graph):

@@ -18,8 +18,7 @@ from .schema import UffException
 DTYPES = {1: 0x20020, 19: 0x20010, 3: 0x10020, 5: 0x10010, 6: 0x10008, 9: 0x10040}
 FORMATS = {"NHWC": "N+C", "NCHW": "NC+"}
 ACTIVATIONS = "Relu Relu6 Tanh Sigmoid Elu Selu Softsign Softplus".split()
-UNARY = ("Neg Negative Abs Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Ceil Floor Sqrt "
-         "Rsqrt Square Exp Log").split()
+UNARY = "Neg Negative Abs Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Ceil Floor Sqrt Rsqrt Square Exp Log".split()
 BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "RealDiv": "div",
           "Minimum": "min", "Maximum": "max", "Pow": "pow"}
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp", "TemporaryVariable"}
@@ -64,8 +63,8 @@ def dtype(number, node, what="values"):
         names = {7: "strings", 14: "bfloat16"}
         name = messages.NUMPY[number].name if number in messages.NUMPY else names.get(
             number, "TensorFlow's type number %d" % number)
-        raise UffException("node '%s' (%s) has %s of %s, which UFF cannot say: it knows int8, int16, "
-                           "int32, int64, float16, float32" % (node.name, node.op, what, name))
+        raise UffException("node '%s' (%s) has %s of %s, which UFF cannot say: it knows int8, int16, int32, int64, float16, "
+                           "float32" % (node.name, node.op, what, name))
     return DTYPES[number]
 
 
@@ -106,8 +105,7 @@ def _unary(node, inputs, to):
 @operation("Softmax", 1, 2)
 def _softmax(node, inputs, to):
     axis = to.number(node, inputs[1]) if len(inputs) > 1 else 0
-    return to.add(node, "Softmax", inputs[:1], axis=("i", axis),
-                  inputs_orders=("orders", _format(node)))
+    return to.add(node, "Softmax", inputs[:1], axis=("i", axis), inputs_orders=("orders", _format(node)))
 
 
 @operation("Shape", 1)
@@ -117,8 +115,8 @@ def _shape(node, inputs, to):
 
 @operation("ExpandDims ArgMax ArgMin", 2)
 def _axis(node, inputs, to):
-    axis = to.number(node, inputs[1], "%s Axis node has op {op}, expected Const. The axis must be "
-                     "specified as a Const node." % node.op)
+    axis = to.number(node, inputs[1], "%s Axis node has op {op}, expected Const. The axis must be specified as a Const "
+                     "node." % node.op)
     return to.add(node, node.op, inputs[:1], axis=("i", axis))
 
 
@@ -185,12 +183,11 @@ def _conv(node, inputs, to):
     # after graphsurgeon.extras.process_dilated_conv
     block, paddings, crops = [to.integers(node, each) for each in inputs[2:]]
     if (block.shape, paddings.shape, crops.shape) != ((2,), (2, 2), (2, 2)):
-        raise UffException("node '%s' (Conv2D) is dilated over %s axes, not over height and width" % (
-            node.name, list(block.shape)))
+        raise UffException("node '%s' (Conv2D) is dilated, but not over height and width" % node.name)
     padding = (paddings - crops).tolist()
     if any(before != after or before < 0 for before, after in padding):
-        raise UffException("Asymmetric padding for dilated convolutions is currently unsupported in "
-                           "the UFF converter. ('%s' pads %s.)" % (node.name, padding))
+        raise UffException("Asymmetric padding for dilated convolutions is currently unsupported in the UFF converter. "
+                           "('%s' pads %s.)" % (node.name, padding))
     return to.add(node, "Conv", inputs[:2], inputs_orders=orders,
                   strides=("i_list", _height_width(node, "strides")),
                   dilation=("i_list", block.tolist()),
@@ -202,9 +199,8 @@ def _depthwise(node, inputs, to):
     kernel = shape_of(to.const_node(node, inputs[1]))
     if len(kernel) != 4:
         raise UffException("node '%s' (%s) has a kernel of shape %s, not [H, W, C, M]" % (node.name, node.op, kernel))
-    groups = kernel[2]
     inputs, fields = _window(node, inputs, to)
-    return to.add(node, "Conv", inputs, number_groups=("i", groups),
+    return to.add(node, "Conv", inputs, number_groups=("i", kernel[2]),
                   inputs_orders=("orders", _format(node) + "_+CK"), **fields)
 
 
@@ -212,7 +208,8 @@ def _depthwise(node, inputs, to):
 def _conv_transpose(node, inputs, to):
     output_shape, kernel, x = inputs
     _, fields = _window(node, [x], to, fuse=False)
-    fields.pop("dilation", None)
+    if fields.pop("dilation", ("", [1, 1]))[1] != [1, 1]:
+        raise UffException("node '%s' (%s) is dilated, and a ConvTranspose of UFF cannot be" % (node.name, node.op))
     to.add(node, "ConvTranspose", [x, kernel, output_shape],
            inputs_orders=("orders", _format(node) + "_+KC"), **fields)
     return inputs
@@ -243,7 +240,8 @@ def _batch_norm(node, inputs, to):
 def _strided_slice(node, inputs, to):
     for mask in ("ellipsis_mask", "new_axis_mask"):
         if attr(node, mask, "i", 0):
-            raise UffException("%s not supported (node '%s')" % (mask, node.name))
+            raise UffException("%s not supported (node '%s'): write x[:, :, :, 0] for x[..., 0], and a Reshape for "
+                               "tf.newaxis" % (mask, node.name))
     masks = ("begin_mask", "end_mask", "shrink_axis_mask")
     return to.add(node, "StridedSlice", inputs, **{m: ("i", attr(node, m, "i", 0)) for m in masks})
 
@@ -252,8 +250,8 @@ def _strided_slice(node, inputs, to):
 def _reduce(node, inputs, to):
     print("Warning: keepdims is ignored by the UFF Parser and defaults to True")
     axes = to.integers(node, inputs[1]).reshape(-1)
-    return to.add(node, "Reduce", inputs[:1], func=("s", node.op.lower()), axes=("i_list", axes),
-                  keepdims=("b", attr(node, "keep_dims", "b", False)))
+    keep = attr(node, "keep_dims", "b", False)
+    return to.add(node, "Reduce", inputs[:1], func=("s", node.op.lower()), axes=("i_list", axes), keepdims=("b", keep))
 
 
 @operation("Squeeze", 1)
@@ -285,8 +283,7 @@ def _resource_gather(node, inputs, to):
 
 def _gather_types(node, params):
     if attr(node, "batch_dims", "i", 0):
-        raise UffException("node '%s' (%s) gathers per batch entry (batch_dims), which UFF cannot say"
-                           % (node.name, node.op))
+        raise UffException("node '%s' (%s) gathers per batch entry (batch_dims), which UFF cannot say" % (node.name, node.op))
     return {"indices_dtype": ("dtype", dtype(attr(node, "Tindices", "type"), node, "indices")),
             "params_dtype": ("dtype", dtype(attr(node, params, "type"), node))}
 
@@ -294,8 +291,7 @@ def _gather_types(node, params):
 def _format(node):
     text = attr(node, "data_format", "s", "NHWC")
     if text not in FORMATS:
-        raise UffException("node '%s' (%s) has data_format %s, not NHWC or NCHW" % (
-            node.name, node.op, text))
+        raise UffException("node '%s' (%s) has data_format %s, not NHWC or NCHW" % (node.name, node.op, text))
     return FORMATS[text]
 
 
@@ -303,8 +299,7 @@ def _height_width(node, key):
     """Height and width of a four-dimensional attribute that must leave batch and channels alone."""
     sizes = attr(node, key, "ints")
     if len(sizes) != 4:
-        raise UffException("'%s' of node '%s' (%s) is %s, not four numbers" % (
-            key, node.name, node.op, sizes))
+        raise UffException("'%s' of node '%s' (%s) is %s, not four numbers" % (key, node.name, node.op, sizes))
     batch, channels, inner = (0, 3, sizes[1:3]) if _format(node) == "N+C" else (0, 1, sizes[2:])
     if (sizes[batch], sizes[channels]) != (1, 1):
         raise UffException("'%s' of node '%s' (%s) is %s: UFF moves over height and width only" % (
@@ -394,8 +389,7 @@ def _custom_field(node, key):
         if kind == "shape":
             return "i_list", [dim.size for dim in value.dim]
     if kind not in plain:
-        raise UffException("Unsupported field type:%s ('%s' of node '%s', %s)" % (
-            kind, key, node.name, node.op))
+        raise UffException("Unsupported field type:%s ('%s' of node '%s', %s)" % (kind, key, node.name, node.op))
     return plain[kind], value
 
 

@@ -231,6 +231,11 @@ def main(arguments=None):
     print("%s: %d nodes, inputs %s, outputs %s" % (
         given.onnx, len(model.graph.node), [info.name for info in model.graph.input],
         [info.name for info in model.graph.output]))
+    bare = {node.op_type for node in model.graph.node if node.domain == DOMAIN}
+    bare.difference_update(each.name for each in (model.functions if CAN_WRITE_FUNCTIONS else ()))
+    if bare:
+        print("ONNX has no such operation, and ONNX Runtime will refuse the model; a TensorRT plugin of that name may compute "
+              "it: %s" % ", ".join(sorted(bare)))
     return 0
 
 

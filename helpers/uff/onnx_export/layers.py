@@ -248,7 +248,8 @@ def batch_norm(g, node, x, *parameters):
     shape = image_shape(node, x)
     if node.operation != "BatchNorm" and read(g, node, "is_training", (bool,), True):
         raise UffException("node '%s' (%s) normalises with the batch's own statistics: freeze the "
-                           "graph for inference" % (node.id, node.operation))
+                           "graph for inference. (Keras writes LayerNormalization so, too: that cannot be converted.)"
+                           % (node.id, node.operation))
     inputs = [g.tensor(x, last)] + [g.tensor(value, False, x.dtype) for value in parameters]
     return g.emit(node.id, "BatchNormalization", inputs, shape, x.dtype, last,
                   epsilon=number(g, node, "epsilon", 1e-4))
