@@ -5,11 +5,11 @@ constants, what only training needs is dropped, and what is left is reduced to t
 The same code runs on TensorFlow 1.13 and 2.x, because both still speak GraphDef under `tf.compat.v1`.
 """
 import collections
-import difflib
 
 import numpy as np
 
 from . import artifacts, network
+from .graphsurgeon.nodes import not_found, producer
 from .network import INPUT, OUTPUTS, keras, tf
 
 v1 = tf.compat.v1
@@ -47,9 +47,7 @@ def check_outputs(graph_def, outputs):
     known = [node.name for node in graph_def.node]
     for name in outputs:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 3, 0.3)
-            raise ValueError("no node %r in the graph%s" % (
-                name, "; did you mean %s?" % " or ".join(map(repr, near)) if near else ""))
+            raise not_found("node", name, known)
 
 
 def check_frozen(graph_def):
@@ -193,11 +191,6 @@ def _concrete(model):
 def _unscoped(name, model):
     mark, bare = ("^", name[1:]) if name.startswith("^") else ("", name)
     return mark + (bare[len(model.name) + 1:] if bare.startswith(model.name + "/") else bare)
-
-
-def producer(name):
-    """The node that an input string names: `^a` and `a:1` both come from `a`."""
-    return name.lstrip("^").split(":")[0]
 
 
 def bypass_identity(graph_def, keep=()):

@@ -81,9 +81,10 @@ def _const(node, inputs, to):
     return []
 
 
-@operation("Identity", 1)
-def _identity(node, inputs, to):
-    return to.add(node, "Identity", inputs)
+@operation("Identity Shape", 1)
+@operation("Pad", 2)
+def _alike(node, inputs, to):
+    return to.add(node, node.op, inputs)
 
 
 @operation(" ".join(BINARY), 2)
@@ -106,11 +107,6 @@ def _unary(node, inputs, to):
 def _softmax(node, inputs, to):
     axis = to.number(node, inputs[1]) if len(inputs) > 1 else 0
     return to.add(node, "Softmax", inputs[:1], axis=("i", axis), inputs_orders=("orders", _format(node)))
-
-
-@operation("Shape", 1)
-def _shape(node, inputs, to):
-    return to.add(node, "Shape", inputs)
 
 
 @operation("ExpandDims ArgMax ArgMin", 2)
@@ -257,11 +253,6 @@ def _reduce(node, inputs, to):
 @operation("Squeeze", 1)
 def _squeeze(node, inputs, to):
     return to.add(node, "Squeeze", inputs, axes=("i_list", attr(node, "squeeze_dims", "ints", [])))
-
-
-@operation("Pad", 2)
-def _pad(node, inputs, to):
-    return to.add(node, "Pad", inputs)
 
 
 @operation("Gather", 2)
