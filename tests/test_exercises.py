@@ -1,4 +1,5 @@
 """The checks behind "your turn": quiet about an open exercise, right about a right answer, with a reason for a wrong one."""
+import numpy as np
 import pytest
 
 from helpers import exercises, freeze, network
@@ -33,12 +34,25 @@ def test_an_unknown_exercise_is_an_error():
         exercises.check("99.9")
 
 
-@pytest.mark.parametrize("answer, verdict, word", [
-    ("orientation", True, "cosine"), ("confidence", False, "add up to one"), ("dimension", False, "metres"),
-    ("l2_normalize", False, "the heads are"), (3, False, "string")])
-def test_00_1(answer, verdict, word):
-    found, said = exercises.judge("00.1", answer)
-    assert found is verdict and word in said
+def heading(confidence, pairs, ray, angle=lambda cosine, sine: np.degrees(np.arctan2(sine, cosine)), first=0, sign=1,
+            wrap=lambda degrees: (degrees + 180) % 360 - 180):
+    best = np.argmax(confidence)
+    return wrap(first + 60 * best + angle(*pairs[best]) + sign * ray)
+
+
+@pytest.mark.parametrize("mistake, word", [
+    (dict(angle=lambda cosine, sine: np.degrees(np.arccos(cosine))), "sign"),
+    (dict(angle=lambda cosine, sine: np.arctan2(sine, cosine)), "radians"), (dict(first=30), "centred"),
+    (dict(sign=0), "alpha"), (dict(sign=-1), "added"), (dict(wrap=lambda degrees: degrees), "180")])
+def test_00_1(mistake, word):
+    assert exercises.judge("00.1", heading)[0]
+    verdict, said = exercises.judge("00.1", lambda *vehicle: heading(*vehicle, **mistake))
+    assert verdict is False and word in said
+
+
+def test_00_1_wants_the_best_bin_and_its_centre():
+    assert "add the centre" in exercises.judge("00.1", lambda c, p, ray: heading(c, p, ray) - 60 * np.argmax(c))[1]
+    assert exercises.judge("00.1", lambda c, p, ray: heading(np.ones(6), p, ray))[0] is False
 
 
 def test_01_1():

@@ -1,11 +1,44 @@
 """Checks of notebook 00, start here."""
+import numpy as np
+
 from .judging import exercise
+
+# What a vehicle answers in each bin besides the best: pairs of length one that belong to no angle in particular.
+OTHERS = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, -1.0], [1.0, 0.0], [0.8, -0.6], [-0.6, -0.8]])
+# (best bin, degrees from its centre, degrees of the ray): sign, centre, ray and the turn over 180 degrees each decide one.
+VEHICLES = [(0, -20, 0), (2, 25, 0), (4, 10, -20), (3, 20, 30)]
 
 
 @exercise("00.1")
-def _head_of_l2(answer):
-    assert isinstance(answer, str), "give the name of a head as a string; this is a %s" % type(answer).__name__
-    assert answer != "confidence", "the confidences add up to one, but their squares do not: look at the output above"
-    assert answer != "dimension", "that head gives metres, of any length: look for the vectors of length one"
-    assert answer == "orientation", "the heads are dimension, orientation and confidence"
-    return "Its pairs are cosine and sine of one angle, so they must have length one."
+def _heading(function):
+    assert callable(function), "give the function itself, heading, not what it returns"
+    for best, offset, ray in VEHICLES:
+        confidence, pairs = np.full(6, 0.04), OTHERS.copy()
+        confidence[best] = 0.8
+        pairs[best] = np.cos(np.radians(offset)), np.sin(np.radians(offset))
+        found = float(function(confidence, pairs, ray))
+        right = _wrap(60 * best + offset + ray)
+        _compare(found, right, best, offset, ray)
+    return "Bin, sign, ray and the turn over 180 degrees are all right."
+
+
+def _compare(found, right, best, offset, ray):
+    """Raise AssertionError, with the mistake that gives just this number, for a heading that is not the right one."""
+    case = "the best bin is %d, its pair is the angle %d and the ray is %d degrees: that is %d, and it gives %.4g" % (
+        best, offset, ray, right, found)
+    assert np.isfinite(found), case
+    hints = [(60 * best - offset + ray, "the sine has the sign of the angle, the cosine has not: arctan2 takes both"),
+             (offset + ray, "the pair counts from the centre of the bin; add the centre"),
+             (60 * best + 30 + offset + ray, "bin 0 is centred on 0 degrees, it does not begin there"),
+             (60 * best + offset, "that is alpha; the ray leads from it to the heading"),
+             (60 * best + offset - ray, "the ray is added"),
+             (60 * best + np.radians(offset) + ray, "arctan2 gives radians")]
+    for wrong, hint in hints:
+        assert abs(_wrap(found - wrong)) > 0.01 or abs(_wrap(right - wrong)) < 0.01, "%s (%s)" % (case, hint)
+    assert abs(_wrap(found - right)) < 0.01, case
+    assert abs(found - right) < 0.01, "%s (turn it back into -180 to 180)" % case
+
+
+def _wrap(degrees):
+    """The same direction in (-180, 180]."""
+    return 180 - (180 - degrees) % 360

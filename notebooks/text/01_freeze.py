@@ -1,42 +1,45 @@
 # %% [markdown]
 # # 01 Freeze
 #
-# TensorRT cannot read a Keras model. It reads a *graph*: a list of operations and what each feeds on, with all weights as
-# plain numbers. Making that graph is called **freezing**. It is the first step of the road, and the one where we find out
-# what will go wrong later.
+# TensorRT cannot read a Keras model. It reads a **graph**: the operations (*nodes*) and what feeds what, with all weights as plain
+# numbers. TensorFlow's format for a graph is called **GraphDef**. Making one from a model is called **freezing**. It is the
+# first step, and it already shows what will go wrong later. (Today's converters do it inside, as in notebook 06. Doing it by
+# hand shows what they do.)
 #
 # After this page you will be able to
 #
 # - freeze a Keras model, step by step, and say what each step takes away,
 # - read a node of the graph as TensorFlow prints it,
-# - count the operations of a graph and tell which of them UFF and TensorRT 5 have never heard of,
-# - prove that the frozen graph still draws the same boxes.
+# - count the operations of a graph and tell which of them UFF and TensorRT 5 do not know,
+# - prove that the frozen graph still draws the same boxes, and say what *equal*, *close* and *broken* mean.
 #
-# **You need** notebook 00. **Time:** 25 minutes.
+# **You need** notebook 00. **Time:** 40 minutes, exercises apart.
 
 # %%
 import sys; sys.path.insert(0, "..")
 from helpers import freeze, network, parity, scenes, show
 
 # %% [markdown]
-# ## The network, and its answers as the standard
+# ## The network, and its answers as the reference
 #
-# The body is VGG16's: thirteen convolutions in five blocks, each block ending in a pooling that halves the picture. Then the
-# 7 x 7 x 512 numbers that remain are laid out in one row and given to the three heads.
+# The body is VGG16's: thirteen convolutions in five blocks, each block ending in a pooling that halves the picture. 7 x 7 x 512 =
+# 25,088 numbers remain. They are laid out in one row and given to the three heads.
 
 # %%
 model = network.load_weights(network.build())
 print("{:,} parameters in {} layers".format(model.count_params(), len(model.layers)))
 
 # %% [markdown]
-# A closer look at the last layers. The names matter: they become the names of nodes, and surgery finds nodes by name.
+# A closer look at the last layers. Their names matter: they become the names of nodes, and surgery finds nodes by name. That is
+# why this network is built with Keras 2, which names layers and nodes as the article of 2019 did. `freeze.freeze` takes a model
+# of Keras 3, too. Its nodes get other names, so print them before you operate.
 
 # %%
 for layer in model.layers[-12:]:
     print("%-16s %-14s %s" % (layer.name, type(layer).__name__, layer.output.shape))
 
 # %% [markdown]
-# What Keras answers for these three scenes is the standard against which every later step is held.
+# Keras's answers for these three scenes are the **reference**. Every later step is compared with them.
 
 # %%
 street = [scenes.load(name) for name in scenes.names()[:3]]
@@ -47,8 +50,8 @@ print(len(images), "crops;", {name: head.shape for name, head in reference.items
 # %% [markdown]
 # ## A graph that can still learn
 #
-# This is the graph behind the model as it stands, with its weights in **variables**: places that training may write to. A
-# graph is a list of nodes, and we can count them by what they do.
+# This is the model's graph before freezing, with its weights in **variables**: places that training may write to. A graph is a
+# list of nodes, and we can count them by what they do.
 
 # %%
 from collections import Counter
@@ -59,9 +62,11 @@ Counter(node.op for node in unfrozen.node).most_common(8)
 
 # %% [markdown]
 # Every weight takes several nodes: one that holds the variable and one that reads it, and in TensorFlow 1 also those that set
-# its first value. Here is one dense layer of the orientation head with everything it feeds on.
+# its first value. (TensorFlow 2 prints the holder as a `Placeholder`, like the input: 38 variables and one picture make 39.)
+# Here is one dense layer of the orientation head with its inputs.
 
 # %%
+# reach=2: also what is up to two steps away; readers=False: only upwards, to the inputs
 show.graph(unfrozen, ["dense_3/MatMul", "dense_3/BiasAdd"], reach=2, readers=False)
 
 # %% [markdown]
@@ -77,8 +82,8 @@ print("%.0f MB" % (graph.ByteSize() / 1e6))
 print(outputs)
 
 # %% [markdown]
-# **Second**, what does nothing goes. An `Identity` hands on what it gets; Dropout was left out already, because we asked for
-# the graph of inference. Then only nodes from which an output can be reached are kept.
+# **Second**, nodes that do nothing are removed. An `Identity` hands on what it gets. (Dropout was left out already, because we
+# asked for the graph of inference.) Then only nodes from which an output can be reached are kept.
 
 # %%
 freeze.bypass_identity(graph, outputs)
@@ -87,7 +92,7 @@ print(len(graph.node), "nodes")
 
 # %% [markdown]
 # **Third**, what can be computed now is computed now: a node that depends on constants alone becomes a constant itself. And
-# equal constants are shared. The graph has several that are just the number 0 or 1, somewhere in the arithmetic of shapes.
+# equal constants are shared. The graph has several that are just the number 0, 1 or 2, somewhere in the arithmetic of shapes.
 
 # %%
 freeze.fold_constants(graph, outputs)
@@ -96,19 +101,19 @@ freeze.strip_unused(graph, outputs)
 print(len(graph.node), "nodes")
 
 # %% [markdown]
-# Sharing saves a few bytes and will cost us attention later: the constant `reshape_1/strided_slice/stack` now serves nodes in
-# quite different places, and whoever cuts out `reshape_1` takes it from all of them. The weights are left out of it: two
-# biases that happen to be equal are still two biases.
+# (The weights are not shared: two biases that happen to be equal are still two biases.)
 #
-# The dense layer from above, before and after. Red is gone, green is new.
+# Here is the dense layer from above, before and after. Red nodes are gone afterwards, green ones are new: the constants that took
+# the place of the variables. Violet ones are still there, but read something else now.
 
 # %%
 show.graph_before_after(unfrozen, graph, ["dense_3/MatMul", "dense_3/BiasAdd"],
                         reach=2, readers=False)
 
 # %% [markdown]
-# `freeze.freeze` does all of this in one call. With `text=True`, `save` also writes a `.pbtxt`, the same graph to read with
-# your own eyes; with 40 million numbers in it that file is for small networks only.
+# `freeze.freeze` does all of this in one call, and `save` writes the file, here into the workbook's folder `build/`. With
+# `text=True` it also writes a `.pbtxt`, the same graph to read with your own eyes. That is for small networks; ours would
+# take 630 MB.
 
 # %%
 graph = freeze.freeze(model)
@@ -125,10 +130,10 @@ node = [node for node in graph.node if node.name == "leaky_re_lu_2/LeakyRelu"][0
 print(node)
 
 # %% [markdown]
-# `name` is how others refer to it, `op` what it does, `input` what it feeds on, and the attributes (`attr`) are its settings:
-# the type of its numbers and `alpha`, the slope for negative ones. We asked Keras for 0.1. In 32-bit floating point there is
-# no 0.1; the nearest number is 0.10000000149011612, and that is what travels from here on. Some versions of TensorFlow print
-# it in full, some round it for display.
+# `name` is how others refer to it, `op` what it does, `input` what it reads, and the attributes (`attr`) are its settings: the
+# type of its numbers and `alpha`, the slope for negative ones. We asked Keras for 0.1. In 32-bit floating point there is no
+# 0.1; the nearest number is 0.10000000149011612, and that is the slope from here on. Some versions of TensorFlow print it in
+# full, some round it for display.
 
 # %%
 node.attr["alpha"].f
@@ -136,8 +141,9 @@ node.attr["alpha"].f
 # %% [markdown]
 # ## The three that make trouble
 #
-# UFF, the format that TensorRT 5 reads, knows 69 of TensorFlow's operations by name. `show.census` counts ours and marks what
-# is not on that list.
+# TensorRT 5 reads **UFF** files (Universal Framework Format, NVIDIA's file format for networks before ONNX). NVIDIA's converter
+# of that time, uff 0.6.3, knows 69 of TensorFlow's operations by name. `show.census` counts ours and marks what is not on that
+# list.
 
 # %%
 from helpers.uff import operations
@@ -145,68 +151,96 @@ from helpers.uff import operations
 show.census(graph, operations.OPERATIONS)
 
 # %% [markdown]
-# One operation stands out: `LeakyRelu`. UFF has no word for it, so the converter writes it down as a *custom* operation and
-# leaves it to TensorRT to find a plugin of that name. That is notebook 03.
+# One operation stands out: `LeakyRelu`. UFF has no name for it. So the converter writes it down as a *custom* operation and
+# leaves it to TensorRT to find a **plugin** of that name, an operation of your own. That is notebook 03.
 #
-# It would be comforting if the census found all troubles. It finds one of three. The second is built from operations that
-# are all on the list: `tf.nn.l2_normalize`, six nodes that square, sum, take a maximum and a square root.
+# If only the census found all troubles! It finds one of three. The second is built from operations that are all on the list:
+# `tf.nn.l2_normalize` is five operations and a constant. It squares, sums, takes the maximum with a very small number, divides
+# one by the square root, multiplies.
 
 # %%
 show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# Each of them is known to UFF. TensorRT's parser still stops at two of them: it takes no maximum with a constant on its right
-# (`Unsupported binary op max with constant right`) and no reciprocal square root of such a result (`Unary not supported for
-# other non-constant node`). What is on a list of names need not work in every combination. That is notebook 04.
+# (The axis of the `Sum` is a constant with a strange name, `reshape_2/Reshape/shape/2`. That reshape needed a 2 as well, and equal
+# constants are shared. Cut out one of the two layers, and you take the constant from the other. Notebook 04 trips over it.)
+#
+# UFF knows each of the five. The **parser**, the part of TensorRT that reads such a file, still stops at two of them: it takes
+# no maximum with a constant on its right (`Unsupported binary op max with constant right`) and no reciprocal square root of
+# such a result (`Unary not supported for other non-constant node`). What is on a list of names need not work in every
+# combination. That is notebook 04.
 #
 # The third is worse, because nothing complains at all. In this repaired network the layer before the heads is a `Reshape`. The
-# article's first version had Keras's `Flatten` there.
+# first version of the article had Keras's `Flatten` there.
 
 # %%
 first = freeze.freeze(network.build(flat="flatten"))
 show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 
 # %% [markdown]
-# Both compute the same numbers in TensorFlow. TensorRT converts both without a word, and with the left one the boxes tumble.
-# That is notebook 02. (What TensorFlow writes for `Flatten` depends on its version: 1.13 takes the shape apart and puts it
-# together again, 2.x writes a constant. The trap is the same.)
+# (In the first version the name `reshape_1` belongs to another layer, the one in the orientation head.) Both compute the same
+# numbers in TensorFlow. TensorRT 5 converts both without a word, and with the left one, the article reports, the boxes tumble.
+# That is notebook 02. What TensorFlow writes for `Flatten` depends on its version: 1.13 takes the shape apart and puts it
+# together again, 2.x writes a constant. The trap is the same.
 #
-# Here they are together, in the heads of the network: everything that will need a surgeon.
-
-# %%
-heads = ["block5_pool", "reshape_*", "dense_*", "leaky_re_lu_*", "dimension", "orientation",
-         "confidence"]
-trouble = ["leaky_re_lu_*", "dimension/LeakyRelu", "orientation/l2_normalize", "reshape_1"]
-show.graph(graph, heads, reach=0, mark=dict.fromkeys(trouble, "trouble"), constants=False)
+# Here they are together, everything that needs a surgeon:
+#
+# | in the first network | what happens | found by | repaired in |
+# |---|---|---|---|
+# | five `LeakyRelu`, in all heads | UFF has no name for it | the census | 03 |
+# | `l2_normalize`, at the end of `orientation` | the parser refuses two of its five operations | the parser | 04 |
+# | `Flatten`, before the heads | nothing complains, the boxes are wrong | a gate | 02 |
 
 # %% [markdown]
 # ## The gate
 #
-# Does the frozen graph still give Keras's answers? We run it, put both side by side, and let `parity` say it in outputs, in
-# degrees and in metres. Every conversion in this workbook has to pass such a gate.
+# Does the frozen graph still give Keras's answers? Run it, put both side by side, and let `parity` say it in outputs, in
+# degrees and in metres. Every conversion in this workbook has to pass this acceptance test, the **gate**. It has three verdicts:
+#
+# - **equal**: no output differs by more than 0.0001.
+# - **close**: no box is lost, turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
+#   10 cm, or moves by more than 10 cm. Beyond 10 m it may move by 1 % of its distance, because one camera sees distance as size.
+# - **broken**: anything else, and any output that is not a number.
 
 # %%
 frozen = network.heads(freeze.run(graph, images))
 parity.compare(reference, frozen, street)
 
 # %% [markdown]
-# To see what a gate is good for, break something on purpose. Here the colours stay in the order of the photo, red first,
-# instead of the network's blue first. Nothing crashes, and each number looks like a plausible one.
+# Freezing passes. Now break something on purpose, to see what a gate is good for. A frequent mistake is to give the network
+# pixels between 0 and 1, as many networks want them. This one wants 0 to 255, less a mean.
+
+# %%
+pixels = (images + network.MEAN_BGR) / 255
+small = network.heads(freeze.run(graph, pixels))
+parity.compare(reference, small, street)
+
+# %%
+wrong, right = parity.place(small, street), parity.place(reference, street)
+show.scene_before_after(street[2], wrong[2], right[2], ("pixels 0 to 1", "as it should be"))
+
+# %% [markdown]
+# Nothing crashed, and every single number looks plausible. But boxes leave their cars, and the arrow of the van points the other
+# way: the picture shows it. Another frequent mistake is to leave the colours in the order of the photo, red first instead of
+# blue first.
 
 # %%
 swapped = network.heads(freeze.run(graph, images[..., ::-1].copy()))
 parity.compare(reference, swapped, street)
 
-# %%
-wrong, right = parity.place(swapped, street), parity.place(reference, street)
-show.scene_before_after(street[0], wrong[0], right[0], ("colours swapped", "as it should be"))
+# %% [markdown]
+# Broken as well: one box has moved by more than two metres, 4 % of its distance. Yet if you draw the boxes as above, you can
+# hardly tell the two pictures apart. That is why the gate speaks in numbers, and judges by the worst box.
+#
+# Both times the graph was right and its input was wrong. A gate cannot tell you which; it tells you that you have to look.
 
 # %% [markdown]
 # ## A look around, live
 #
 # [netron](https://github.com/lutzroeder/netron) draws a whole model file, and you can click on every node. It needs a running
-# kernel and a browser on the same machine (or a forwarded port), so on a printed page there is nothing to see; the pictures
-# above are its static twin. Set `LIVE` to `True` to try it.
+# notebook and a browser on the same machine (or a forwarded port), so on a printed page there is nothing to see. To try it,
+# `pip install netron` and set `LIVE` to `True`. (Its page asks a server for your country; without a network it waits at a
+# notice until you click that away.)
 
 # %%
 LIVE = False
@@ -216,21 +250,22 @@ if LIVE:
 # %% [markdown]
 # ## Your turn
 #
-# **1.** A colleague has frozen only the `dimension` head, to estimate sizes and nothing else. Do the same: `freeze.freeze`
-# takes a list of output names. How many nodes are left?
+# **1.** A colleague needs only sizes. Freeze the `dimension` head alone: `freeze.freeze` takes a list of output names as its
+# second argument (step one printed them) and returns a GraphDef. Before you run it, guess: will a third of the 120 nodes be
+# left?
 
 # %% tags=["exercise"]
 from helpers import exercises
 
-small = ...  # a GraphDef
-exercises.check("01.1", small)
+sizes = ...  # a GraphDef
+exercises.check("01.1", sizes)
 
 # %% tags=["solution"]
 from helpers import exercises
 
-small = freeze.freeze(model, ["dimension/LeakyRelu"])
-print(len(small.node), "nodes")
-exercises.check("01.1", small)
+sizes = freeze.freeze(model, ["dimension/LeakyRelu"])
+print(len(sizes.node), "nodes")
+exercises.check("01.1", sizes)
 
 # %% [markdown]
 # **2.** How many weights does a frozen graph hold? Write `parameters(graph)`, which adds up the sizes of all constants that
@@ -255,8 +290,8 @@ print("{:,}".format(parameters(graph)))
 exercises.check("01.2", parameters)
 
 # %% [markdown]
-# **3.** Surgery has to know who reads a node before it takes the node out. Write `readers(graph, name)`, the set of names of
-# all nodes that have `name` among their inputs. Mind that an input may also be written `name:0` (its first output) or `^name`
+# **3.** Before you take a node out, you have to know which nodes read it. Write `readers(graph, name)`, the set of names of all
+# nodes that have `name` among their inputs. Mind that an input may also be written `name:0` (its first output) or `^name`
 # (run before me); `freeze.producer` takes such decorations off.
 
 # %% tags=["exercise"]
@@ -278,10 +313,10 @@ exercises.check("01.3", readers)
 # %% [markdown]
 # ## What you saw
 #
-# - Freezing turns variables into constants and drops what only training needs: a few hundred nodes became 120.
+# - Freezing turns variables into constants and drops what only training needs: 170 nodes (over 400 in TensorFlow 1) became 120.
 # - Equal constants are shared afterwards, across layers. Surgery will have to mind that.
-# - A census of operations finds what a converter has no name for. It does not find what a parser refuses in combination, nor
-#   what converts silently wrong.
-# - A gate that speaks in degrees and metres finds both.
+# - A census of operations finds what a converter has no name for. What a parser refuses in combination you learn from the parser;
+#   what converts silently wrong, from a gate.
+# - A gate says *equal*, *close* or *broken*, in degrees and metres, and judges by the worst box.
 #
 # Next: [02 flatten and reshape](02_flatten_and_reshape.ipynb), where nothing complains and everything is wrong.
