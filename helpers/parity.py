@@ -76,11 +76,13 @@ class Parity:
             close = turn <= CLOSE_DEG and grown <= CLOSE_M and not lost and (
                 _over(np.max, self.distance_m / limit_m(self.away_m)) <= 1)
             self.verdict = "close" if close else "broken"
-            self.why = "boxes turn by up to %.2f degrees (median %.2f) and move by up to %.2f m (median %.2f)" % (
+            self.why = "%s turn by up to %.2f degrees (median %.2f) and move by up to %.2f m (median %.2f)" % (
+                ("1 box is" if lost == 1 else "%d boxes are" % lost) + " lost; the others" if lost else "boxes",
                 turn, _over(np.median, self.yaw_deg), _over(np.max, self.distance_m), _over(np.median, self.distance_m))
             self.why += " or %.1f %% of their distance" % (100 * _over(np.max, self.distance_m / self.away_m))
             self.why += "; sizes differ by up to %.2f m" % grown if grown > CLOSE_M else ""
-            self.why += "; %d are lost" % lost if lost else ""
+            if lost and np.isnan(turn):
+                self.why = "all %d boxes are lost" % lost
 
     def check(self, *allowed):
         """Return self if the verdict is one of `allowed` ("equal" without any), else raise ValueError with the why."""

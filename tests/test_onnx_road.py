@@ -14,27 +14,27 @@ ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "fixtures" / "tensorrt_api"
 TEXT = (ROOT / "notebooks" / "text" / "06_onnx_road.py").read_text(encoding="utf-8")
 # The columns of the table, each with the lists of names that it speaks for.
-COLUMNS = {"5": ["tensorrt-5.0.6-documented"],
+COLUMNS = {"5": ["tensorrt-5.0.6-documented"], "7": ["tensorrt-7.1.3-documented"],
            "8": ["tensorrt-8.0", "tensorrt-8.2", "tensorrt-8.4", "tensorrt-8.5", "tensorrt-8.6"],
            "10": ["tensorrt-10.3", "tensorrt-10.13", "tensorrt-10.16"], "11": ["tensorrt-11.4", "tensorrt_rtx-1.7"]}
-OWNER = {"builder": "Builder", "config": "IBuilderConfig", "context": "IExecutionContext"}
+OWNER = {"builder": "Builder", "config": "IBuilderConfig", "context": "IExecutionContext", "engine": "ICudaEngine"}
 
 
 def table():
     """{line of code: {column: cell}} of the notebook's table."""
     lines = [line[2:] for line in TEXT.splitlines() if line.startswith("# | ")]
-    start = next(i for i, line in enumerate(lines) if line.replace(" ", "") == "||line|5|8|10|11|")
+    start = next(i for i, line in enumerate(lines) if line.replace(" ", "") == "||line|5|7|8|10|11|")
     found = {}
     for line in lines[start + 1:]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 6:
+        if len(cells) == 7:
             found[cells[1].strip("`")] = dict(zip(COLUMNS, cells[2:]))
     return found
 
 
 def names_in(code):
     """[(class, member)] that a line needs; member None for a class of the module itself."""
-    for owner, member in re.findall(r"\b(builder|config|context)\.(\w+)", code):
+    for owner, member in re.findall(r"\b(builder|config|context|engine)\.(\w+)", code):
         yield OWNER[owner], member
     for path in re.findall(r"\btrt\.([\w.]+)", code):
         parts = path.split(".")
@@ -49,7 +49,7 @@ def has(version, code):
 
 def test_the_table_of_lines_is_that_of_the_versions():
     rows = table()
-    assert len(rows) == 20 and all(list(names_in(code)) for code in rows)
+    assert len(rows) == 25 and all(list(names_in(code)) for code in rows)
     for code, cells in rows.items():
         for column, cell in cells.items():
             for version in COLUMNS[column]:
@@ -116,7 +116,7 @@ def test_06_2_says_what_is_wrong(options, word):
     assert verdict is False and word in said, said
 
 
-def wishes(trt, builder, size, ask="hasattr"):
+def settings(trt, builder, size, ask="hasattr"):
     old = not hasattr(builder, "create_builder_config")
     config = builder if old else builder.create_builder_config()
     pool = hasattr(config, "set_memory_pool_limit") if ask == "hasattr" else int(trt.__version__[0]) >= 10
@@ -133,11 +133,11 @@ def wishes(trt, builder, size, ask="hasattr"):
 
 
 def test_06_3_wants_names_asked_for_and_not_versions():
-    assert exercises.judge("06.3", wishes)[0]
-    verdict, said = exercises.judge("06.3", lambda *given: wishes(*given, ask="version"))
+    assert exercises.judge("06.3", settings)[0]
+    verdict, said = exercises.judge("06.3", lambda *given: settings(*given, ask="version"))
     assert verdict is False and "AttributeError" in said
-    for answer, word in ((lambda trt, b, n: (wishes(trt, b, n)[0], True), "cannot"),
-                         (lambda trt, b, n: wishes(trt, b, n - 1), "bytes"),
-                         (lambda trt, b, n: (b, wishes(trt, b, n)[1]), "where the wishes are put")):
+    for answer, word in ((lambda trt, b, n: (settings(trt, b, n)[0], True), "cannot"),
+                         (lambda trt, b, n: settings(trt, b, n - 1), "bytes"),
+                         (lambda trt, b, n: (b, settings(trt, b, n)[1]), "where the settings were made")):
         verdict, said = exercises.judge("06.3", answer)
         assert verdict is False and word in said, said

@@ -100,8 +100,16 @@ def test_not_a_number_is_broken(street):
 def test_when_every_box_is_lost_that_is_said_and_nothing_is_warned_of(street, recwarn):
     made, heads = street
     found = parity.compare(heads, dict(heads, orientation=heads["orientation"] * 0), made)
-    assert found.verdict == "broken" and found.lost == 4 and "4 are lost" in found.why
+    assert found.verdict == "broken" and found.lost == 4 and found.why == "all 4 boxes are lost"
     assert not [warning for warning in recwarn if "NaN" in str(warning.message)], str(found)
+
+
+def test_lost_boxes_are_said_first(street):
+    made, heads = street
+    orientation = heads["orientation"].copy()
+    orientation[0] = 0
+    found = parity.compare(heads, dict(heads, orientation=orientation), made)
+    assert found.verdict == "broken" and found.why.startswith("1 box is lost; the others turn by up to 0.00 degrees")
 
 
 def test_without_scenes_only_numbers_count(street):

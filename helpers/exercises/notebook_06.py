@@ -48,7 +48,7 @@ def _without_transpose(function):
     assert hasattr(model, "graph"), "it should return the model; yours returns a %s" % type(model).__name__
     names = [node.name for node in model.graph.node if node.op_type == "Transpose"]
     assert "Transpose__7" not in names, "the Transpose before the Reshape is still there"
-    assert "first" in names, "the Transpose behind the input has to stay: convolutions work on NCHW"
+    assert "first" in names, "the Transpose after the input has to stay: convolutions work on NCHW"
     try:
         found = _computed(model)
     except Exception as error:
@@ -127,7 +127,7 @@ class _Config110(_Config100):
 
 
 def _stand_in(config):
-    """(trt, builder): just the names that one generation has for these wishes, and a version that says nothing."""
+    """(trt, builder): just the names that one generation has for these settings, and a version that says nothing."""
     from types import SimpleNamespace
 
     trt = SimpleNamespace(__version__="7.7.7")
@@ -141,8 +141,8 @@ def _stand_in(config):
 
 
 @exercise("06.3")
-def _wishes(function):
-    assert callable(function), "give the function itself, wishes, not what it returns"
+def _settings(function):
+    assert callable(function), "give the function itself, settings, not what it returns"
     size = 123 << 20
     for label, kind in (
             ("8.0", _Config80), ("11", _Config110), ("5", _Config50), ("8.5", _Config85), ("10", _Config100)):
@@ -154,7 +154,7 @@ def _wishes(function):
             raise AssertionError("on TensorRT %s: AttributeError: %s" % (label, str(error).replace(
                 "types.SimpleNamespace", "trt").replace(kind.__name__, "IBuilderConfig")))
         assert isinstance(given, tuple) and len(given) == 2, "it should return two things, the config and True or False"
-        assert given[0] is config, "on TensorRT %s the first thing returned is not where the wishes are put%s" % (
+        assert given[0] is config, "on TensorRT %s the first thing returned is not where the settings were made%s" % (
             label, ": there, that is the builder" if kind is _Config50 else "")
         asked = kind is not _Config110
         assert given[1] is asked, "on TensorRT %s FP16 %s be asked for, and you return %r" % (
