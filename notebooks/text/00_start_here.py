@@ -22,7 +22,7 @@
 # ## The end first
 #
 # Every notebook begins with the first line of this cell. It lets Python find `helpers`, the small package beside the notebooks
-# that holds the plumbing: reading files, drawing pictures. The ideas stay here, in the cells.
+# that holds the plumbing: reading files, drawing pictures.
 
 # %%
 import sys; sys.path.insert(0, "..")
@@ -97,7 +97,7 @@ heads["confidence"][0].round(3), heads["orientation"][0].round(3)
 # degrees. Together that is 123.5.
 #
 # Each pair in `orientation` is a vector of length one, because the network ends in an operation that divides it by its own
-# length: `l2_normalize`. Remember the name. It is one of the three operations that this workbook is about.
+# length: `l2_normalize`. It is one of the three operations that this workbook is about.
 
 # %%
 import numpy as np
@@ -148,12 +148,12 @@ for name, values in measured.items():
 # The near cars are right to a decimetre or so. The worst is the half-hidden truck: it is 59 m away, and the network puts it
 # five metres too far. At that distance one pixel is more than a metre.
 #
-# That does not worry us here. What follows compares each conversion with this network, not with the truth: **a conversion is
-# right when it makes the same mistakes as the original.**
+# Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is right
+# when it makes the same mistakes as the original.**
 #
 # ## The road
 #
-# So much for the network. Now it leaves Keras. Each box below is a thing you will hold in your hands, each arrow a step, with
+# Now the network leaves Keras. Each box below is a thing you will hold in your hands, each arrow a step, with
 # the notebooks that take it. Green is done on this machine by the real thing, orange by a stand-in. (04 writes an operation of
 # our own for TensorRT, which is not possible everywhere.)
 
@@ -241,8 +241,7 @@ exercises.check("00.1", heading)
 # ## What you saw
 #
 # - The network gets one cut-out per vehicle and gives three heads: size, angle within a bin, which bin.
-# - Geometry turns them into boxes. Boxes on the photo, degrees and metres are how we judge every conversion.
-# - A conversion is right when it makes the same mistakes as the original.
+# - Geometry turns them into boxes, by which we judge: a conversion is right when it makes the same mistakes as the original.
 # - On this machine some steps are real and some are stand-ins, and you know which.
 #
 # ## Where next
