@@ -6,24 +6,36 @@ from helpers import exercises, freeze
 from helpers import graphsurgeon as gs
 
 
-def unit(total_in=np.float32, eps_in=np.float32, out=np.float16, use_eps=True):
-    def function(x, eps=1e-12):
-        wide = x.astype(total_in)
-        total = (wide * wide).sum(-1, keepdims=True, dtype=total_in)
-        floor = np.maximum(total, eps_in(eps if use_eps else 1e-12))
-        return (wide / np.sqrt(floor)).astype(out)
+def softmax(of=np.float32, less=np.max, out=np.float16):
+    def function(x):
+        wide = x.astype(of)
+        wide = wide - less(wide, axis=-1, keepdims=True)
+        powers = np.exp(wide)
+        return (powers / powers.sum(-1, keepdims=True, dtype=of)).astype(out)
     return function
 
 
+def nothing(x, axis, keepdims):
+    return x.dtype.type(0)
+
+
 @pytest.mark.parametrize("function, verdict, word", [
-    (unit(), True, "one rounding"), (unit(np.float64), True, "right"),
-    (unit(np.float16, np.float16), False, r"row of zeros became [nan nan nan]"),
-    (unit(np.float16, lambda eps: np.float16(max(eps, 1e-7))), False, "do not fit FP16"),
-    (unit(out=np.float32), False, "float32"), (unit(use_eps=False), False, "is eps used"),
-    (lambda x, eps: x, False, "became"), (lambda x, eps: x[:2], False, "shape"), (unit, False, "not yet")])
+    (softmax(), True, "maximum"), (softmax(np.float64), True, "right"),
+    (softmax(np.float16, nothing), False, "exp(12) is 162755"), (softmax(np.float32, nothing), False, "too large for FP32"),
+    (softmax(np.float64, nothing), False, "became"), (softmax(np.float16), False, "more than the rounding"),
+    (softmax(less=np.mean), False, "became"), (softmax(out=np.float32), False, "float32"),
+    (lambda x: x, False, "off by"), (lambda x: x[:2], False, "shape"), (softmax, False, "not yet")])
 def test_04_1(function, verdict, word):
     found, said = exercises.judge("04.1", function)
-    assert found is verdict and word in said
+    assert found is verdict and word in said, said
+
+
+def test_04_1_is_not_the_function_of_the_page():
+    def in_float32(x, eps=1e-12):
+        wide = x.astype(np.float32)
+        total = (wide * wide).sum(-1, keepdims=True)
+        return (wide / np.sqrt(np.maximum(total, np.float32(eps)))).astype(x.dtype)
+    assert exercises.judge("04.1", in_float32)[0] is False
 
 
 def collapse(axis=None, eps=None, cut=True, op="L2Norm_TRT", called=None, give=True, inner=""):
@@ -53,11 +65,12 @@ def test_04_2(function, verdict, word):
     assert found is verdict and word in said, said
 
 
-@pytest.mark.parametrize("eps, verdict, word", [
-    (1e-6, True, "181"), (np.float16(1e-6), True, "181"), (1e-5, True, ""), (6e-8, True, ""),
-    (1e-12, False, "in FP16 1e-12 is 0"), (0, False, "larger than 0"),
-    (1e-3, False, "square"), (1, False, "square"), (float("inf"), False, "square"), (float("nan"), False, "larger than 0"),
-    (True, False, "number"), ("1e-6", False, "number")])
-def test_04_3(eps, verdict, word):
-    found, said = exercises.judge("04.3", eps)
+@pytest.mark.parametrize("given, verdict, word", [
+    ((1e-7, 1e-4), True, "length 256"), ([1e-7, 1e-4], True, ""), ((1e-6, 1e-4), False, "1e-07 does, too"),
+    ((1e-7, 1e-6), False, "1e-05 does, too"), ((1e-12, 1e-4), False, "it is 0"), ((1e-8, 1e-4), False, "it is 0"),
+    ((1e-7, 1e-3), False, "square"), ((1e-4, 1e-7), False, "smallest comes first"), ((2e-7, 1e-4), False, "no power of ten"),
+    ((0, 1e-4), False, "larger than 0"), ((1e-7, float("inf")), False, "square"), ((float("nan"), 1), False, "larger than 0"),
+    ((True, 1e-4), False, "numbers"), (("1e-7", 1e-4), False, "numbers"), (1e-6, False, "two"), ((1, 2, 3), False, "two")])
+def test_04_3(given, verdict, word):
+    found, said = exercises.judge("04.3", given)
     assert found is verdict and word in said, said

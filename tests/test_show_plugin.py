@@ -43,11 +43,27 @@ def test_speeds_are_hatched_and_name_the_machine_they_come_from():
         assert word in title
     left, right = figure.axes
     bars = [patch for axis in figure.axes for patch in axis.patches if isinstance(patch, Rectangle)]
-    assert len(left.patches) == len(RECORD["bandwidth"]) and all(bar.get_hatch() for bar in bars)
-    heights = sorted(round(bar.get_height(), 6) for bar in left.patches)
-    assert heights == sorted(round(100 * each["share_of_faster_copy"], 6) for each in RECORD["bandwidth"])
-    times = sorted(each["graph_us"] for each in RECORD["latency"]["1 x 6 x 2"].values())
-    assert np.allclose(sorted(bar.get_width() for bar in right.patches), times)
+    assert bars and all(bar.get_hatch() for bar in bars)
+    pairs = {each["dtype"]: each for each in RECORD["bandwidth"] if each["axis"] == 2}
+    shares = [pairs[dtype].get(key, pairs[dtype])["share_of_faster_copy"] for key in ("simple_kernel", "") for dtype in pairs]
+    assert np.allclose([bar.get_width() for bar in left.patches][::-1], 100 * np.array(shares))
+    times = {name: each["graph_us"] for name, each in RECORD["latency"]["1 x 6 x 2"].items()}
+    named = [text.get_text() for text in right.get_yticklabels()]
+    drawn = dict(zip(named, [bar.get_width() for bar in right.patches]))
+    assert len(drawn) == len(times) and drawn["the plugin's, FP16"] == times["this kernel, FP16"]
+    assert drawn["simple kernel, FP32"] == times["simple kernel, FP32"] and sorted(drawn.values()) == sorted(times.values())
+
+
+def test_thread_0_reads_one_pair_or_every_128th_pack():
+    axis = show.thread_reads().axes[0]
+    boxes = [patch for patch in axis.patches if patch.get_width() == 0.25]
+    mine = [patch for patch in boxes if patch.get_zorder() == 2]
+    assert len([patch for patch in mine if patch.get_y() > -0.5]) == 1
+    assert len([patch for patch in mine if patch.get_y() < -0.5]) == 4 * 4  # four packs of four pairs
+    texts = [text.get_text() for text in axis.texts]
+    assert {"pack 0", "pack 128", "pack 256", "pack 384"} < set(texts) and texts.count("0") == 5
+    source = (plugin.SOURCES / "l2_normalize.cu").read_text() + (plugin.SOURCES / "l2_simple.cu").read_text()
+    assert "kThreads = 128;" in source and "kPacksInFlight = 4;" in source and "kThreadsInBlock = 128;" in source
 
 
 def test_the_life_shows_every_call_and_leaves_no_figure_open():

@@ -3,30 +3,34 @@ from .judging import exercise, graph_of
 
 
 @exercise("04.1")
-def _unit_half(function):
+def _softmax_half(function):
     import numpy as np
 
-    assert callable(function), "give the function itself, unit_half, not what it returns"
-    random = np.random.RandomState(4)
-    x = (random.randn(300, 3) * 10 ** random.uniform(-6, 4, (300, 1))).clip(-65504, 65504).astype(np.float16)
-    x[0], x[1], x[2], x[3] = 0, 182, 1e-4, 65504
-
-    def right(eps):
-        wide = x.astype(np.float64)
-        return wide / np.sqrt(np.maximum((wide * wide).sum(-1, keepdims=True), eps))
-
+    assert callable(function), "give the function itself, softmax_half, not what it returns"
+    x = np.random.RandomState(4).uniform(-8, 8, (300, 6)).astype(np.float16)
+    x[:6, :5] = 0
+    x[:6, 5] = 5, 12, 100, 65504, -65504, -20
+    x[6], x[7] = -100, np.linspace(-65504, 65504, 6)
+    wide = x.astype(np.float64)
+    right = np.exp(wide - wide.max(-1, keepdims=True))
+    right /= right.sum(-1, keepdims=True)
     with np.errstate(all="ignore"):
-        y = function(x.copy(), 1e-12)
-        y, larger = np.asarray(y), np.asarray(function(x.copy(), 1e-2))
-    assert y.shape == x.shape, "rows of shape (300, 3) should keep it, yours have %s" % (y.shape,)
-    assert not np.isnan(y[0]).any(), "the row of zeros became %s: eps must not be rounded to FP16, where it is 0" % (y[0],)
-    assert y[1].any(), "the row (182, 182, 182) became %s: its squares do not fit FP16" % (y[1],)
-    assert np.isfinite(y).all(), "the row %s became %s" % (x[~np.isfinite(y).all(-1)][0], y[~np.isfinite(y).all(-1)][0])
+        y = function(x.copy())
+        assert y is not ..., "it returns the dots: replace them"
+        y = np.asarray(y)
+    assert y.shape == x.shape, "rows of shape (300, 6) should keep it, yours have %s" % (y.shape,)
+    for row, why in (
+            (1, "exp(12) is 162755, and FP16 ends at 65504"),
+            (2, "exp(100) is too large for FP32 too. But a number that you subtract from the whole row changes no softmax"),
+            (6, "exp(-100) underflows too, and the row is divided by 0. Subtract the row's maximum, whatever it is")):
+        assert np.isfinite(y[row]).all(), "the row %s became %s: %s" % (x[row], y[row], why)
+    bad = ~np.isfinite(y).all(-1)
+    assert not bad.any(), "the row %s became %s" % (x[bad][:1], y[bad][:1])
     assert y.dtype == np.float16, "it returns %s; rows come and go in float16" % y.dtype
-    off = np.abs(y - right(1e-12)).max(-1)
-    assert off.max() < 5e-4, "the row %s became %s" % (x[off.argmax()], y[off.argmax()])
-    assert np.abs(larger - right(1e-2)).max() < 5e-4, "with eps = 0.01 the answers should change: is eps used?"
-    return "The sum in 32 bits, one rounding at the end."
+    off = np.abs(y - right).max(-1)
+    assert off.max() < 4e-4, "the row %s became %s, and should be %s: off by %.4f, more than the rounding of the result" % (
+        x[off.argmax()], y[off.argmax()], right[off.argmax()].astype(np.float16), off.max())
+    return "Here 32 bits alone do not help, the maximum does; and 32 bits keep the digits."
 
 
 @exercise("04.2")
@@ -69,23 +73,46 @@ def _collapse_l2(function):
 
 
 @exercise("04.3")
-def _eps_for_half(eps):
-    import numbers
+def _eps_for_half(given):
+    assert isinstance(given, (tuple, list)) and len(given) == 2, "give two numbers, (smallest, largest)"
+    for eps in given:
+        assert isinstance(eps, (int, float)) and not isinstance(eps, bool), "give numbers; this is a %s" % type(eps).__name__
+        assert eps > 0, "eps has to be larger than 0: it is what a row of zeros is divided by"
+    smallest, largest = given
+    for eps in given:
+        wrong = _half_with(eps)
+        assert not wrong, "with eps = %g %s" % (eps, wrong)
+    assert smallest <= largest, "the smallest comes first"
+    for eps, end, other in ((smallest, "smallest", smallest / 10), (largest, "largest", largest * 10)):
+        assert abs(_power(eps) - round(_power(eps))) < 1e-6, "%g is no power of ten" % eps
+        assert _half_with(other), "%g serves, and %g does, too: it is not the %s" % (eps, other, end)
+    return "Below, eps is 0 in FP16; above, it is larger than the square of 0.01. At no eps does a row of length 256 survive."
 
+
+def _power(number):
+    import math
+
+    return math.log10(number)
+
+
+def _half_with(eps):
+    """What goes wrong in five FP16 steps with this eps, as the end of a sentence; "" when nothing does."""
     import numpy as np
 
-    assert isinstance(eps, numbers.Real) and not isinstance(eps, bool), "give a number; this is a %s" % type(eps).__name__
-    assert eps > 0, "eps has to be larger than 0: it is what a row of zeros is divided by"
     half = np.float16(min(eps, 65504))
-    assert half > 0, "in FP16 %g is 0, and then it protects from nothing" % eps
+    if not half > 0:
+        return "nothing is protected: in FP16 it is 0"
     turns, lengths = np.radians(np.arange(0, 90, 7.5)), np.logspace(-8, 2, 500)
+    lengths = np.append(lengths, 0.01)
     rows = np.concatenate([np.stack([np.cos(turn) * lengths, np.sin(turn) * lengths], 1) for turn in turns]).astype(np.float16)
     with np.errstate(all="ignore"):
         total = (rows * rows).sum(-1, keepdims=True, dtype=np.float16)
         y = (rows * (np.float16(1) / np.sqrt(np.maximum(total, half)))).astype(np.float64)
-    assert np.isfinite(y).all(), "the row %s becomes %s" % (rows[~np.isfinite(y).all(-1)][0], y[~np.isfinite(y).all(-1)][0])
+    bad = ~np.isfinite(y).all(-1)
+    if bad.any():
+        return "the row %s becomes %s" % (rows[bad][0], y[bad][0])
     norm = np.hypot(*rows.astype(np.float64).T)
     off = np.abs(np.hypot(*y.T) - 1) * (norm >= 0.01)
-    assert off.max() < 0.01, ("a row of length %.3g comes out with length %.3g: eps is compared with the *square* of the "
-                              "length" % (norm[off.argmax()], np.hypot(*y[off.argmax()])))
-    return "%.3g in FP16. From length 181 on rows become zero all the same; against that no eps helps." % half
+    return "" if off.max() < 0.01 else (
+        "a row of length %.3g comes out with length %.3g: eps is compared with the *square* of the length" % (
+            norm[off.argmax()], np.hypot(*y[off.argmax()])))

@@ -1,7 +1,7 @@
 """The plugin of notebook 04: where an arithmetic fails, what TensorRT asks of a plugin, how fast the kernel was measured."""
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from .graphs import COLOURS
 
@@ -89,33 +89,36 @@ def plugin_life():
 def kernel_speed(record):
     """What `plugin_src/benchmark.py` measured, hatched, because it was measured elsewhere.
 
-    record: the content of a file in `plugin_src/results/`. Left: bytes read and written a second as a share of what a copy
-    reaches in the same run, by row length. Right: microseconds for the network's own shape. Returns a matplotlib Figure.
+    record: the content of a file in `plugin_src/results/`. Left: pairs, gigabytes of them, as a share of the speed at which a
+    copy reads and writes in the same run. Right: microseconds for the network's own shape. Returns a matplotlib Figure.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.7), dpi=110, gridspec_kw={"width_ratios": [1.5, 1]})
-    lengths = sorted({each["axis"] for each in record["bandwidth"]})
-    for shift, dtype, name, kind in ((-0.2, "float32", "FP32", "focus"), (0.2, "float16", "FP16", "trouble")):
-        shares = {each["axis"]: 100 * each["share_of_faster_copy"] for each in record["bandwidth"] if each["dtype"] == dtype}
-        places = [i + shift for i, length in enumerate(lengths) if length in shares]
-        left.bar(places, [shares[length] for length in lengths if length in shares], width=0.4, label=name,
-                 color=COLOURS[kind][0], edgecolor=COLOURS[kind][1], hatch="////", lw=0.8)
-    left.axhline(100, color="#1c2126", lw=1)
-    left.set_xticks(range(len(lengths)))
-    left.set_xticklabels(["{:,}".format(length) for length in lengths], rotation=90, fontsize=7.5)
-    left.set_xlabel("numbers in a row", fontsize=8.5)
-    left.set_ylabel("% of a plain copy (the line)", fontsize=8.5)
-    left.set_ylim(0, 122)
-    left.legend(fontsize=8, loc="upper right", ncol=2, frameon=False)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=110, gridspec_kw={"width_ratios": [1, 1.15]})
+    pairs = [each for each in record["bandwidth"] if each["axis"] == 2]
+    shares = {}
+    for name in ("simple kernel", "this kernel"):
+        for each in pairs:
+            speed = each["simple_kernel"] if name == "simple kernel" else each
+            shares["%s, FP%s" % (name, each["dtype"][5:])] = 100 * speed["share_of_faster_copy"]
     (shape, times), = [(shape, times) for shape, times in record["latency"].items() if shape.startswith("1 x")]
-    names = list(times)[::-1]
-    right.barh(names, [times[name]["graph_us"] for name in names], color=COLOURS["plain"][0], hatch="////", lw=0.8,
-               edgecolor=[COLOURS["new" if name.startswith("this kernel") else "plain"][1] for name in names])
-    for place, name in enumerate(names):
-        right.text(times[name]["graph_us"] + 0.08, place, "%.2f" % times[name]["graph_us"], va="center", fontsize=8)
-    right.set_yticks(range(len(names)))
-    right.set_yticklabels([name.replace("torch.nn.functional.normalize", "PyTorch normalize") for name in names], fontsize=8)
-    right.set_xlim(0, 1.15 * max(times[name]["graph_us"] for name in names))
-    right.set_xlabel("microseconds for %s" % shape, fontsize=8.5)
+    times = {name: each["graph_us"] for name, each in times.items()}
+    kinds = {"simple kernel": "focus", "this kernel": "new"}
+    left.axvline(100, color="#1c2126", lw=1, zorder=0)
+    times = {name: times[name] for name in sorted(times, key=_rank)}
+    for axis, values, form in ((left, shares, "%.1f %%"), (right, times, "%.2f")):
+        names = list(values)[::-1]
+        colours = [COLOURS[kinds.get(name.split(",")[0], "plain")] for name in names]
+        axis.barh(range(len(names)), [values[name] for name in names], color=[face for face, _ in colours], hatch="////",
+                  lw=0.8, edgecolor=[edge for _, edge in colours])
+        for place, name in enumerate(names):
+            axis.annotate(form % values[name], (values[name], place), (4, 0), textcoords="offset points", va="center",
+                          fontsize=9, bbox=dict(fc="white", ec="none", pad=0.5))
+        axis.set_yticks(range(len(names)))
+        axis.set_yticklabels([name.replace("torch.nn.functional.normalize", "PyTorch's normalize")
+                              .replace("this kernel", "the plugin's") for name in names], fontsize=9)
+        axis.set_xlim(0, 1.15 * max(values.values()))
+    left.set_xlim(0, 118)
+    left.set_xlabel("%.0f GB of pairs: %% of a plain copy's speed (the line)" % (pairs[0]["bytes_read"] / 1e9), fontsize=9)
+    right.set_xlabel("%s numbers: microseconds" % shape, fontsize=9)
     for axis in (left, right):
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
@@ -124,5 +127,48 @@ def kernel_speed(record):
     figure.suptitle("Not from this machine: measured on %s, driver %s, CUDA %s, %s" % (
         gpu[0], gpu[1], machine["nvcc"].lstrip("V"), machine["date"]), fontsize=9.5, fontweight="bold")
     figure.tight_layout(rect=(0, 0, 1, 0.98))
+    plt.close(figure)
+    return figure
+
+
+def _rank(name):
+    return [name.startswith(kind) for kind in ("simple", "this", "five", "torch")].index(True)
+
+
+def thread_reads():
+    """Which numbers of a long row of FP16 pairs one thread reads, in the simple kernel and in the plugin's.
+
+    The counts are those of `plugin_src/`: blocks of 128 threads, packs of 16 bytes, four packs a thread. Returns a
+    matplotlib Figure.
+    """
+    figure, axis = plt.subplots(figsize=(10, 2.1), dpi=110)
+    packs = [0, 1, None, 127, 128, 129, None, 256, None, 384]  # None: left out
+    for row, (title, asked) in enumerate((("simple kernel", "one pair, 4 bytes"), ("the plugin's", "four packs, 64 bytes"))):
+        y, x = -1.1 * row, 0.0
+        axis.text(-0.3, y + 0.28, title, ha="right", va="center", fontsize=10, fontweight="bold")
+        axis.text(-0.3, y - 0.1, "thread 0 asks for\n%s" % asked, ha="right", va="center", fontsize=8.5, color="#4a525b")
+        for pack in packs:
+            if pack is None:
+                axis.text(x + 0.2, y + 0.1, "\u2026", ha="center", va="center", fontsize=12)
+                x += 0.5
+                continue
+            for pair in range(4):
+                mine = pack % 128 == 0 if row else pack == pair == 0
+                face, edge = COLOURS["new" if mine else "plain"]
+                axis.add_patch(Rectangle((x + 0.25 * pair, y - 0.1), 0.25, 0.4, fc=face, ec=edge, lw=0.8, zorder=1 + mine))
+                if not row and pack < 2:
+                    axis.text(x + 0.25 * pair + 0.125, y + 0.1, str(4 * pack + pair), ha="center", va="center", fontsize=8)
+            if row:
+                axis.add_patch(Rectangle((x, y - 0.1), 1, 0.4, fc="none", ec="#1c2126", lw=1.4, zorder=3))
+                axis.text(x + 0.5, y + 0.1, str(pack % 128), ha="center", va="center", fontsize=9, zorder=4,
+                          bbox=dict(fc=face, ec="none", pad=1))
+                axis.text(x + 0.5, y - 0.28, "pack %d" % pack, ha="center", va="center", fontsize=8, color="#4a525b")
+            x += 1.1
+    axis.text(0, 0.62, "A small box is a pair, a thick one a pack. The number in it: which thread of the first block reads it.",
+              fontsize=9, va="center")
+    axis.set_xlim(-2.1, x)
+    axis.set_ylim(-1.5, 0.85)
+    axis.axis("off")
+    figure.subplots_adjust(0, 0, 1, 1)
     plt.close(figure)
     return figure

@@ -1,20 +1,30 @@
 # %% [markdown]
 # # 04 The L2 plugin
 #
-# The orientation head ends in `tf.nn.l2_normalize`, which divides each pair of numbers by its length. TensorRT 5 cannot read
-# it, and no plugin that comes with TensorRT computes it. So we write one: a small program for the GPU, wrapped so that TensorRT
-# can find it, and one node in the graph that asks for it.
+# The orientation head ends in `tf.nn.l2_normalize`, which divides each pair of numbers by its length. The **parser** of
+# TensorRT 5, the part that reads the file, refuses it, and no plugin that comes with TensorRT computes it. So we write a
+# **plugin**, an operation of our own in TensorRT: a **CUDA kernel**, which is a function that runs on the GPU; around it the
+# answers to TensorRT's questions; and one node in the graph that asks for it.
+#
+# Two things first.
+#
+# - **Today you would not need it.** ONNX can say this operation in plain parts, as the last table of this page shows. We write
+#   a plugin because the parser for UFF, the usual way on boards with TensorRT 5, refuses these parts; because a plugin decides for
+#   itself how precisely it adds; and because your next operation may have no plain parts.
+# - **No TensorRT engine and no Jetson has run this plugin yet.** The CUDA kernel was checked and timed on a GPU, and a test
+#   program has called the rest of it in the way TensorRT does ([docs/verified.md](../docs/verified.md)). Where a cell below
+#   loads it into a TensorRT, yours will be the first.
 #
 # After this page you will be able to
 #
-# - say why a parser refuses an operation of which it knows every part,
 # - tell for which numbers an arithmetic fails in half precision, before a customer does,
-# - read a CUDA kernel of forty lines, compile it, and hold it to float64,
+# - read a first CUDA kernel, compile it, and check it against float64,
+# - say what a faster kernel does differently, and when that pays,
 # - name the calls in a plugin's life, and what each must answer,
 # - collapse six nodes into one, with settings that are read from the graph and not typed in,
 # - act on *plugin not found*.
 #
-# **You need** notebook 03. **Time:** 45 minutes.
+# **You need** notebook 03. **Time:** 80 minutes, exercises apart. It is long: after *How fast?* is a good place for a break.
 
 # %%
 import sys; sys.path.insert(0, "..")
@@ -24,10 +34,10 @@ from helpers import artifacts, freeze, network, parity, plugin, scenes, show, to
 gs, uff = toolbox.surgery()
 
 # %% [markdown]
-# The frozen network computes the standard again, and this time it also gives out the pairs *before* they are normalised.
+# The frozen network computes the reference again. This time it also gives out the pairs *before* they are normalised.
 
 # %%
-street = [scenes.load(name) for name in scenes.names()[5:7]]
+street = [scenes.load(name) for name in scenes.names()[10:12]]
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
 before = freeze.load(freeze.box3d())
 *outputs, vectors = freeze.run(before, images, network.OUTPUTS + ("reshape_2/Reshape",))
@@ -44,22 +54,23 @@ trouble = {"orientation/l2_normalize/" + part: "trouble" for part in parts}
 show.graph(before, "orientation/l2_normalize", mark=trouble)
 
 # %% [markdown]
-# UFF has a word for each of the five: a census, as in notebook 01, finds nothing to complain about. The parser of TensorRT 5 reads
-# the file and stops. It takes an `UffParser` to produce these two lines; they are quoted (from the README of the article's plugin
-# code, TensorRT 5.0.6, and from NVIDIA/TensorRT, issue 1036), with this network's names put in.
+# UFF (Universal Framework Format, NVIDIA's file format for networks before ONNX) has a word for each of the five. A census, as in
+# notebook 01, finds nothing to complain about. The parser of TensorRT 5 reads the file and stops. (Two quotations, with our names put in and the long lines
+# broken: both are in the README of the article's plugin code, for TensorRT 5.0.6; the first is also NVIDIA/TensorRT, issue 1036.)
 #
 # ```text
-# UffParser: Parser error: orientation/l2_normalize/Maximum: Unsupported binary op max with constant right
-# UffParser: Parser error: orientation/l2_normalize/Rsqrt: Unary not supported for other non-constant node
+# UffParser: Parser error: orientation/l2_normalize/Maximum:
+#            Unsupported binary op max with constant right
+# UffParser: Parser error: orientation/l2_normalize/Rsqrt:
+#            Unary not supported for other non-constant node
 # ```
 #
 # It knows `max`, but not with a constant on the right, and `rsqrt`, one divided by the square root, but not of something that the
-# network has just computed. A list of names says what a format can *express*. What a parser can *read* is the smaller set,
-# and only the parser knows it.
+# network has just computed. A list of names says what a format can *express*. What a parser can *read* is less, and only the
+# parser knows it.
 #
-# The article's way was a plugin for just those two nodes. The workbook's plugin still has it, as `L2Norm_Helper_TRT`, for files
-# that were made so. But look at the picture: five steps mean five trips to the GPU's memory for twelve numbers. And there is a
-# worse trouble, which took no parser to find.
+# The article of 2019 wrote a plugin for just those two nodes. (The workbook still has it, as `L2Norm_Helper_TRT`, for files that
+# were made so.) We take all six at once, because there is a worse problem, which no parser reports.
 #
 # ## The arithmetic
 #
@@ -83,10 +94,11 @@ in_float32(np.array([[3, 4], [0.3, -0.4], [0, 0]], np.float32))
 # %% [markdown]
 # ## In half precision, first the wrong way
 #
-# A Xavier gains most of its speed from **FP16**, floating point numbers of 16 bits. They have three good digits, nothing above
-# 65504, and nothing between 0 and 0.00000006. In a plan built for FP16, what travels from one layer to the next may be stored
-# that way. Here are the five steps with each result stored in FP16: NumPy's `float16`, an emulation on the CPU and no plan.
-# (A TensorRT that fuses the steps may keep more digits in between. You cannot rely on it.)
+# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**: its tensor cores multiply floating point numbers
+# of 16 bits. Such numbers have three good digits, nothing above 65504, and nothing between 0 and 0.00000006. In a plan (the
+# compiled network that TensorRT builds) for FP16, what goes from one layer to the next may be stored that way. Here are the five
+# steps with each result stored in FP16: NumPy's `float16`, an emulation on the CPU and no plan. (A TensorRT that joins the steps
+# may keep more digits in between. You cannot rely on it.)
 
 # %%
 def naive_fp16(x, eps=1e-12):
@@ -99,9 +111,9 @@ for row in ([3, 4], [182, 182], [1e-4, 0], [0, 0]):
     print(row, "->", naive_fp16(np.array(row)))
 
 # %% [markdown]
-# One right out of four. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, one divided
-# by that is 0. For `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And `eps`, which
-# should prevent a division by zero?
+# One right out of four. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one
+# divided by that is 0. For `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And `eps`,
+# which is there to prevent a division by zero?
 
 # %%
 print("eps in FP16:", np.float16(1e-12))
@@ -109,6 +121,7 @@ print("eps in FP16:", np.float16(1e-12))
 # %% [markdown]
 # It is 0 too. So a row of zeros is 0 times infinity, which is *not a number*, NaN, and a NaN spreads over all that is computed
 # from it. To see the whole range, take one direction, 30 degrees, and let the length run from 0.00000001 to 65504.
+# `in_float64` is the judge: the formula in 64 bits, `eps` included.
 
 # %%
 lengths = np.logspace(-8, np.log10(65504), 2001)
@@ -119,14 +132,12 @@ def in_float64(x, eps=1e-12):
     wide = x.astype(np.float64)
     return wide / np.sqrt(np.maximum((wide * wide).sum(-1, keepdims=True), eps))
 
-# %% [markdown]
-# `in_float64` is the judge: the formula in 64 bits, `eps` included. Each result is compared with it.
-
 # %%
 show.over_lengths(lengths, in_float64(rows), {"five steps in FP16": naive_fp16(rows)})
 
 # %% [markdown]
-# Right from about 0.0015 to 255, five of the twelve powers of ten; and where it is wrong it is not a little wrong. (At 45 degrees, with two equal numbers, the upper end is 181 already.) How long are the rows that the network
+# Right from about 0.0015 to 255, five of the twelve powers of ten: above, the square of the length passes 65504; below, it has too
+# few digits left, then none. (In the yellow part a length may come out right by luck.) How long are the rows that the network
 # hands over?
 
 # %%
@@ -134,7 +145,7 @@ seen = np.linalg.norm(vectors, axis=-1).ravel()
 print("%d rows, lengths from %.2f to %.2f" % (seen.size, seen.min(), seen.max()))
 
 # %% [markdown]
-# All on safe ground, and this is what makes the fault so hard to find: on these scenes nobody would notice. But nothing *holds*
+# All on safe ground, and this is what makes the fault so hard to find: on these scenes nobody would notice. But nothing *keeps*
 # them there. Dividing by the length means that the length does not count, so training never paid attention to it. A network
 # whose last layer gives 100 times as much answers the same in TensorFlow and is just as good. In FP16, five steps:
 
@@ -147,85 +158,81 @@ gate(naive_fp16(100 * vectors))
 
 # %%
 naive = parity.place(dict(reference, orientation=naive_fp16(100 * vectors)), street)
-show.boxes_on_scene(street[0], naive[0], title="100 times as long, five steps in FP16")
+right = parity.place(reference, street)
+show.scene_before_after(street[0], naive[0], right[0],
+                        ("100 times as long, five steps in FP16", "TensorFlow"))
 
 # %% [markdown]
-# Many pairs have become zeros. They have no direction any more, and where there is no direction there is no box. No cell raised an
-# error.
+# Those that are left are right; the others have nothing. Their pairs have become zeros, which have no direction, and `boxes.decode` leaves a box without a
+# direction out. NumPy's `arctan2(0, 0)` is 0: a program that does not check would have drawn them at the centres of their bins.
+# No cell raised an error.
 #
 # ## The right way
 #
-# The cure is neither a cleverer formula nor a larger `eps`. It is the sum in 32 bits, where neither the square of 65504 nor that
-# of 0.00000006 is anything special, while rows come and go in FP16. That is `in_float32` from above; only its result is rounded,
-# once.
+# The cure is neither a cleverer formula nor a larger `eps` (exercise 3 tries that). It is the sum in 32 bits, where neither the
+# square of 65504 nor that of 0.00000006 is anything special, while rows come and go in FP16. That is `in_float32` from above:
+# only its result is rounded, once.
 
 # %%
 show.over_lengths(lengths, in_float64(rows), seen=seen, results={
-    "five steps in FP16": naive_fp16(rows), "the same, eps = 1e-6": naive_fp16(rows, 1e-6),
-    "sum in FP32": in_float32(rows)})
+    "five steps in FP16": naive_fp16(rows), "sum in FP32": in_float32(rows)})
 
 # %% [markdown]
-# The middle line is the advice one finds on the web, a larger `eps`. It ends infinities and NaN. It does nothing about rows that
-# are too long, and it changes the answers for short ones. The last line has no gap. The same network, 100 times as long:
+# The second line has no gap. The same network, 100 times as long:
 
 # %%
 gate(in_float32((100 * vectors).astype(np.float16)))
 
 # %% [markdown]
-# What is left is the rounding of three-digit numbers.
+# What is left is FP16's rounding after three digits.
 #
-# ## The kernel
+# ## A first CUDA kernel
 #
-# A **kernel** is a function that the GPU runs in thousands of threads at once. Ours must do three things: read each row once,
-# add in 32 bits, write each row once. All of it lies in `plugin_src/`; what you read here is printed from those files, so it
-# is what gets compiled. First the arithmetic of one row, which is written for GPU and CPU alike.
+# You write a CUDA kernel for *one* thread; the GPU runs thousands of threads at once. It starts them in **blocks** of equal size,
+# here 128 threads. Each thread knows the number of its block (`blockIdx.x`), the size of a block (`blockDim.x`) and its own number
+# in the block (`threadIdx.x`), and works out from these three which piece of the work is its own.
+#
+# This one is the obvious way to normalise pairs: one thread for each row of two numbers. It is in `plugin_src/`, and what you
+# read here is printed from the file that is compiled.
 
 # %%
-header = (plugin.SOURCES / "l2_normalize.h").read_text()
-print(header[header.index("// The sum of N squares"):])
+def excerpt(name, start, end):
+    text = (plugin.SOURCES / name).read_text()
+    print(text[text.index(start):text.index(end, text.index(start)) + len(end)])
+
+excerpt("l2_simple.cu", "template <typename T>", "\n}")
 
 # %% [markdown]
-# `T` is `float` or FP16, and `to_float` makes 32 bits of either. That is the cure, in one word of one line. The comparison
-# `sum <= eps` is written out because the GPU's own maximum, `fmaxf`, forgets a NaN, and TensorFlow's does not: what was no
-# number stays no number, instead of becoming a plausible zero.
-#
-# Around it stands the kernel. There are three, for short, middling and long rows. This is the one that runs for our pairs.
+# - `__global__` marks a function that the CPU starts and the GPU runs. `T` is `float` or FP16: the compiler writes the function
+#   once for each.
+# - Six rows are one block of 128 threads, and 122 of them leave at the `return`.
+# - `to_float` makes 32 bits of either type. That is the cure, in one word of one line. `store` rounds back to `T`.
+# - `inverse_norm` is the rest of the formula. The same few lines are compiled for the GPU and for the CPU:
 
 # %%
-source = (plugin.SOURCES / "l2_normalize.cu").read_text()
-start = source.index("// Rows of L elements, V / L")
-print(source[start:source.index("// `group` threads hold a row")])
+excerpt("l2_normalize.h", "// The factor of a row.", "\n}")
 
 # %% [markdown]
-# Two multiplications per number are nothing for a GPU. The memory is what it waits for, so everything here is about reading.
+# ## Compiling and checking it
 #
-# - A `Pack` is 16 bytes, the most that a thread can read at once: two pairs in FP32, four in FP16.
-# - `held` is four such packs, **all asked for before the first is used** (the first loop only reads). While one is on its way, so
-#   are the others.
-# - Neighbouring threads read neighbouring packs (`threadIdx.x` is a thread's number in its block), so that the memory works in
-#   long stretches.
-# - No thread needs a number of another's, so nobody waits for anybody.
-# - `#pragma unroll` writes loops out, so that `held` lies in registers.
-# - The last lines are for the rows that do not fill a pack.
-#
-# ## Compiled, here
-#
-# `nvcc` compiles that text for the GPU. `g++` compiles the same text, without the kernels, for the CPU: the arithmetic above
-# is shared. So it can be tested on every machine; what such a test does not see is the kernel's indexing and its `rsqrtf`.
+# `nvcc` compiles that text for the GPU. `g++` compiles the same text as an ordinary function and calls it in two loops, over the
+# blocks and over the threads of each. So the arithmetic and the counting can be checked on every machine; what only a GPU checks
+# is `rsqrtf`, its own reciprocal square root.
 
 # %%
+import textwrap
+
 compiled = []
 for what in ("cpu", "kernel"):
     try:
         plugin.compile(what)
         compiled.append(what)
     except (FileNotFoundError, RuntimeError) as error:
-        print(error)
+        print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
-# Now the test: 200,000 pairs in every direction, of any length that FP16 has, with some zeros among them. The yardstick is one
-# rounding: half the distance from an FP16 number to the next. Better than that no FP16 result can be. (Without `g++` it is the NumPy
-# function that is tested.)
+# The check: 200,000 pairs in every direction, of any length that FP16 has, with some zeros among them. The yardstick is one
+# rounding: half the distance from an FP16 number to the next. No FP16 result can be better than that.
 
 # %%
 random = np.random.RandomState(4)
@@ -239,31 +246,63 @@ def in_roundings(y, x):
     return np.abs(y - right) / (distance / 2)
 
 # %%
-ours = plugin.cpu_l2_normalize(pairs) if "cpu" in compiled else in_float32(pairs)
-print("FP16, worst error: %.4f of one rounding" % in_roundings(ours, pairs).max())
-print("rows of zeros stay zeros:", not ours[::1000].any())
+if "cpu" in compiled:
+    ours = plugin.cpu_l2_normalize(pairs, simple=True)
+    print("FP16, worst error: %.4f of one rounding" % in_roundings(ours, pairs).max())
+    print("rows of zeros stay zeros:", not ours[::1000].any())
 
 # %% [markdown]
-# One rounding, and some ten-thousandths that the sum in FP32 adds. And on the GPU, where there is one (the upload and the launch are asynchronous, the download waits for both):
+# One rounding, and a little that the sum in FP32 adds. As far as correctness goes, we could stop here.
+#
+# ## A faster kernel
+#
+# Two multiplications for each number are nothing for a GPU. What it waits for is the memory, so the kernel that the plugin uses
+# reads in another way. `V` numbers are one `Pack` of 16 bytes, the most that a thread of most GPUs reads at once: two pairs in
+# FP32, four in FP16.
+
+# %%
+excerpt("l2_normalize.cu", "    const int64_t first", "    }")
+
+# %% [markdown]
+# Each thread asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma unroll`
+# writes the loop out, so that `held` is kept in registers.) Neighbouring threads read neighbouring packs, so that memory is read in
+# long runs. In FP16:
+
+# %%
+show.thread_reads()
+
+# %% [markdown]
+# What follows in the file is the arithmetic you know, for each row of each pack, and the last rows, which do not fill a pack. Two
+# more kernels do the same for longer rows, which several threads share. Every change like this one is a new chance to count wrong,
+# so it is checked as the first was. (`launch` returns at once; the copy back waits for the GPU.)
 
 # %%
 from helpers import cuda
 
+def on_gpu(x, simple):
+    y = np.empty_like(x)
+    with cuda.Buffer(x.nbytes) as memory:
+        memory.upload(x)
+        plugin.launch(memory.address, memory.address, len(x), 2, dtype="float16", simple=simple)
+        memory.download(y)
+    return y
+
+# %%
+if "cpu" in compiled:
+    print("CPU: %.4f" % in_roundings(plugin.cpu_l2_normalize(pairs), pairs).max())
 if "kernel" in compiled and cuda.available():
-    with cuda.Buffer(pairs.nbytes) as memory:
-        memory.upload(pairs)
-        plugin.launch(memory.address, memory.address, len(pairs), 2, dtype="float16")
-        memory.download(ours)
-    print("On the GPU: %.4f of one rounding" % in_roundings(ours, pairs).max())
+    print("GPU: %.4f" % in_roundings(on_gpu(pairs, simple=False), pairs).max())
+    print("GPU, the simple one: %.4f" % in_roundings(on_gpu(pairs, simple=True), pairs).max())
 else:
-    toolbox.quote("1,450 runs, worst error 1.0006 of one rounding", "NVIDIA H200, CUDA 13.0")
+    toolbox.quote("all row lengths: 1,450 runs, worst error 1.0006 of one rounding\n"
+                  "the simple one: 35 runs, worst error 1.0003", "NVIDIA H200, CUDA 13.0")
 
 # %% [markdown]
 # ## How fast?
 #
-# A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed in turn
-# with the kernel. `plugin_src/benchmark.py` measures, `plugin_src/results/` keeps what it found. The bars are hatched because
-# they are **not this machine's**.
+# A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed in
+# turn with both kernels. `plugin_src/benchmark.py` measures, `plugin_src/results/` keeps what it found. The bars are hatched
+# because they are **not this machine's**.
 
 # %%
 import json
@@ -272,17 +311,29 @@ record = json.loads((plugin.SOURCES / "results" / "nvidia_h200.json").read_text(
 show.kernel_speed(record)
 
 # %% [markdown]
-# On the left, two gigabytes: where rows fill whole packs the kernel loses a few per cent to a copy. Rows of 3, 5 or 31 numbers do
-# not, several threads have to share a stretch of memory, and it shows. On the right our own twelve numbers. There the data are
-# nothing and starting a kernel is everything: one start against five.
+# On the left, two gigabytes of pairs. The plugin's kernel is 1.2 times as fast as the simple one in FP32 and 2.4 times in FP16,
+# and loses three to four per cent to a copy. (Rows of 3, 5 or 31 numbers do not fill whole packs and lose more:
+# [plugin_src/README.md](../plugin_src/README.md) has all lengths.)
 #
-# On your GPU: `nvcc -O3 -arch=native -DL2_MAIN -o l2_normalize l2_normalize.cu && ./l2_normalize` in `plugin_src/` checks the
-# kernel and times it against a copy. It has not been timed on a Jetson by us.
+# On the right, our own twelve numbers. Here the data are nothing and starting a kernel is everything, and the simple kernel is
+# even the faster of the two. (In FP16 two of the six rows fill no pack, and one thread does them.) For this network it would do.
+# "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some microseconds. The
+# plugin's purpose here is to get the operation into the plan; speed is a by-product.
 #
-# ## The plugin's life
+# On your GPU, in `plugin_src/`, this checks the plugin's kernel and times it against a copy (we have not timed it on a Jetson):
 #
-# A kernel alone is of no use to TensorRT. It wants to ask questions first: what shape comes out, which types can you take, how
-# are you saved? A **plugin** is the object that answers, its **creator** the one that makes it, the **registry** the list where
+# ```text
+# export PATH=$PATH:/usr/local/cuda/bin
+# nvcc -O3 -arch=sm_72 -DL2_MAIN -o l2_normalize l2_normalize.cu && ./l2_normalize
+# ```
+#
+# `sm_72` is a Xavier; write `sm_53` for a Nano, `sm_62` for a TX2, `sm_87` for an Orin. From CUDA 11.5 on, which is newer than
+# JetPack 5, `-arch=native` finds it out.
+#
+# ## A plugin's life
+#
+# A kernel alone is of no use to TensorRT, which asks questions first: what shape comes out, which types can you take, how
+# are you saved? The plugin is the object that answers, its **creator** the one that makes it, the **registry** the list where
 # TensorRT looks for creators. A plugin lives twice: once while the plan is built, and again, made from what the plan holds,
 # wherever the plan is run.
 
@@ -290,58 +341,51 @@ show.kernel_speed(record)
 show.plugin_life()
 
 # %% [markdown]
-# (The order is simplified: TensorRT may ask several times, and clone as often as it likes.) The questions have hardly changed
-# since 2018, the names have, four times:
+# (The order is simplified: TensorRT may ask several times, and clone as often as it likes. The names are those of TensorRT 5 to 9.)
+# The questions have hardly changed since 2018; the names have:
 #
 # | question | TensorRT 5 to 9 | 10 and 11 | our answer |
 # |---|---|---|---|
-# | base class | `IPluginV2`, `IPluginV2Ext` (UFF), `IPluginV2DynamicExt` (ONNX) | `IPluginV3` | one each, around one state |
+# | base class | `IPluginV2Ext` (UFF), `IPluginV2DynamicExt` (ONNX) | `IPluginV3` | one each, around one state |
 # | what shape comes out? | `getOutputDimensions` | `getOutputShapes` | that of the input |
 # | which types, which layout? | `supportsFormat`, `...Combination` | `supportsFormatCombination` | FP32 or FP16, in a row |
-# | this shape, this type: all right? | `configurePlugin` | `configurePlugin`, `onShapeChange` | not for another axis than the last |
-# | put it on this stream | `enqueue` | `enqueue` | one launch, 0 when it worked |
-# | what shall the plan keep? | `serialize` | `getFieldsToSerialize` | 28 bytes; version, axis and eps |
+# | this shape, this type: all right? | `configurePlugin` | `configurePlugin`, `onShapeChange` | only if the axis is the last |
+# | what is the plan to keep? | `serialize` | `getFieldsToSerialize` | 28 bytes: axis, eps, type, rows, a checksum |
+# | here is what the plan kept | `deserializePlugin`, `initialize` | `createPlugin`, `attachToContext` | the same plugin, or a refusal |
+# | put it on this stream (a queue of work for the GPU) | `enqueue` | `enqueue` | one launch, 0 when it worked |
+# | the end | `destroy` | the destructor | nothing to free |
 #
 # `plugin_src/l2_normalize_plugin.cpp` has all of them, and is only paperwork around the kernel: it compiles against the headers
-# of TensorRT 5.1 to 11.1. The classes were driven by a test program, call by call, on a GPU too. **No engine and no Jetson has
-# run this plugin yet**; where the cells below say that they load it, they do for the first time.
+# of TensorRT 5.1 to 11.1.
 #
-# ## Build, load, check
+# ## Compiling and loading the plugin
 #
-# Compiling the plugin takes `nvcc` and TensorRT's C++ headers. A Jetson has both.
+# This takes `nvcc` and TensorRT's C++ headers. The full JetPack (a Jetson's system software) brings both; elsewhere the message
+# says where to get them. Loading the library puts its creators into the registry, and `plugin.load` looks whether they arrived.
 
 # %%
-library = None
+trt, library = toolbox.tensorrt(), None
 try:
     library = plugin.compile()
-except (FileNotFoundError, RuntimeError) as error:
-    print(error)
-
-# %% [markdown]
-# Loading it puts its creators into the registry, and `plugin.load` looks whether they arrived. TensorRT for RTX takes no plugins;
-# a network with one ends the whole process there. So for RTX `load` refuses
-# (and elsewhere it says what is missing, if something is):
-
-# %%
-trt = toolbox.tensorrt()
-if trt:
-    try:
+    if trt:
         plugin.load(trt, library)
         print("registered:", plugin.registered(trt))
-    except (LookupError, OSError, RuntimeError) as error:
-        print(error)
+except (LookupError, OSError, RuntimeError) as error:
+    print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
-# Its registry is a real one, though, and may be *asked* about our library, in a child process that ends right after. This tries
-# all that comes before a network: is the library well formed, do its creators answer?
+# TensorRT for RTX takes no plugins: a network with one would end the whole process. So `load` refuses there. But its registry is a
+# real one and may be *asked*, in a child process (a process of its own that ends right after): is the library well formed, do its
+# creators answer?
 
 # %%
 if library and hasattr(trt, "IPluginV3"):
-    print(plugin.registry_in_child(library, trt.__name__))
+    for each in plugin.registry_in_child(library, trt.__name__):
+        print(each)
 else:
     toolbox.quote("L2Norm_TRT version 1, fields axis, eps\n"
                   "L2Norm_Helper_TRT version 1, fields op_type, eps",
-                  "TensorRT for RTX 1.7.1, library compiled with the headers of TensorRT 10.16")
+                  "TensorRT for RTX 1.7.1, with the headers of 10.16")
 
 # %% [markdown]
 # ## Surgery, first the wrong way
@@ -361,31 +405,59 @@ def without_leaky_relu():
 graph = without_leaky_relu()
 unit = gs.create_plugin_node("orientation/l2_normalize", op="L2Norm_TRT", axis=1, eps=1e-12)
 graph.collapse_namespaces({"orientation/l2_normalize": unit})
+show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# Then UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says. (What the converter prints about custom
-# operations is the same as in notebook 03, and left out here.)
-
-# %%
-import contextlib, io
-
-def to_uff(graph):
-    with contextlib.redirect_stdout(io.StringIO()):
-        return uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+# The node has two inputs, because `collapse_namespaces` hands on whatever the namespace read from outside. One is the vectors. The
+# other is the constant with the axis, which `Sum` read. Look at its *name*, `reshape_2/Reshape/shape/2`: it belongs to the reshape
+# in front, whose shape is batch, 6, **2**. Freezing has merged two constants that happened to be equal (notebook 01), and so the
+# axis was outside of the namespace.
+#
+# The graph goes on to UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says. (On a board with a parser
+# for UFF, too: this gate judges the file, not TensorRT. `silence` keeps back what the converter says about custom operations; you
+# read it in notebook 03.)
 
 # %%
 from helpers.uff import to_onnx
 
+def to_uff(graph):
+    with toolbox.silence():
+        return uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+
 def answers_of(data, **how):
     return network.heads(toolbox.run_onnx(to_onnx.convert(data, **how), images).values())
 
-careless = answers_of(to_uff(graph))
+# %%
+try:
+    answers_of(to_uff(graph))
+except ValueError as error:
+    print(textwrap.fill(str(error), 88))
+
+# %% [markdown]
+# It is refused, and the plugin itself would refuse it, with a line in TensorRT's log.
+#
+# ## Cut the wire, then collapse
+#
+# Nobody needs that wire: a plugin is told its axis in a field. So cut it before the collapse. The constant itself stays, because
+# the reshape needs it.
+
+# %%
+def collapsed(**settings):
+    graph = without_leaky_relu()
+    total = graph.find_nodes_by_path("orientation/l2_normalize/Sum")[0]
+    del total.input[1]
+    unit = gs.create_plugin_node("orientation/l2_normalize", op="L2Norm_TRT", **settings)
+    graph.collapse_namespaces({"orientation/l2_normalize": unit})
+    return graph
+
+# %%
+careless = answers_of(to_uff(collapsed(axis=1, eps=1e-12)))
 parity.compare(reference, careless, street)
 
 # %% [markdown]
-# It converts, it computes, and each cosine is divided by the length of all six cosines. (In ONNX Runtime. Our plugin takes the
-# last axis alone; it would refuse this node, with a line in TensorRT's log.) The remedy is the habit of notebook 03: do not
-# type, read.
+# Now it converts, it computes, and it is wrong. Axis 1 runs over the six bins: each cosine is divided by the length of all six
+# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin takes the last axis alone and would refuse this node,
+# too.) The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
 #
 # ## Read from the graph
 #
@@ -408,77 +480,36 @@ axis, eps
 
 # %% [markdown]
 # Axis 2 of `[batch, bins, pair]`: TensorFlow counts the batch, and so does the plugin's field. `eps` is the 32-bit number next to
-# 1e-12. Now look at the *name* of the axis constant. `reshape_2/Reshape/shape/2`? That belongs to the reshape in front: its shape
-# is batch, 6, **2**. Freezing has merged two constants that happened to be equal (notebook 01). Collapse, and see what that does:
+# 1e-12.
 
 # %%
-unit = gs.create_plugin_node("orientation/l2_normalize", op="L2Norm_TRT", axis=axis, eps=eps)
-graph.collapse_namespaces({"orientation/l2_normalize": unit})
-print([list(node.input) for node in graph.find_nodes_by_op("L2Norm_TRT")])
-
-# %%
-show.graph(graph, "orientation/l2_normalize")
-
-# %% [markdown]
-# The plugin has two inputs. `collapse_namespaces` hands on whatever the namespace read from outside, and the constant is outside
-# now. Our converter to ONNX passes over a second input without a word, so no gate on this machine would have seen it. The plugin
-# does not pass over it. This is what it says, printed from its source:
-
-# %%
-code = (plugin.SOURCES / "l2_normalize_plugin.cpp").read_text()
-start = code.index("bool has_one_input")
-print(code[start:code.index("\n}", start) + 2])
-
-# %% [markdown]
-# ## Cut the wire, then collapse
-#
-# The value has been read; nobody needs the wire any more. So it is cut before the collapse. The constant itself stays, the
-# reshape needs it.
-
-# %%
-graph = without_leaky_relu()
-total = graph.find_nodes_by_path("orientation/l2_normalize/Sum")[0]
-del total.input[1]
-unit = gs.create_plugin_node("orientation/l2_normalize", op="L2Norm_TRT", axis=axis, eps=eps)
-graph.collapse_namespaces({"orientation/l2_normalize": unit})
-
-# %%
+graph = collapsed(axis=axis, eps=eps)
 show.graph_before_after(before, graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# Six nodes became one with one input, and it kept the name, so the network's output is still called what it was.
+# Six nodes became one with one input, and it kept the name, so the network's output is still called what it was. For a network
+# of your own, `l2_surgery.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node cannot replace:
+# two axes, a sum that drops its axis, an inner result with another reader.
 #
-# `l2_surgery.collapse` does this for every normalisation of a graph, and refuses what one node cannot stand for: two axes, a sum
-# that drops its axis, an inner result that somebody else reads. It is what you would take for a network of your own.
-
-# %%
-from helpers import l2_surgery
-
-l2_surgery.find(before)
-
-# %% [markdown]
-# Ours is done; it becomes a file.
-
-# %%
-uff_file = artifacts.BUILD / "box3d_plugin.uff"
-data = to_uff(graph)
-artifacts.write(uff_file, data)
-print("%s, %.1f MB" % (uff_file.name, len(data) / 1e6))
+# Ours becomes a file. In it the node looks like this:
 
 # %%
 from helpers.uff import schema
 
+uff_file = artifacts.BUILD / "box3d_plugin.uff"
+data = to_uff(graph)
+artifacts.write(uff_file, data)
 nodes = {node.id: node for node in schema.read(data).graphs[0].nodes}
 print(nodes["orientation/l2_normalize"])
 
 # %% [markdown]
-# `axis_u_int` and `eps_u_float`: name and type, as the creator will be given them. UFF keeps floating point settings in 64 bits,
-# so one sees that `eps` went through 32.
+# `axis_u_int` and `eps_u_float`: name and type, as the creator will get them. UFF keeps floating point settings in 64 bits,
+# so one sees that `eps` was a 32-bit number before.
 #
 # ## On to ONNX, with a body
 #
-# Where there is no `UffParser`, the road goes on to ONNX. There a node can carry its own definition, a **local function**: a name,
-# and a body of ordinary operations. Who has a plugin of that name may take the plugin; everybody else computes the body.
+# Where TensorRT has no parser for UFF, the file goes on to ONNX. There a node can carry its own definition, a **local function**:
+# a name, and a body of ordinary operations.
 
 # %%
 model = to_onnx.convert(data)
@@ -491,10 +522,19 @@ if to_onnx.CAN_WRITE_FUNCTIONS:
     function = [f for f in model.functions if f.name == "L2Norm_TRT"][0]
     print(onnx.printer.to_text(function))
 else:
-    print("This onnx is older than local functions: the body stands in the graph itself.")
+    print("This onnx is older than local functions: the body is in the graph itself.")
 
 # %% [markdown]
-# Either way it is the formula, line by line. ONNX Runtime computes it; that is the gate.
+# Either way it is the formula, line by line. Who reads the name and who reads the body depends on the version, so `convert` can
+# write three forms:
+#
+# | `plugins=` | in the file | who can read it |
+# |---|---|---|
+# | `"function"` | the node, and its body | ONNX Runtime, TensorRT for RTX and TensorRT 9.0 to 10.6 compute the body; from 10.7 on a plugin of that name comes first, if there is one |
+# | `"inline"` | the body's operations in the node's place | all of them, and TensorRT 8 |
+# | `"node"` | the node alone | only a TensorRT with the plugin loaded |
+#
+# ONNX Runtime computes the body; that is the gate.
 
 # %%
 found = answers_of(data)
@@ -506,78 +546,94 @@ show.scene_before_after(street[1], wrong[1], right[1],
                         ("axis typed in: 1", "axis read from the graph"))
 
 # %% [markdown]
-# And in half precision? `precision="fp16"` writes the network with 16-bit weights. The body then begins with a cast to 32 bits
-# and ends with one back: the same cure, in ONNX. (On a CPU, ONNX Runtime computes much of such a file in 32 bits all the same. This
-# judges the file, neither its speed nor its last digit on a GPU.)
+# ## Half precision: who obeys a cast?
+#
+# `precision="fp16"` writes the network with 16-bit weights. The body then begins with a cast to 32 bits and ends with one back:
+# the same cure, written in ONNX.
 
 # %%
 half = answers_of(data, precision="fp16")
 parity.compare(reference, half, street)
 
 # %% [markdown]
+# ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither its
+# speed nor its last digit on a GPU.) TensorRT need not. In a **weakly typed** network, the default up to TensorRT 10, the types in
+# a file are hints: where FP16 is allowed, the builder takes what is fastest, may drop the casts, and adds in 16 bits. In a
+# **strongly typed** network they are orders.
+#
+# | TensorRT | FP16 is allowed by | what keeps the sum in 32 bits |
+# |---|---|---|
+# | 5 to 8.1 | `fp16_mode`, later the flag `FP16` | `layer.precision` and `layer.set_output_type`, with `strict_type_constraints`, later the flag `STRICT_TYPES` |
+# | 8.2 to 8.6 | the flag `FP16` | the same, with the flag `OBEY_PRECISION_CONSTRAINTS` |
+# | 9 and 10 | the flag, or the types in the file | `create_network` with `STRONGLY_TYPED`, no flag, and the casts |
+# | 11, and TensorRT for RTX | the types in the file | the casts; every network is strongly typed |
+#
+# `engine.build` does this for you for every file that is ONNX. (By NVIDIA's documentation; of these only TensorRT for RTX has
+# built such a file here.) A plugin is outside of it: the builder chooses in which type the pairs arrive, and the kernel adds in 32
+# bits whatever it chose.
+#
 # ## A plan
 #
-# Which file goes to TensorRT depends on what it can read. With an `UffParser` it is the UFF, and the plugin does the work. A
-# TensorRT without one gets ONNX: the bare node where our library could be loaded, the node with its body elsewhere.
+# Which file goes to TensorRT depends on what it can read. With a parser for UFF and our library, it is the UFF. Otherwise it is
+# ONNX in one of the three forms. (`None` is a function, or `"inline"` where this onnx is too old to write one.)
 
 # %%
 with_plugin = bool(trt and library) and plugin.registered(trt)
+major = int(trt.__version__.split(".")[0]) if trt else 0  # TensorRT for RTX counts from 1
+form = "node" if with_plugin else "inline" if 5 <= major <= 8 else None
 model_file = artifacts.BUILD / "box3d_plugin.onnx"
-to_onnx.convert(data, model_file, plugins="node" if with_plugin else None)
+to_onnx.convert(data, model_file, plugins=form)
 if with_plugin and hasattr(trt, "UffParser"):
     model_file = uff_file
 
 # %% [markdown]
-# A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. It costs a few
-# lines.
+# A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. Only exit status
+# 0 means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; notebook 05 builds
+# the others. (`trtexec`, NVIDIA's command-line builder, takes our library with `--plugins=`, from 8.6 on `--dynamicPlugins=`:
+# [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
 
 # %%
-import subprocess
+from helpers import child, engine
 
-def in_child(code, *arguments):
-    command = [sys.executable, "-c", "import sys; sys.path.insert(0, '..')\n" + code]
-    done = subprocess.run(command + [str(each) for each in arguments],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said = done.stdout.decode().strip().splitlines()
-    return said[-1] if said else "it ended with status %d" % done.returncode
+def last_lines(text):
+    lines = [line for line in text.splitlines() if not line.startswith((" ", "Traceback"))]
+    return "\n".join(textwrap.fill(line, 88) for line in lines[-3:])
 
-build = """
+# %%
+build = """import sys; sys.path.insert(0, "..")
 from helpers import engine
 plan = engine.build(sys.argv[1], sys.argv[2], batch=8, plugins=sys.argv[3:])
 print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6))
 """
-
-# %%
-plan_file = artifacts.BUILD / "box3d_plugin.plan"
+plan_file, built = artifacts.BUILD / "box3d_plugin.plan", None
 plugins = [library] if with_plugin else []
 if trt:
-    print(in_child(build, model_file, plan_file, *plugins))
+    built = child.run([sys.executable, "-c", build, model_file, plan_file] + plugins)
+    print(last_lines(built.text))
 else:
     toolbox.quote("box3d_plugin.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. With a GPU that the plan
-# was built for, it runs; and the gate is the same.
+# In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. On a GPU for which the plan
+# was built, it runs; and the gate is the same.
 
 # %%
-from helpers import engine
-
-if trt and cuda.available():
+if toolbox.runs_plans(trt) and built.code == 0:
     with engine.Engine(plan_file, plugins=plugins) as box3d:
         print(parity.compare(reference, box3d.run(images), street))
 else:
-    print("No GPU here: the plan is not run. The gate above judged what it was built from.")
+    print("The gate above judged the file from which a plan is built.")
 
 # %% [markdown]
 # ## Plugin not found
 #
-# The most frequent message of all about plugins. Here is how to get it: a node without a body, and nobody who has loaded a
-# library. We ask in a child process again.
+# The most frequent message of all about plugins. Here is how to get it: a node without a body, in a process that has loaded no
+# library.
 
 # %%
 bare = artifacts.BUILD / "box3d_bare_node.onnx"
 to_onnx.convert(data, bare, plugins="node")
-parse = """
+parse = """import sys; sys.path.insert(0, "..")
 from helpers import engine
 trt = engine.tensorrt()
 network = trt.Builder(engine.logger(trt)).create_network(*engine.network_flags(trt))
@@ -586,7 +642,9 @@ engine.parse(trt, network, sys.argv[1])
 
 # %%
 if trt:
-    print(in_child(parse, bare))
+    done = child.run([sys.executable, "-c", parse, bare])
+    print("exit status", done.code)
+    print(last_lines(done.text))
 else:
     toolbox.quote("node 'orientation/l2_normalize' (L2Norm_TRT): creator && \"Plugin not "
                   "found, are the plugin name, version, and namespace correct?\"",
@@ -600,7 +658,7 @@ if trt:
     try:
         plugin.require(trt)
     except LookupError as error:
-        print(error)
+        print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
 # What to do about it, in the order in which it is worth looking:
@@ -608,7 +666,7 @@ if trt:
 # | look at | how | what it may be |
 # |---|---|---|
 # | was it loaded, in **this** process? | `plugin.registered(trt)` | load it before a parser or a plan needs it, in every process |
-# | how was it loaded? | TensorRT 8.6 and later: `load_library` | a bare `ctypes.CDLL` registers nothing there |
+# | how was it loaded? | TensorRT 8.6 and later: `registry.load_library` | a bare `ctypes.CDLL` of *this* library registers nothing there; many others register themselves |
 # | for which TensorRT was it compiled? | the name of the file | `..._trt8.5.so` does not go with 10.3 |
 # | name, version, namespace | `plugin.creators(trt)` | `L2Norm_TRT`, `1`, empty |
 # | does the creator refuse? | the lines of the log before | an axis that is no integer, an `eps` below zero |
@@ -621,41 +679,42 @@ if trt:
 #
 # | choice | from | good for | mind |
 # |---|---|---|---|
-# | ONNX `LpNormalization` | TensorRT 8.0 | this very operation | it has no `eps`: a row of zeros is divided by 1 |
-# | plain operations: `ReduceL2`, `Max`, `Div` | 5 | anything that ONNX can say | FP16: the sum must be cast to FP32 by you |
-# | a local function | 9.0, and RTX | one name, one body; a plugin can take over from 10.7 on | inlined, so no kernel of yours |
-# | C++ `IPluginV3` | 10.0 | a kernel of your own | a library per TensorRT version; none in RTX |
+# | ONNX `LpNormalization` | TensorRT 8.0 | this very operation | it has no `eps`: a row of zeros is divided by 1. It is split into the same steps, so FP16 as in the next row |
+# | plain operations: `ReduceL2`, `Max`, `Div` | 5 | anything that ONNX can say | FP16: keep the sum in 32 bits, as in the table above |
+# | a local function | 9.0, and RTX | one name, one body; a plugin can take over from 10.7 on | inlined, so no kernel of yours; FP16 as above |
+# | C++ `IPluginV3` | 10.0 | a kernel of your own | a library for each TensorRT version; none in RTX |
 # | `IPluginV3` written in Python | 10.0 | trying it out | the plan needs Python and your code wherever it runs |
-# | `tensorrt.plugin` decorators | 10.6 | little paperwork | not on JetPack 6, which has 10.3 |
-# | the same, compiled ahead of time | 10.9 | a Triton or CUDA kernel, no Python at run time | JetPack 7 |
+# | `tensorrt.plugin` decorators | 10.6 | little paperwork | not on JetPack 6 |
+# | the same, compiled ahead of time | 10.9 | a Triton or CUDA kernel, no Python at run time | not on JetPack 6, either |
 #
 # (From NVIDIA's change logs, headers and the ONNX parser's sources; the first three rows were tried with TensorRT for RTX.) For
 # this operation the second or third row will do. The plugin is worth its trouble where TensorRT is old, or your kernel is better.
 #
 # ## Your turn
 #
-# **1.** Write `unit_half(x, eps)`: it takes a `float16` array, `[..., L]`, and returns its rows, normalised, as `float16`. It
-# must survive everything that `float16` can hold.
+# **1.** The confidence head ends in a softmax, `exp(x) / sum(exp(x))` over each row. Write `softmax_half(x)`: it takes a `float16`
+# array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be enough;
+# the check shows you a row.)
 
 # %% tags=["exercise"]
 from helpers import exercises
 
-def unit_half(x, eps=1e-12):
+def softmax_half(x):
     return ...
 
 
-exercises.check("04.1", unit_half)
+exercises.check("04.1", softmax_half)
 
 # %% tags=["solution"]
 from helpers import exercises
 
-def unit_half(x, eps=1e-12):
+def softmax_half(x):
     wide = x.astype(np.float32)
-    total = (wide * wide).sum(axis=-1, keepdims=True)
-    return (wide / np.sqrt(np.maximum(total, np.float32(eps)))).astype(np.float16)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float16)
 
 
-exercises.check("04.1", unit_half)
+exercises.check("04.1", softmax_half)
 
 # %% [markdown]
 # **2.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
@@ -664,7 +723,7 @@ exercises.check("04.1", unit_half)
 
 # %% tags=["exercise"]
 def collapse_l2(graph, name):
-    ...  # graph.node_map[name + "/Sum"] is a node of it
+    ...  # graph.node_map[name + "/Sum"] is a node of it; find_nodes_by_path finds it as well
     return ...  # the graph
 
 
@@ -686,18 +745,19 @@ def collapse_l2(graph, name):
 exercises.check("04.2", collapse_l2)
 
 # %% [markdown]
-# **3.** A colleague cannot load plugins and has to live with `naive_fp16`, five steps in FP16. Rows of zeros and very short rows
-# must not become infinite or NaN, and every row of length 0.01 to 100 must stay right to one per cent. Which `eps` do you
-# recommend?
+# **3.** A colleague cannot load plugins and has to live with `naive_fp16`, five steps in FP16. The web advises a larger `eps`. Rows
+# of zeros and very short rows must not become infinite or NaN, and every row of length 0.01 to 100 must stay right to one per
+# cent. Which powers of ten may `eps` be? Give the smallest and the largest. (Work them out, or try: `show.over_lengths` takes
+# `naive_fp16(rows, eps)`.)
 
 # %% tags=["exercise"]
-eps_for_half = ...  # a number
+eps_for_half = ...  # (smallest, largest)
 exercises.check("04.3", eps_for_half)
 
 # %% tags=["solution"]
-eps_for_half = 1e-6
-show.over_lengths(lengths, in_float64(rows, eps_for_half),
-                  {"eps = 1e-6": naive_fp16(rows, eps_for_half)})
+eps_for_half = 1e-7, 1e-4  # 1e-8 is 0 in FP16, and 1e-3 is more than the square of 0.01
+show.over_lengths(lengths, in_float64(rows),
+                  {"eps = %g" % each: naive_fp16(rows, each) for each in eps_for_half})
 
 # %% tags=["solution"]
 exercises.check("04.3", eps_for_half)
@@ -706,11 +766,13 @@ exercises.check("04.3", eps_for_half)
 # ## What you saw
 #
 # - A parser can know every operation and still refuse how they are put together.
-# - In FP16 a sum of squares leaves the range of numbers at both ends. The cure is a sum in 32 bits.
-# - A kernel is judged twice: against float64 for what it computes, against a copy for its speed.
+# - In FP16 a sum of squares leaves the range of numbers at both ends. The cure is a sum in 32 bits, and you have to make sure that
+#   TensorRT keeps it there: a cast is an order only in a strongly typed network.
+# - A CUDA kernel is written for one thread. It is judged twice: against float64 for what it computes, against a copy for its
+#   speed. The obvious kernel may be all you need.
 # - A plugin answers TensorRT's questions, is made by a creator, and has to be loaded in every process, on the day of building and
 #   on the day of running.
-# - Settings are read from the graph, and a constant may belong to somebody else as well.
+# - Settings are read from the graph, and a constant may have another reader.
 # - A node with a body needs no plugin, and may still have one.
 #
 # Next: [05 timing](05_timing.ipynb), where all of this is to pay off.
