@@ -1,0 +1,23 @@
+"""The title picture of the README: `python -m docs.title` in the top folder, with the Python of .venv."""
+import io
+
+from PIL import Image
+
+from helpers import artifacts, freeze, network, parity, scenes, show, toolbox, uff
+from helpers.uff import to_onnx
+
+scene = scenes.load("000002")
+images = network.preprocess(scenes.crops(scene))
+frozen = freeze.load(freeze.box3d(flat="flatten"))
+right = network.heads(freeze.run(frozen, images))
+with toolbox.silence():
+    data = uff.from_tensorflow(frozen, list(network.OUTPUTS), quiet=True)
+broken = to_onnx.convert(data, flatten_as="nchw", plugins="inline")
+wrong = network.heads(toolbox.run_onnx(broken, images).values())
+picture = show.scene_before_after(
+    scene, parity.place(wrong, [scene])[0], parity.place(right, [scene])[0],
+    ("converted with Flatten, as a replay of what the article reports: no error anywhere", "converted with Reshape"))
+drawn, stored = io.BytesIO(), io.BytesIO()
+picture.savefig(drawn, dpi=120, facecolor="white")
+Image.open(drawn).convert("RGB").save(stored, "JPEG", quality=85)
+artifacts.write(artifacts.ROOT / "docs" / "title.jpg", stored.getvalue())
