@@ -243,7 +243,7 @@ def set_to(name, index, value):
     (set_to("bbox", 1, [0, 100, 300, 374]), "more than one side"),
     (set_to("dimension", (1, 0), np.nan), "not a number"),
     (set_to("orientation", (1, 0, 0), np.inf), "not a number"),
-    (set_to("orientation", 1, 0), "not a number"),
+    (set_to("orientation", 1, 0), "length 0"),
     (set_to("confidence", (1, 5), np.nan), "not a number"),
     (set_to("dimension", (1, 1), -5), "not positive"),
 ])
