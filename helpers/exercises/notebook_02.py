@@ -16,7 +16,7 @@ def _flatten_nchw(function):
         "the channels come first now, but within a channel a row has to stay together: rows before columns")
     assert np.array_equal(row, x.transpose(0, 3, 1, 2).reshape(2, -1)), (
         "the order should be batch, channel, row, column; x.transpose puts axes in the order that you name")
-    return "One transpose, and the weights behind no longer fit."
+    return "One transpose, and the weights that follow no longer fit."
 
 
 @exercise("02.2")
@@ -32,12 +32,12 @@ def _reorder(function):
     assert not np.array_equal(new, kernel), "these are the weights as they were"
     undone = kernel.reshape(5, 3, 4, 7).transpose(1, 2, 0, 3).reshape(60, 7)
     assert not np.array_equal(new, undone), (
-        "the rows are moved the wrong way round: in `kernel` they lie in the order height, width, channels")
+        "the rows are moved the wrong way round: in `kernel` they are in the order height, width, channels")
     wanted = x.reshape(2, -1) @ kernel
     assert np.allclose(x.transpose(0, 3, 1, 2).reshape(2, -1) @ new, wanted), (
         "flatten_nchw(x) @ your weights is not x.reshape(N, -1) @ kernel. Split the rows into height, width and channels, "
         "and move those three as flatten_nchw moves the axes of x")
-    return "The same sums, in another order. Each dense layer behind the Flatten needs it, three in our network."
+    return "The same sums, in another order. Each dense layer after the Flatten needs it, three in our network."
 
 
 _SICK = "block4_pool"

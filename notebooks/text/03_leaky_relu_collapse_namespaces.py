@@ -1,29 +1,30 @@
 # %% [markdown]
 # # 03 LeakyReLU and collapse_namespaces
 #
-# The network has five activations that UFF knows no word for. This is the plainest case of surgery: one node goes out, one
-# comes in, and TensorRT is told where to find what the new one computes. At the end of the page the network is a plan.
+# The network has five activations that UFF does not have. This is the plainest case of surgery: one node goes out, one comes in,
+# and TensorRT is told where to find what the new one computes. At the end of the page the network is a plan.
 #
 # After this page you will be able to
 #
 # - replace nodes of a frozen graph by a TensorRT *plugin*, with `create_plugin_node` and `collapse_namespaces`,
-# - follow one number, the slope of the activation, through every file of the road,
+# - follow one number, the slope of the activation, from file to file,
 # - recognise three mistakes that everybody makes once: the number typed in by hand, the plugin that nobody registered, the
 #   namespace that matches nothing,
-# - take the end off a network that will not convert, and do its work in NumPy,
+# - cut off the end of a network that will not convert, and do its work in NumPy,
 # - build a plan, call by call, in TensorRT's own words.
 #
-# **You need** notebook 02. **Time:** 30 minutes.
+# **You need** notebook 02. **Time:** 50 minutes, exercises apart.
 
 # %%
 import sys; sys.path.insert(0, "..")
+import textwrap
 import numpy as np
-from helpers import artifacts, freeze, network, parity, scenes, show, toolbox
+from helpers import artifacts, child, engine, freeze, network, parity, scenes, show, toolbox
 
 gs, uff = toolbox.surgery()
 
 # %% [markdown]
-# The network is the repaired one of notebook 02, and its answers in TensorFlow are the standard again.
+# The network is the repaired one of notebook 02. Its answers in TensorFlow are the reference again.
 
 # %%
 street = [scenes.load(name) for name in scenes.names()[:2]]
@@ -32,17 +33,19 @@ before = freeze.load(freeze.box3d())
 reference = network.heads(freeze.run(before, images))
 
 # %% [markdown]
-# ## The trouble
+# ## The trouble: an operation that UFF does not have
 #
-# **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. UFF has words for `relu`,
-# `tanh` and six more activations, but none for this one. What happens if we convert anyway?
+# **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. **UFF** (Universal Framework
+# Format, NVIDIA's file format for networks before ONNX) has `relu`, `tanh` and six more activations, but not this one. What
+# happens if we convert anyway?
 
 # %%
-data = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
+unchanged = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
 
 # %% [markdown]
-# No error. The converter writes what it does not know as a **custom operation**, with an underscore before its name, and leaves
-# it to others to make sense of it. Let us read what it wrote.
+# No error. What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and leaves
+# it to others to make sense of it. Let us read what it wrote. (A later converter of NVIDIA's, for TensorRT 7 and 8, knows
+# LeakyRelu. With that one, on JetPack 4.4 to 5.1, you will see another node here.)
 
 # %%
 from helpers.uff import schema
@@ -50,19 +53,20 @@ from helpers.uff import schema
 def uff_node(data, name):
     return [node for node in schema.read(data).graphs[0].nodes if node.id == name][0]
 
-print(uff_node(data, "leaky_re_lu_2/LeakyRelu"))
+print(uff_node(unchanged, "leaky_re_lu_2/LeakyRelu"))
 
 # %% [markdown]
-# TensorRT 5 to 8 meets `_LeakyRelu`, looks for a plugin of that name, finds none, and says (quoted from NVIDIA/TensorRT, issue
-# 159 and many others; it takes an `UffParser` to produce it):
+# TensorRT's **parser**, its part that reads the file, meets `_LeakyRelu`, looks for a plugin of that name and finds none.
+# [PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) shows what TensorRT 5.0 says then. Here it is with our
+# node's name put in:
 #
 # ```text
-# UffParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu
+# UFFParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu
 # ```
 #
-# A **plugin** is an operation that is not built into TensorRT but comes from a library, and that TensorRT finds by its name in
-# a list, the registry. NVIDIA ships several. One of them computes our activation: it is called `LReLU_TRT` and wants one
-# setting, `negSlope`. So all we need is a node with that name in place of the other.
+# A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds it
+# by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,
+# `negSlope`. So all we need is a node with that name in place of the other.
 #
 # ## The node before, the node after
 #
@@ -72,28 +76,29 @@ print(uff_node(data, "leaky_re_lu_2/LeakyRelu"))
 # %%
 graph = gs.DynamicGraph(freeze.load(freeze.box3d()))
 leaky = graph.find_nodes_by_op("LeakyRelu")
-print([node.name for node in leaky])
+print("\n".join(node.name for node in leaky))
+print()
 print(leaky[2])
 
 # %% [markdown]
-# That is the node before. `find_nodes_by_op` goes by what a node does; `find_nodes_by_name` and `find_nodes_by_path` go by the
-# last part of its name, or by all of it. The node that shall take its place is made by `create_plugin_node`. It keeps the name,
-# so that its readers still find it; its `op` is the plugin's name.
+# That is the node before. `find_nodes_by_op` searches by what a node does. `find_nodes_by_name` searches by the last part of the
+# name, `find_nodes_by_path` by the whole name, both with regular expressions. The node that is to take its place is made by
+# `create_plugin_node`. It keeps the name, so that its readers still find it; its `op` is the plugin's name.
 
 # %%
 print(gs.create_plugin_node(leaky[2].name, op="LReLU_TRT", negSlope=leaky[2].attr["alpha"].f))
 
 # %% [markdown]
-# Two things are worth a look. The setting is now called `negSlope_u_float`: a plugin is told its settings by name *and* type,
-# and the suffix carries the type through the file. And there is no `input`. The new node need not know where it will stand;
-# the next call finds that out.
+# Two things are worth a look. The setting is now called `negSlope_u_float`: a plugin gets its settings by name *and* type,
+# and the suffix carries the type through the file. And there is no `input`. The new node does not know its place yet; the next
+# call finds it.
 #
 # ## collapse_namespaces
 #
 # Names in a TensorFlow graph are paths. The **namespace** `leaky_re_lu_2` is the node of that name, if there is one, and all
-# nodes below `leaky_re_lu_2/`. `collapse_namespaces` takes a dictionary: for each namespace the one node that shall stand for
-# all of it. What the namespace read from outside becomes the input of the new node; who read something inside now reads the
-# new node.
+# nodes below `leaky_re_lu_2/`. `collapse_namespaces` takes a dictionary: for each namespace, the one node that will stand for all
+# of it. What the namespace read from outside becomes the input of the new node; whatever read something inside now reads the new
+# node. Here each namespace is a single node, so we give the node's full name.
 
 # %%
 graph.collapse_namespaces({
@@ -105,32 +110,39 @@ show.graph_before_after(before, graph, "leaky_re_lu_2")
 
 # %% [markdown]
 # Red went out, green came in, and the neighbours have not noticed. One node for one node is the smallest case; in notebook 04
-# six nodes become one by the same call. TensorFlow cannot run this graph any more, for it knows no `LReLU_TRT`. From here on
-# it is TensorRT's. Here is the node after, in the UFF:
+# six nodes become one by the same call. TensorFlow cannot run this graph any more, because it has no `LReLU_TRT`. From here on it
+# is TensorRT's. (Another argument, `exclude_nodes`, keeps nodes of a namespace out. In NVIDIA's graphsurgeon 0.4.1 it is broken:
+# `TypeError: 'NoneType' object is not iterable`, and the graph is left half done. The workbook's works.)
+#
+# Here is the node after, in the UFF:
 
 # %%
 with toolbox.silence():
-    data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
-print(uff_node(data, "leaky_re_lu_2/LeakyRelu"))
+    collapsed = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 
 # %% [markdown]
-# `_LReLU_TRT`, its input, its slope. The converter warns as before, since to it one unknown name is like another; to TensorRT
-# it is not. (You know these lines by now, and `silence` keeps them off this page. With `text=True` and an `output_filename` the
-# converter also writes the whole file as `.pbtxt`, to be read with your own eyes; long weights are left out of it.)
+# `_LReLU_TRT`, its input, its slope. The converter warns as before, because to it one unknown name is like another; to TensorRT
+# it is not. (You know these lines by now, and `silence` keeps them off this page.)
 #
 # ## One number, three files
 #
-# We asked Keras for a slope of 0.1. TensorFlow keeps settings in 32 bits, and there is no 0.1 in 32 bits; the nearest number is
-# a little larger. UFF keeps them in 64 bits, where the difference shows.
+# We asked Keras for a slope of 0.1, and 32 bits made it 0.100000001 (notebook 01). That number has to arrive. We can follow it
+# through the frozen graph, the UFF and the ONNX file that the workbook makes of a UFF; a plan cannot be read.
 
 # %%
-slope = uff_node(data, "leaky_re_lu_2/LeakyRelu").fields["negSlope_u_float"].d
-print("in the UFF:", slope, "  0.1 in 32 bits:", float(np.float32(0.1)))
+from helpers.uff import to_onnx
+
+name = "leaky_re_lu_2/LeakyRelu"
+in_onnx = [node for node in to_onnx.convert(collapsed).graph.node if node.name == name][0]
+print("frozen graph:", [node for node in before.node if node.name == name][0].attr["alpha"].f)
+print("UFF:         ", uff_node(collapsed, name).fields["negSlope_u_float"].d)
+print("ONNX:        ", in_onnx.attribute[0].f)
 
 # %% [markdown]
-# The slope was *read from the node* and not typed in, and that is a habit worth having. Keras's own default is 0.3, TensorFlow's
-# is 0.2, PyTorch's is 0.01, and nothing checks which of them you had in mind. Here is the same surgery by somebody who was sure
-# that it is 0.3.
+# It arrives because it was *read from the node* and not typed in. That is a habit worth having. Keras's own default is 0.3,
+# TensorFlow's is 0.2, PyTorch's is 0.01, and nothing checks which of them you had in mind. Here is the same surgery by somebody
+# who was sure that it is 0.3.
 
 # %%
 typed_in = gs.DynamicGraph(freeze.load(freeze.box3d()))
@@ -141,12 +153,10 @@ with toolbox.silence():
     wrong = uff.from_tensorflow(typed_in.as_graph_def(), list(network.OUTPUTS), quiet=True)
 
 # %% [markdown]
-# It converts as smoothly. To see what it computes, the UFF is turned into ONNX, and ONNX Runtime computes that: it reads
+# It converts just as smoothly. To see what it computes, we turn the UFF into ONNX and let ONNX Runtime compute that: it reads
 # `_LReLU_TRT` as the LeakyReLU that it is. This says nothing about TensorRT yet, but it judges the file.
 
 # %%
-from helpers.uff import to_onnx
-
 def answers_of(data):
     return network.heads(toolbox.run_onnx(to_onnx.convert(data), images).values())
 
@@ -154,45 +164,42 @@ typed = answers_of(wrong)
 parity.compare(reference, typed, street)
 
 # %% [markdown]
-# Most boxes turn by much the same angle, as if somebody had mounted the camera askew, and that is where one would go and search.
-# With the slope from the node:
+# Most boxes turn by about 30 degrees, and all the same way, as if the camera were mounted at an angle; and that is where you
+# would start looking. With the slope from the node:
 
 # %%
-found = answers_of(data)
+found = answers_of(collapsed)
 parity.compare(reference, found, street)
 
 # %%
 show.scene_before_after(
-    street[0], parity.place(typed, street)[0], parity.place(found, street)[0],
+    street[1], parity.place(typed, street)[1], parity.place(found, street)[1],
     ("slope typed in: 0.3", "slope read from the node"))
 
 # %% [markdown]
 # ## The plugin that nobody registered
 #
-# A name in a file is only a name. TensorRT's plugins have to be put into its registry first, once in each process, and the
-# line that does it is the one most often forgotten:
-#
-# ```python
-# trt.init_libnvinfer_plugins(logger, "")
-# ```
-#
-# Which are there then? Newer versions call the list `all_creators`, older ones `plugin_creator_list`.
+# A name in a file is only a name. TensorRT's plugins have to be put into its registry first, once in each process: before a
+# parser reads such a file, and again in the program that loads the finished plan. `init_libnvinfer_plugins` does it, and is the
+# call most often forgotten. Which plugins are there then? Newer versions call the list `all_creators`, older ones
+# `plugin_creator_list`.
 
 # %%
-from helpers import engine
-
 trt = toolbox.tensorrt()
 if trt:
-    trt.init_libnvinfer_plugins(engine.logger(trt), "")
+    logger = trt.Logger(trt.Logger.WARNING)
+    trt.init_libnvinfer_plugins(logger, "")
     registry = trt.get_plugin_registry()
-    creators = getattr(registry, "all_creators", None) or registry.plugin_creator_list
+    newer = hasattr(registry, "all_creators")
+    creators = registry.all_creators if newer else registry.plugin_creator_list
     print(sorted(creator.name for creator in creators))
 else:
     toolbox.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# On a Jetson of those years `LReLU_TRT` stands in that list. TensorRT for RTX brings hardly any plugins. What happens with a
-# name that is not in the list? We misspell one, which is the same as not registering it.
+# On a Jetson of those years `LReLU_TRT` is in that list. TensorRT for RTX brings two of its own, and takes none of yours. What
+# happens with a name that is not in the list? We misspell one, which looks the same to TensorRT as a plugin that nobody
+# registered.
 
 # %%
 small = gs.DynamicGraph(freeze.load(freeze.box3d(width=8)))
@@ -203,26 +210,21 @@ show.graph(small, "leaky_re_lu_2", mark={"leaky_re_lu_2": "trouble"})
 
 # %% [markdown]
 # `LRelu_TRT` for `LReLU_TRT`: try to see that in a graph of a hundred nodes. The converter does not see it either. It writes the
-# file as it wrote the right one.
-
-# %%
-with toolbox.silence():
-    data = uff.from_tensorflow(small.as_graph_def(), list(network.OUTPUTS), quiet=True)
-misspelt = artifacts.write(artifacts.BUILD / "misspelt.uff", data)
-
-# %% [markdown]
-# Now to the parser. Where there is no `UffParser` the question goes by way of ONNX, in which the unknown operation keeps its
+# file as it wrote the right one. For a TensorRT without an `UffParser` we make ONNX of it, where the unknown operation keeps its
 # name.
 
 # %%
-question = misspelt
+with toolbox.silence():
+    misspelt = uff.from_tensorflow(small.as_graph_def(), list(network.OUTPUTS), quiet=True)
+question = artifacts.write(artifacts.BUILD / "misspelt.uff", misspelt)
 if not hasattr(trt, "UffParser"):
-    question = misspelt.with_suffix(".onnx")
+    question = question.with_suffix(".onnx")
     to_onnx.convert(misspelt, question, plugins="inline")
 
 # %% [markdown]
 # A parser that stumbles over a plugin can take the whole process with it, and your notebook with that. So we ask in a process
-# of its own. This is the program that it runs:
+# of its own. This is the program that it runs. (`engine` is the workbook's package for every TensorRT from 5 on; the plain calls
+# come further down.)
 
 # %%
 ask = """
@@ -230,172 +232,208 @@ import sys; sys.path.insert(0, "..")
 from helpers import engine
 trt, path = engine.tensorrt(), sys.argv[1]
 builder = trt.Builder(engine.logger(trt))
-network = builder.create_network(*engine.network_flags(trt, implicit=path.endswith(".uff")))
-engine.parse(trt, network, path)
+net = builder.create_network(*engine.network_flags(trt, implicit=path.endswith(".uff")))
+try:
+    engine.parse(trt, net, path)
+except ValueError as error:
+    print(error)
 """
 
 # %%
-import subprocess
-
 if trt:
-    done = subprocess.run([sys.executable, "-c", ask, str(question)], stderr=subprocess.PIPE)
-    print(done.stderr.decode().splitlines()[-1])
+    done = child.run([sys.executable, "-c", ask, question])
+    for line in done.text.splitlines():
+        print(textwrap.fill(line, 92))
 else:
-    toolbox.quote("node 'leaky_re_lu_2/LeakyRelu' (LRelu_TRT): creator && \"Plugin not found, "
+    toolbox.quote("node 'leaky_re_lu_2/LeakyRelu' (LRelu_TRT): creator && \"Plugin not found,\n"
                   "are the plugin name, version, and namespace correct?\"",
                   "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
-# there that **version**, in that *namespace* (here one of plugins, not of nodes)? And one more: has anybody loaded it? The
-# `UffParser` of TensorRT 5 to 8 asks nothing and says `Unsupported operation _LRelu_TRT`, in the words that you saw above.
+# there that **version** (a plugin has one, mostly "1"), in that **namespace** (here one of plugins, mostly empty, not of nodes)?
+# And one more: has anybody registered it? The `UffParser` of TensorRT 5 to 8 asks nothing and says
+# `Unsupported operation _LRelu_TRT`, in the words that you saw above.
 #
 # ## The namespace that matches nothing
 #
-# The layer is called `leaky_re_lu_2`. Who types from memory types something else, and the workbook's graphsurgeon objects. (It
-# is imported by its full name here, so that you see it on a Jetson too.)
+# The layer is called `leaky_re_lu_2`. Type it from memory and you will type something else, and the workbook's graphsurgeon
+# objects. (It is imported by its full name here, so that you see it on a Jetson too.)
 
 # %%
 from helpers import graphsurgeon as own
 
+stray = own.create_plugin_node("leaky_relu_2", op="LReLU_TRT", negSlope=0.1)
+silent = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
 try:
-    node = own.create_plugin_node("leaky_relu_2", op="LReLU_TRT", negSlope=0.1)
-    small = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
-    small.collapse_namespaces({"leaky_relu_2": node})
+    silent.collapse_namespaces({"leaky_relu_2": stray})
 except ValueError as error:
-    print(error)
+    print(textwrap.fill(str(error), 92))
 
 # %% [markdown]
 # NVIDIA's graphsurgeon (0.4.1) says nothing. It hangs the plugin at the end of the graph, where nothing feeds it and nothing
-# reads it, and leaves the LeakyReLU as it was; you hear of it from the parser, about a node that you thought was gone. If you
-# work with NVIDIA's, count afterwards:
+# reads it, and leaves the LeakyReLU as it was. You hear of it from the parser, about a node that you thought was gone. We do by
+# hand what it does, and count:
 
 # %%
+silent.append(stray)
 for op in ("LeakyRelu", "LReLU_TRT"):
-    print(op, len(graph.find_nodes_by_op(op)))
+    print("%-10s %d here, %d in our graph" % (op, len(silent.find_nodes_by_op(op)),
+                                              len(graph.find_nodes_by_op(op))))
 
 # %% [markdown]
-# ## Leaving nodes out of a namespace
+# The first column is what the mistake looks like, the second what success looks like. If you work with NVIDIA's, count
+# afterwards: of the old operation none should be left.
 #
-# Sometimes a namespace holds more than you want to replace. The normalisation at the end of the orientation head is six nodes;
-# TensorRT 5 takes the squaring and the summing, only the rest it refuses. `exclude_nodes` keeps nodes outside. (In NVIDIA's
-# 0.4.1 it is broken: `TypeError: 'NoneType' object is not iterable`, and the graph is left half done.)
-
-# %%
-partly = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
-keep = partly.find_nodes_by_path("orientation/l2_normalize/(Square|Sum)")
-rest = own.create_plugin_node("orientation/l2_normalize", op="DivideByRoot", eps=1e-12)
-partly.collapse_namespaces({"orientation/l2_normalize": rest}, exclude_nodes=keep)
-
-# %%
-show.graph_before_after(before, partly, "orientation/l2_normalize")
-
-# %% [markdown]
-# Four nodes became one, and it reads what those four had read from outside: the sum and the pairs. No plugin of the name
-# `DivideByRoot` exists; you would have to write it. Notebook 04 writes a better one.
+# ## Cutting off the end: a baseline
 #
-# ## The end off: the baseline
-#
-# Until that plugin exists, there is a way to a plan without it, and the article took it first: cut the normalisation off and do
-# it in NumPy. `remove` takes nodes out.
+# One operation of the network is still refused by TensorRT 5, the normalisation (`l2_normalize`) at the end of the orientation
+# head. Notebook 04 writes a plugin for it. Until then there is a way to a plan without it, which gives later plans something to be
+# compared with: cut the normalisation off and do it in NumPy. `remove` takes nodes out.
 
 # %%
 graph.remove(graph.find_nodes_by_path("orientation/l2_normalize.*"))
-print([node.name for node in graph.graph_outputs])
-
-# %%
-end = ["reshape_2/Reshape", "orientation/l2_normalize"]
-show.graph_before_after(before, graph, end, end[:1], reach=0)
+show.graph(graph, "reshape_2/Reshape", constants=False)
 
 # %% [markdown]
-# The network ends at `reshape_2/Reshape` now, and who converts has to ask for that. The old name fails, as it should:
+# Nothing reads `reshape_2/Reshape` any more. The head ends there, so that is the name to ask for when converting. The old name
+# fails, as it should:
 
 # %%
 try:
-    uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+    with toolbox.silence():
+        uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 except Exception as error:
-    print(type(error).__name__ + ":", error)
+    print(textwrap.fill(type(error).__name__ + ": " + str(error), 92))
 
 # %% [markdown]
-# (`-l` is an option of the converter's command line, `python -m helpers.uff box3d.pb -l`, that lists all nodes.)
+# (The `-l` is for the converter's command line. In the top folder, with the environment's Python:
+# `python -m helpers.uff build/box3d.pb -l`.) With the right names we get a UFF, and an ONNX file of it.
 
 # %%
 outputs = ["dimension/LeakyRelu", "reshape_2/Reshape", "confidence/Softmax"]
 with toolbox.silence():
-    data = uff.from_tensorflow(graph.as_graph_def(), list(outputs), quiet=True)
-uff_file = artifacts.write(artifacts.BUILD / "box3d_baseline.uff", data)
+    baseline = uff.from_tensorflow(graph.as_graph_def(), list(outputs), quiet=True)
+uff_file = artifacts.write(artifacts.BUILD / "box3d_baseline.uff", baseline)
 onnx_file = uff_file.with_suffix(".onnx")
 model = to_onnx.convert(uff_file, onnx_file)
+show.graph(model, "leaky_re_lu_2")
 
 # %% [markdown]
-# ## A plan
+# In ONNX the LeakyReLU is an operation like any other, and no plugin is needed.
 #
-# Building has five actors. A **builder** makes everything else and does the work in the end. A **network** is what shall be
-# computed, empty at first. A **parser** fills it from a file. A **config** holds wishes: how much memory, which precision. The
-# **plan** is the result, compiled for one kind of GPU. Their calls have changed over the years, their parts have not:
+# ## A plan, in TensorRT's own words
 #
-# | step | TensorRT 5, from UFF | TensorRT 8.4 and later, from ONNX |
-# |---|---|---|
-# | network | `builder.create_network()` | `builder.create_network(flags)` |
-# | parser | `trt.UffParser()`, which is told inputs and outputs | `trt.OnnxParser(network, logger)` |
-# | config | the builder itself | `builder.create_builder_config()` |
-# | workspace | `builder.max_workspace_size = n` | `config.set_memory_pool_limit(pool, n)` |
-# | batch | `builder.max_batch_size = 8` | an optimization profile: smallest, usual and largest shape |
-# | plan | `builder.build_cuda_engine(network)` | `builder.build_serialized_network(network, config)` |
-#
-# The cells below take the column that this machine has. (The one with the `UffParser` has not run on a board yet, see
-# `docs/verified.md`.)
+# A **plan** (NVIDIA also says *serialized engine*) is the network compiled for one kind of GPU. Five objects make one. A
+# **builder** makes the others and does the work in the end. A **network** is what is to be computed, empty at first. A **parser**
+# fills it from a file. A **config** holds the settings: how much memory, which precision. A **profile** says which sizes of the
+# input will come. What follows are NVIDIA's own calls, for TensorRT 10 and 11 and TensorRT for RTX. `trt` is
+# `import tensorrt as trt` (or `tensorrt_rtx`), and `logger` was made above: it prints TensorRT's warnings and errors. A process
+# needs just one.
 
 # %%
-model_file = uff_file if hasattr(trt, "UffParser") else onnx_file
-from_uff = model_file.suffix == ".uff"
-if trt:
-    builder = trt.Builder(engine.logger(trt))
-    net = builder.create_network(*engine.network_flags(trt, implicit=from_uff))
-    parser = engine.parse(trt, net, model_file)
+current = trt and not hasattr(trt.Builder, "max_batch_size")
+if current:
+    builder = trt.Builder(logger)
+    net = builder.create_network(0)
+elif trt:
+    print("TensorRT", trt.__version__, "is older than these calls: see `engine.build` below.")
 
 # %% [markdown]
-# `network_flags` and `parse` choose the column by asking TensorRT what it has; they are short enough to read, in
-# `helpers/engine/builder.py`. Is the LeakyReLU in the network now, and as what?
+# The 0 says *no flags*. Next the parser. It raises nothing when it fails: `parse` returns `False`, and the reasons wait to be
+# asked for. A script that does not look goes on with half a network, or with none.
 
 # %%
-if trt:
+if current:
+    parser = trt.OnnxParser(net, logger)
+    if not parser.parse(onnx_file.read_bytes()):
+        reasons = [str(parser.get_error(i)) for i in range(parser.num_errors)]
+        raise RuntimeError("\n".join(reasons))
     layers = [net.get_layer(i) for i in range(net.num_layers)]
     print(len(layers), "layers")
-    print([(layer.name, str(layer.type)) for layer in layers if "leaky_re_lu_2" in layer.name])
+    print([str(layer.type) for layer in layers if layer.name.startswith("leaky_re_lu_2")])
 else:
-    toolbox.quote("[('leaky_re_lu_2/LeakyRelu', 'LayerType.ACTIVATION')]",
-                  "TensorRT for RTX 1.7.1")
+    toolbox.quote("74 layers\n['LayerType.ACTIVATION']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# An `ACTIVATION` is a built-in layer: on the way through ONNX no plugin is needed. On the way through UFF it is a plugin layer.
-# Now the wishes, and the work.
+# An `ACTIVATION` is a built-in layer. Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too
+# little of it the builder has to pass over fast ways to compute a layer, or finds none. (On a Nano, 1 GB is a quarter of all
+# memory.) The batch is open in our file, so the builder wants a profile: the smallest, the usual and the largest shape. It tunes
+# for the second.
 
 # %%
-plan_file = artifacts.BUILD / "box3d_baseline.plan"
-if trt:
-    config = engine.settings(builder)
-    engine.set_workspace(trt, config, 1 << 30)
-    engine.set_batch(trt, builder, net, config, largest=8, implicit=from_uff)
-    plan = engine.serialize(trt, builder, net, config)
-    artifacts.write(plan_file, plan)
-    print("%s, %.1f MB" % (plan_file.name, len(plan) / 1e6))
+if current:
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, 1 << 30)
+    profile = builder.create_optimization_profile()
+    profile.set_shape("input_1", (1, 224, 224, 3), (8, 224, 224, 3), (8, 224, 224, 3))
+    config.add_optimization_profile(profile)
+
+# %% [markdown]
+# The last call does the work. TensorRT for RTX needs about a second for it. Classic TensorRT times each choice on the GPU in
+# front of it, which takes minutes on a board. When it fails it raises nothing either, and returns `None`.
+
+# %%
+if current:
+    plan = builder.build_serialized_network(net, config)
+    if plan is None:
+        raise RuntimeError("no plan: the logger has printed why")
+    with open(str(artifacts.BUILD / "box3d_baseline.plan"), "wb") as stream:
+        stream.write(plan)
+    print("box3d_baseline.plan, %.1f MB" % (plan.nbytes / 1e6))
 else:
     toolbox.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# `set_workspace` allows 1 GB of scratch memory while a layer runs, `set_batch` prepares for one to eight crops at once. The
-# plan is as large as the weights and a little more. Running it takes a GPU of the kind it was built for; without one, ONNX
-# Runtime computes the file that the plan was built from.
+# That is a plan, as large as the weights and a little more. From a shell, `trtexec` does the same. It is NVIDIA's command-line
+# builder and timer, on a Jetson in `/usr/src/tensorrt/bin` (we have not run this line):
+#
+# ```text
+# trtexec --onnx=build/box3d_baseline.onnx --saveEngine=build/box3d_baseline.plan \
+#   --minShapes=input_1:1x224x224x3 --optShapes=input_1:8x224x224x3 \
+#   --maxShapes=input_1:8x224x224x3 --memPoolSize=workspace:1024
+# ```
+#
+# ## The same for every version
+#
+# The calls have changed over the years, the parts have not. On TensorRT 5 it is the file that differs most: its `UffParser` has
+# to be given the inputs and outputs, and its shapes leave the batch out (*implicit batch*).
+#
+# | step | TensorRT 5, from UFF | in between | as above |
+# |---|---|---|---|
+# | network | `create_network()` | 6 to 9, for ONNX: with the flag `EXPLICIT_BATCH` | from 10 |
+# | parser | `trt.UffParser()`, `register_input`, `register_output`, `parse(file, net)` | gone with 9 | from 5 |
+# | config | the builder itself | | from 6 |
+# | workspace | `builder.max_workspace_size = n` | 6 to 8.2: `config.max_workspace_size = n` | from 8.4 |
+# | batch | `builder.max_batch_size = 8` | gone with 10 | from 6, for ONNX |
+# | plan | `build_cuda_engine(net).serialize()` | 6 and 7: `build_engine(net, config).serialize()` | from 8.0 |
+#
+# `engine.build` knows all of them. It asks TensorRT what it has, with `hasattr`, and never which version it is;
+# `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins, which
+# nobody has run on a board yet ([docs/verified.md](../docs/verified.md)). The first line gives the memory of our objects back:
+# keep them until the plan is there, because the parser may own the weights, and no longer.
 
 # %%
-from helpers import cuda
+plan = profile = config = parser = layers = net = builder = plan_file = None
+if trt:
+    model_file = uff_file if hasattr(trt, "UffParser") else onnx_file
+    plan_file = engine.build(model_file, batch=8, trt=trt)
+    record = artifacts.read_sidecar(plan_file)
+    print("%s from %s, %.1f MB" % (plan_file.name, record["source"], record["bytes"] / 1e6))
+else:
+    toolbox.quote("box3d_baseline.fp32.plan from box3d_baseline.onnx, 162.8 MB",
+                  "TensorRT for RTX 1.7.1")
 
-if trt and cuda.available():
-    with engine.Engine(plan_file) as box3d:
+# %% [markdown]
+# Running a plan takes a GPU of the kind it was built for. Without one, ONNX Runtime computes the file that the plan was built
+# from. (An `Engine` calls each output by the part of its name before the slash, and so do we.)
+
+# %%
+if toolbox.runs_plans(trt):
+    with engine.Engine(plan_file, trt=trt) as box3d:
         raw = box3d.run(images)
 else:
-    print("No plan can run here: ONNX Runtime computes", onnx_file.name)
+    print("ONNX Runtime computes", onnx_file.name)
     raw = {name.split("/")[0]: value for name, value in toolbox.run_onnx(model, images).items()}
 
 # %% [markdown]
@@ -411,7 +449,7 @@ parity.compare(reference, heads, street)
 show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised in NumPy")
 
 # %% [markdown]
-# That is a network on TensorRT, with a line of NumPy behind it. For many purposes this is enough. It stops being enough where
+# That is a network for TensorRT, followed by a line of NumPy. For many purposes this is enough. It stops being enough where
 # no Python runs, or where the answer should stay on the GPU; hence notebook 04.
 #
 # ## Who needs this plugin today?
@@ -419,11 +457,11 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # | TensorRT | comes with | LeakyReLU |
 # |---|---|---|
 # | 5.0 | JetPack 4.2 | no layer of its own; `LReLU_TRT`, as on this page |
-# | 5.1 to 8.6 | JetPack 4.2.1 to 6.0 | built in; UFF still goes through the plugin, unless a newer converter writes it natively |
-# | 9, 10 | JetPack 6.1 to 7 | built in, from ONNX; UFF is gone; the plugin is there, deprecated |
+# | 5.1 to 8.6 | JetPack 4.2.1 to 6.0 | built in; from UFF still the plugin, unless a later converter wrote the layer itself |
+# | 9, 10 | JetPack 6.1 to 7 | built in, from ONNX; UFF is gone; the plugin is still in the library, for shapes without a batch, which 10 no longer has |
 # | 11, and TensorRT for RTX | | built in, from ONNX; there is no such plugin |
 #
-# So the plugin is history, and the operation is not: the next layer that your TensorRT does not know will come, and it will be
+# So the plugin is history, and the surgery is not: the next layer that your TensorRT does not know will come, and it will be
 # treated just like this one. How would you know? Parse, and read what the parser says.
 #
 # ## Your turn
@@ -506,5 +544,6 @@ exercises.check("03.3", normalise)
 # - Settings are read from the old node. A wrong one converts just as well.
 # - A plugin has to be registered before a parser can find it, and a namespace has to match before anything happens.
 # - What will not convert at the end of a network can be cut off and done outside: a plan was built.
+# - `parse` returns `False` and `build_serialized_network` returns `None`: look at both.
 #
 # Next: [04 the L2 plugin](04_l2_plugin.ipynb), where the normalisation comes back, on the GPU.

@@ -1,0 +1,58 @@
+"""The cells of notebook 03 that call TensorRT, with the strict doubles: each version has the names, or gets the other way."""
+import json
+import sys
+import types
+from pathlib import Path
+
+import doubles
+import numpy as np
+import onnx_models
+import pytest
+from doubles.cuda import Cuda
+
+from helpers import artifacts, cuda, engine, toolbox
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "notebooks"))
+import execute  # noqa: E402
+
+UFF = ROOT / "tests" / "fixtures" / "uff" / "box3d_mini" / "reshape.lrelu.uff"
+STARTS = ("current = trt", "if current:", "plan = profile = config", "if toolbox.runs_plans(trt)")
+
+
+def cells():
+    twin = [path for path in execute.twins() if path.stem.startswith("03_")][0]
+    found = [cell.source for cell in execute.learner(twin).cells
+             if cell.cell_type == "code" and (cell.source.startswith(STARTS) or "init_libnvinfer_plugins" in cell.source)]
+    assert len(found) == 7
+    return found
+
+
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_a_plan_is_built_by_the_plain_calls_or_by_the_helpers(version, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(doubles.behaviour.ILayer, "type", property(lambda layer: "LayerType.ACTIVATION"), raising=False)
+    trt, backend = doubles.tensorrt(version), Cuda()
+    registry = trt.get_plugin_registry()
+    has = json.loads(doubles.FILES[version].read_text())["IPluginRegistry"]
+    for name in {"all_creators", "plugin_creator_list"}.intersection(has):
+        setattr(registry, name, [types.SimpleNamespace(name="LReLU_TRT")])
+    monkeypatch.setattr(cuda, "_backend", lambda: backend)
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path)
+    monkeypatch.setattr(toolbox, "tensorrt", lambda: trt)
+    monkeypatch.setattr(toolbox, "runs_plans", lambda trt: True)
+    uff_file = tmp_path / "box3d_baseline.uff"
+    uff_file.write_bytes(UFF.read_bytes())
+    # The notebook's file has another size of image and an end cut off; neither matters to the calls.
+    onnx_file = Path(str(onnx_models.box3d(tmp_path / "box3d_baseline.onnx", width=16, size=224)))
+    size = 32 if hasattr(trt, "UffParser") else 224
+    names = dict(artifacts=artifacts, engine=engine, toolbox=toolbox, np=np, uff_file=uff_file, onnx_file=onnx_file,
+                 images=np.zeros((3, size, size, 3), np.float32))
+    for cell in cells():
+        exec(cell, names)
+    said = capsys.readouterr().out
+    plain = tmp_path / "box3d_baseline.plan"
+    assert plain.exists() == (not hasattr(trt.Builder, "max_batch_size"))
+    assert ("is older than these calls" in said) == (not plain.exists())
+    source = "uff" if hasattr(trt, "UffParser") else "onnx"
+    assert "box3d_baseline.fp32.plan from box3d_baseline." + source in said
+    assert {"dimension", "confidence"} <= set(names["raw"])
