@@ -134,7 +134,7 @@ def estimate(heads, bboxes, P, mean_dimensions, size=None):
     decoded = decode(heads, ray_angle(bboxes, P), mean_dimensions)
     location, misfit, reason = locate(bboxes, decoded.dimensions, decoded.yaw, P, size)
     broken = ~np.isfinite(np.column_stack([decoded.dimensions, decoded.alpha])).all(1)
-    finite = np.isfinite(np.column_stack([part.reshape(len(bboxes), -1) for part in heads.values()])).all(1)
+    finite = np.all([np.isfinite(part).all(tuple(range(1, part.ndim))) for part in heads.values()], axis=0)
     why_not = np.where(finite, "the network's direction has length 0", "the network's output is not a number")
     reason = tuple(word if bad else why for word, bad, why in zip(why_not.tolist(), broken, reason))
     valid = np.array([not why for why in reason], bool)

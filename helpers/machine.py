@@ -45,7 +45,7 @@ JETPACK = {
 
 Package = collections.namedtuple("Package", "name state version note extra")
 Package.__doc__ = """state: "ready", "broken" (note says why) or "absent"; extra: what its probe found besides."""
-JETPACK = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are missed on a board only
+BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are missed on a board only
 
 
 def output_of(command, timeout=10):
@@ -205,7 +205,7 @@ class Machine:
                      "%s, compute capability %s, driver %s" % self.gpu if self.gpu else
                      "the board's own" if self.jetson else "none that nvidia-smi sees"))
         for package in self.packages.values():
-            spare = package.state == "absent" and package.name in JETPACK and not self.jetson
+            spare = package.state == "absent" and package.name in BOARD_ONLY and not self.jetson
             rows.append((package.name, package.state, package.note or package.version or (
                 "comes with JetPack; not needed here" if spare else "")))
         rows.append(("nvcc", "ready" if self.compilers["nvcc"] else "absent", self.compilers["nvcc"] or ""))
