@@ -9,8 +9,9 @@ from matplotlib.patches import Rectangle  # noqa: E402
 from helpers import show, timing  # noqa: E402
 
 
-def column(name, ms, batch=1, verdict="equal", gpu=None, error=None):
-    found = {"name": name, "kind": "tensorrt", "batch": batch, "model": "m", "source_sha256": None, "error": error}
+def column(name, ms, batch=1, verdict="equal", gpu=None, error=None, where="CPU"):
+    found = {"name": name, "where": where, "kind": "tensorrt", "batch": batch, "model": "m",
+             "source_sha256": None, "error": error}
     if error is None:
         found.update(host_ms=timing.summary(ms), gpu_ms=timing.summary(gpu) if gpu else None, first_ms=1.0, energy=None,
                      images_per_second=1e3 * batch / timing.summary(ms)["median"], samples_ms=list(ms),
@@ -43,7 +44,8 @@ def test_measured_bars_are_solid_and_published_ones_hatched_with_device_and_sour
     assert isinstance(figure, Figure)
     assert bars(figure, hatched=False) == [31.5, 6.5]
     assert bars(figure, hatched=True) == [12.5]
-    for wanted in ("A Board", "Jetson X", "somebody's page, 2019", "not reproduced", "parity: equal", "n = 4", "12.5 ms"):
+    for wanted in ("A Board", "Jetson X", "somebody's page, 2019", "not reproduced", "parity: equal", "n = 4", "12.5 ms",
+                   "TensorFlow (CPU)", "hatched: as published"):
         assert wanted in words(figure)
 
 
@@ -78,6 +80,15 @@ def test_published_figures_without_a_time_are_left_out_and_all_of_ours_can_be_dr
     assert len(bars(show.timings(MEASURED, every), hatched=True)) == sum(1 for entry in every if entry["ms"] is not None)
 
 
+def test_what_we_measured_elsewhere_is_hatched_and_not_called_published():
+    figure = show.timings(None, timing.elsewhere())
+    assert bars(figure, hatched=False) == [] and len(bars(figure, hatched=True)) == len(timing.elsewhere())
+    assert "Measured by us, not here: NVIDIA H200" in words(figure) and "ublished" not in words(figure)
+    assert "as measured on that machine or as published" in words(show.timings(MEASURED, timing.elsewhere() + [ENTRY]))
+    with pytest.raises(ValueError, match="nothing to draw"):
+        show.timings(None)
+
+
 def test_one_batch_at_a_time():
     both = record(column("TensorFlow", [3.0]), column("TensorFlow", [9.0], batch=4))
     assert bars(show.timings(both, batch=4), hatched=False) == [9.0]
@@ -108,6 +119,8 @@ def test_latency_and_throughput_over_batches():
                                       column("TensorRT FP16", [2.0])))
     right = figure.axes[1]
     assert {tuple(line.get_xdata()): tuple(line.get_ydata()) for line in right.lines} == {(1, 4): (200, 400), (1,): (500,)}
+    elsewhere = show.over_batches(timing.elsewhere())
+    assert "not here: NVIDIA H200" in words(elsewhere) and {line.get_linestyle() for line in elsewhere.axes[1].lines} == {"--"}
     assert "A Board" in words(figure)
     with pytest.raises(ValueError, match="broken down"):
         show.over_batches(record(column("broken down", [], error="no GPU")))

@@ -140,3 +140,17 @@ def test_the_view_from_above_shows_the_car_where_it_is():
     box, inches = view.get_position(), view.figure.get_size_inches()
     metres = [(right - left) / (box.width * inches[0]), (top - bottom) / (box.height * inches[1])]
     assert metres[0] == pytest.approx(metres[1])  # a metre is a metre both ways
+
+
+def test_a_closeup_shows_each_set_in_its_colour_around_one_object():
+    scene = street([[0, 1.65, 15], [12, 1.65, 40]])
+    labels = scene.objects._replace(bbox=np.array([[560.0, 160, 660, 250], [800, 160, 840, 190]]))
+    scene = scene._replace(objects=labels)
+    moved = labels._replace(location=labels.location + [0.5, 0, 0])
+    figure = show.closeup(scene, {"one": (labels, "#39ff14"), "other": (moved, "#ff8c00")}, 0)
+    photo, view = figure.axes
+    assert 560 > photo.get_xlim()[0] > 400 and 660 < photo.get_xlim()[1] < 800
+    assert view.get_xlim() == (-4, 4) and view.get_ylim() == (11, 19)
+    assert all(lines(view, color) and lines(photo, color) for color in ("#39ff14", "#ff8c00"))
+    with pytest.raises(ValueError, match="no set has a box for object 1"):
+        show.closeup(scene, {"one": (no_box(scene, 1), "#39ff14")}, 1)

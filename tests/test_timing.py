@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from helpers import board, engine, machine, timing
 from helpers.timing import locking, measuring, records
+from helpers.timing import worker as worker_process
 
 HERE = Path(__file__).resolve().parent
 ROOT = str(HERE.parent)
@@ -153,6 +154,63 @@ def test_blocks_take_turns_and_report_mode_asks_for_more(monkeypatch):
     assert workers[1].spent > 100, "1,024 runs of 100 ms take longer than a minute"
 
 
+def test_the_first_run_of_a_turn_is_cold_and_not_counted(monkeypatch, tmp_path):
+    """The worker's neighbours have had the caches; what that costs belongs to the switch, not to the network."""
+    class Sleepy:
+        """Slow when it was left alone for a while, as after the turns of others."""
+
+        events, versions, where = None, {}, "CPU"
+
+        def __init__(self, model, options):
+            self.last = time.time()
+
+        def load(self, images):
+            pass
+
+        def step(self, before, after):
+            time.sleep(0.1 if time.time() - self.last > 0.15 else 0.005)
+            self.last = time.time()
+
+    monkeypatch.setitem(worker_process.KINDS, "sleepy", Sleepy)
+    images_file, answers = tmp_path / "i.npy", []
+    np.save(str(images_file), np.zeros(1))
+
+    def requests():
+        yield json.dumps(dict(do="prepare", kind="sleepy", model="m", options={}, images=str(images_file), warm_up=0.01))
+        for _ in range(2):
+            time.sleep(0.2)  # somebody else's turn
+            yield json.dumps(dict(do="run", seconds=0.05))
+
+    worker_process.serve(requests(), answers.append)
+    assert answers[0]["where"] == "CPU"
+    for turn in answers[1:]:
+        assert turn["host"] and max(turn["host"]) < 90 and turn["uncounted"] == 1
+
+
+def test_energy_counts_the_runs_that_the_statistics_leave_out(model, tmp_path):
+    column = timing.Column("A", "onnxruntime", model, {})
+    path = str(tmp_path / "i.npy")
+    np.save(path, images(1))
+    with measuring.Worker(column, str(tmp_path)) as one:
+        one.prepare(1, path, 0.01)
+        one.block(0.05)
+        assert one.joules[0][2] == len(one.host) + 1
+
+
+def test_layers_are_timed_in_a_process_of_their_own(model, tmp_path):
+    column = timing.Column("A", "onnxruntime", model)
+    layers, whole = timing.layers(column, images(1), runs=5)
+    assert {"Conv"} <= {kind for _, _, kind in layers} and all(ms >= 0 for _, ms, _ in layers)
+    assert 0.2 * whole < sum(ms for _, ms, _ in layers) < 10 * whole
+    assert timing.holder() is None
+    with pytest.raises(ValueError, match="no profile"):
+        timing.layers(timing.Column("T", "tensorflow", "a.pb"), images(1))
+    with pytest.raises(RuntimeError, match="A was not profiled: "):
+        timing.layers(column._replace(model=str(tmp_path / "none.onnx")), images(1))
+    with timing.lock("another notebook"), pytest.raises(TimeoutError, match="for another notebook since"):
+        timing.layers(column, images(1))
+
+
 def test_a_worker_that_dies_is_a_column_that_failed(model):
     worker = measuring.Worker(timing.Column("A", "onnxruntime", model, {}), os.path.dirname(model))
     with worker:
@@ -204,6 +262,8 @@ def test_tensorflow_column(model, tmp_path):
     record = timing.measure([column], images(), seconds=0.1, warm_up=0.05, reference=reference, judge=judge)
     assert [row["verdict"] for row in timing.rows(record)] == ["equal"], timing.withheld(record)
     assert record["versions"]["tensorflow"] == network.tf.__version__
+    if machine.gpu() is None and machine.jetson() is None:
+        assert timing.rows(record)[0]["where"] == "CPU" and "TensorFlow (CPU) " in timing.table(record)
 
 
 # -- what may be shown -----------------------------------------------------------------------------------------------
@@ -225,6 +285,11 @@ def test_no_speed_without_its_verdict():
     assert len(shown) == 3 and not any("500" in line or "1.50" in line for line in shown)
 
 
+def test_a_name_says_where_it_ran_and_an_old_record_says_nothing():
+    assert timing.label(timing.rows({"columns": [entry(where="GPU")]})[0]) == "A (GPU)"
+    assert timing.label(timing.rows({"columns": [entry()]})[0]) == "A"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "columns": []}', "no json"])
 def test_files_that_are_no_records(tmp_path, text):
     (tmp_path / "r.json").write_text(text)
@@ -239,6 +304,16 @@ def test_published_figures_have_a_source_and_a_plain_value():
     for figure in figures:
         assert figure["source"] and figure["note"] and (figure["ms"] or figure["images_per_second"])
     assert records.PUBLISHED.name == "published_timings.json"
+
+
+def test_what_we_measured_elsewhere_says_so():
+    found = {(entry["precision"], entry["batch"]): entry for entry in timing.elsewhere()}
+    assert set(found) == {(name, batch) for name in ("fp32", "tf32", "fp16") for batch in (1, 8, 32)}
+    for entry in found.values():
+        assert entry["measured"] and entry["framework"] == "PyTorch" and "H200" in entry["device"]
+        assert entry["images_per_second"] * entry["ms"] == pytest.approx(1e3 * entry["batch"])
+        assert entry["ms"] <= entry["p90"]
+    assert found["fp16", 1]["ms"] < found["tf32", 1]["ms"] < found["fp32", 1]["ms"]
 
 
 def test_the_gpu_run_on_file_agrees_with_pytorch():

@@ -8,8 +8,8 @@ from .live import netron_view
 from .overview import road
 from .plugin_pictures import kernel_speed, over_lengths, plugin_life, thread_reads
 from .scene import before_after as scene_before_after
-from .scene import boxes_on_scene
+from .scene import boxes_on_scene, closeup
 
-__all__ = ["boxes_on_scene", "census", "graph", "graph_before_after", "kernel_speed", "layers", "netron_view", "nodes",
-           "over_batches", "over_lengths", "plan_sizes", "plugin_life", "road", "samples", "scene_before_after",
+__all__ = ["boxes_on_scene", "census", "closeup", "graph", "graph_before_after", "kernel_speed", "layers", "netron_view",
+           "nodes", "over_batches", "over_lengths", "plan_sizes", "plugin_life", "road", "samples", "scene_before_after",
            "thread_reads", "timings"]

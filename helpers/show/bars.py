@@ -1,6 +1,6 @@
 """Times as pictures: bars beside published ones, every run in its order, batch sizes, layers.
 
-Solid is what was measured on this machine; hatched, always, is what others measured and published.
+Solid is what was measured on this machine; hatched, always, is what comes from elsewhere.
 """
 import textwrap
 
@@ -11,39 +11,44 @@ from matplotlib.ticker import MaxNLocator
 from .. import timing
 from ..parity import VERDICTS
 
-PRECISIONS = {"TensorFlow": "#64748b", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
+PRECISIONS = {"TensorFlow": "#64748b", "TF32": "#0891b2", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
 KINDS = ["#2563eb", "#d9580d", "#1b7f3b", "#7c3aed", "#64748b", "#b42318"]
 INK, FAINT = "#1c2126", "#6b7480"
 
 
 def timings(record, published=(), batch=1):
-    """The bar chart of a measurement, with figures that others published below it. Returns a matplotlib Figure.
+    """The bar chart of a measurement, with figures from elsewhere below it. Returns a matplotlib Figure.
 
-    record: from `timing.measure` or `timing.load`; its columns for `batch` become solid bars: the median on the host's
-        clock, copies included, with a whisker to p90 and a diamond at the median of the GPU's own clock where there is
-        one. The parity verdict stands under each name; what may not be shown is listed with the reason.
-    published: entries of `timing.published()`; those with "ms" become hatched bars under a line with device and source.
+    record: from `timing.measure` or `timing.load`, or None; its columns for `batch` become solid bars: the median on the
+        host's clock, copies included, with a whisker to p90 and a diamond at the median of the GPU's own clock where
+        there is one. The name says where it ran, the line under it the parity verdict; what may not be shown is listed
+        with the reason.
+    published: entries of `timing.published()` or `timing.elsewhere()`; those with "ms" become hatched bars under a line
+        with device and source.
 
-    Raises ValueError when the record has nothing for that batch and nothing is published either.
+    Raises ValueError when the record has nothing for that batch and there is nothing from elsewhere either.
     """
+    record = record or {"columns": []}
     rows = [row for row in timing.rows(record) if row["batch"] == batch]
     held = [entry for entry in timing.withheld(record) if entry[1] == batch]
     groups = _groups(published)
     if not rows and not held and not groups:
         raise ValueError("nothing to draw: the record holds batches %s, not %d" % (
             sorted({column["batch"] for column in record["columns"]}), batch))
-    lines = 1 + len(rows) + len(held) + sum(1.25 + len(entries) for _, entries in groups)
+    lines = bool(record["columns"]) + len(rows) + len(held) + sum(1.25 + len(entries) for _, entries in groups)
     figure, axis = plt.subplots(figsize=(9.5, 0.75 + 0.43 * lines), dpi=95)
     longest = max([max(row["ms"], row["p90"]) for row in rows] + [each["ms"] for _, part in groups for each in part] + [1e-9])
-    here = record["device"]["name"]
-    y = _heading(axis, 0, "Measured here: %s, batch %d, %s" % (here, batch, record["taken"].replace("T", " ")), "")
+    y = 0
+    if record["columns"]:
+        y = _heading(axis, y, "Measured here: %s, batch %d, %s" % (record["device"]["name"], batch,
+                                                                  record["taken"].replace("T", " ")), "")
     for row in rows:
         axis.barh(y, row["ms"], height=0.62, color=_colour(row["name"]))
         axis.plot([row["ms"], row["p90"]], [y, y], color=INK, lw=1.2)
         axis.plot([row["p90"]] * 2, [y - 0.14, y + 0.14], color=INK, lw=1.2)
         if row["gpu_ms"] is not None:
             axis.plot([row["gpu_ms"]], [y], "D", ms=5, mfc="white", mec=INK)
-        _named(axis, y, row["name"], "parity: " + row["verdict"], VERDICTS[row["verdict"]])
+        _named(axis, y, timing.label(row), "parity: " + row["verdict"], VERDICTS[row["verdict"]])
         axis.text(max(row["ms"], row["p90"]) + 0.012 * longest, y, "%s ms   n = %d" % (_number(row["ms"]), row["n"]),
                   va="center", fontsize=8.5, color=INK)
         y += 1
@@ -52,10 +57,11 @@ def timings(record, published=(), batch=1):
         axis.text(0.012 * longest, y, textwrap.shorten(why, 90), va="center", fontsize=8, color=FAINT)
         y += 1
     for (device, source), entries in groups:
-        y = _heading(axis, y + 0.25, "Published, not reproduced: %s" % device, source)
+        ours = entries[0].get("measured")
+        y = _heading(axis, y + 0.25, ("Measured by us, not here: " if ours else "Published, not reproduced: ") + device, source)
         for entry in entries:
             label = "%s %s" % (entry["framework"], (entry["precision"] or "").upper())
-            colour = _colour("TensorFlow" if entry["framework"] in ("TensorFlow", "PyTorch") else label)
+            colour = _colour(label if ours or entry["framework"] == "TensorRT" else "TensorFlow")
             axis.barh(y, entry["ms"], height=0.62, facecolor="white", edgecolor=colour, hatch="////", lw=1.0)
             _named(axis, y, label, "batch %s" % entry["batch"], FAINT)
             axis.text(entry["ms"] + 0.012 * longest, y, "%s ms" % _number(entry["ms"]), va="center", fontsize=8.5,
@@ -64,8 +70,11 @@ def timings(record, published=(), batch=1):
     axis.set_ylim(y - 0.4, -0.75)
     axis.set_xlim(0, 1.16 * longest)
     axis.set_yticks([])
-    axis.set_xlabel("milliseconds; bar: median of all runs, whisker: to p90" + (
-        ", diamond: the GPU's own clock" if any(row["gpu_ms"] is not None for row in rows) else ""), fontsize=8.5)
+    solid = "solid: median of all runs, whisker to p90" + (
+        ", diamond: the GPU's own clock" if any(row["gpu_ms"] is not None for row in rows) else "")
+    hatched = sorted({"as measured on that machine" if part[0].get("measured") else "as published" for _, part in groups})
+    legend = [solid] * bool(rows) + ["hatched: " + " or ".join(hatched)] * bool(groups)
+    axis.set_xlabel("milliseconds   (%s)" % "; ".join(legend), fontsize=8.5)
     _open(axis)
     return _finish(figure)
 
@@ -100,23 +109,27 @@ def samples(strips, batch=1):
     return _finish(figure)
 
 
-def over_batches(record):
-    """Left: how long one run takes (median, whisker to p90), right: images a second, by batch size.
+def over_batches(found):
+    """Left: how long one run takes (median, whisker to p90), right: images a second, one run after the other, by batch size.
 
-    record: from `timing.measure` with more than one batch. Returns a matplotlib Figure; ValueError without a row.
+    found: a record of `timing.measure` with more than one batch, or entries of `timing.elsewhere()`, whose lines are
+    dashed. Returns a matplotlib Figure; ValueError without a row.
     """
-    rows = timing.rows(record)
+    here = isinstance(found, dict)
+    rows = timing.rows(found) if here else [dict(entry, name="%(framework)s " % entry + entry["precision"].upper())
+                                            for entry in found]
     if not rows:
-        raise ValueError("the record has no column that may be shown: %s" % (timing.withheld(record) or "it has none"))
+        raise ValueError("no column that may be shown: %s" % (here and timing.withheld(found) or "there is none"))
+    style = dict(fmt="o-") if here else dict(fmt="o--", mfc="white")
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.1), dpi=95)
     sizes = sorted({row["batch"] for row in rows})
-    for name in dict.fromkeys(row["name"] for row in rows):
-        mine = sorted((row for row in rows if row["name"] == name), key=lambda row: row["batch"])
+    for name in dict.fromkeys(map(timing.label, rows)):
+        mine = sorted((row for row in rows if timing.label(row) == name), key=lambda row: row["batch"])
         batches = [row["batch"] for row in mine]
         above = [max(row["p90"] - row["ms"], 0) for row in mine]
-        left.errorbar(batches, [row["ms"] for row in mine], yerr=[[0] * len(mine), above], fmt="o-", ms=4, capsize=3,
-                      color=_colour(name), label=name)
-        right.plot(batches, [row["images_per_second"] for row in mine], "o-", ms=4, color=_colour(name), label=name)
+        left.errorbar(batches, [row["ms"] for row in mine], yerr=[[0] * len(mine), above], ms=4, capsize=3,
+                      color=_colour(name), label=name, **style)
+        right.errorbar(batches, [row["images_per_second"] for row in mine], ms=4, color=_colour(name), **style)
     for axis, label in ((left, "ms for one run"), (right, "images a second")):
         axis.set(xlabel="batch: images in one run", ylabel=label, xticks=sizes)
         axis.set_ylim(bottom=0)
@@ -125,7 +138,8 @@ def over_batches(record):
         axis.tick_params(labelsize=8)
         _open(axis, left=True)
     left.legend(fontsize=8, frameon=False)
-    figure.suptitle("Measured here: %s" % record["device"]["name"], fontsize=9)
+    figure.suptitle("Measured here: %s" % found["device"]["name"] if here else
+                    "Measured by us, not here: %(device)s, %(source)s" % found[0], fontsize=9)
     return _finish(figure, (0, 0, 1, 0.97))
 
 

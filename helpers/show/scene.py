@@ -37,6 +37,40 @@ def before_after(scene, before, after, titles=("before", "after"), truth=False):
     return figure
 
 
+def closeup(scene, sets, index, margin=4.0):
+    """Several sets of boxes around one object, on the photo and from above, each in its colour. Returns a Figure.
+
+    sets: {name: (boxes, colour)}, boxes as in `boxes_on_scene`, each with a place for object `index`. margin: metres
+    shown around it in the view from above, in which the label is dashed. Raises ValueError when no set has a box there.
+    """
+    known = [found for found, _ in sets.values() if _drawable(found)[index]]
+    if not known:
+        raise ValueError("no set has a box for object %d of scene %s" % (index, scene.name))
+    figure, (photo, view) = plt.subplots(1, 2, figsize=(9.5, 4.0), dpi=110, gridspec_kw={"width_ratios": [1.45, 1]})
+    plt.close(figure)
+    photo.imshow(scene.image, interpolation="lanczos", zorder=0)
+    view.set_facecolor("#22262b")
+    for name, (found, color) in sets.items():
+        draw_boxes(photo, found, scene.P, color)
+        draw_from_above(view, found, color)
+        view.plot([], [], color=color, label=name)
+    draw_from_above(view, scene.objects, TRUTH, dashed=True)
+    view.plot([], [], color=TRUTH, linewidth=1, linestyle=(0, (3, 2)), label="label")
+    left, top, right, bottom = scene.objects.bbox[index]
+    middle, half = (left + right) / 2, max((right - left) * 0.7, (bottom - top) * 1.0)
+    photo.set_xlim(middle - half, middle + half)
+    photo.set_ylim((top + bottom) / 2 + half / 1.45, (top + bottom) / 2 - half / 1.45)
+    photo.axis("off")
+    x, _, z = known[0].location[index]
+    view.set_xlim(x - margin, x + margin)
+    view.set_ylim(z - margin, z + margin)
+    view.set_aspect("equal")
+    view.set(xlabel="metres to the right", ylabel="metres ahead")
+    view.legend(fontsize=8, facecolor="#22262b", labelcolor="white", framealpha=0.8)
+    figure.tight_layout()
+    return figure
+
+
 def draw_boxes(axes, found, P, color=FOUND, dashed=False, zorder=3):
     """Wireframes of valid boxes into `axes` (pixels).
 

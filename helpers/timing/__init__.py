@@ -7,12 +7,12 @@
     print(timing.table(record))
 
 Each column runs in a process of its own, so that no framework keeps memory from the next, and the processes take turns
-in short blocks, so that a board which grows warm grows warm for all of them.
+in short blocks, so that a board which grows warm grows warm for all of them. The first run of a turn is cold and not counted.
 """
 from .locking import holder, lock
-from .measuring import Column, measure
-from .records import device, load, published, rows, save, summary, table, withheld
+from .measuring import Column, layers, measure
+from .records import device, elsewhere, label, load, published, rows, save, summary, table, withheld
 from .sampling import sample
 
-__all__ = ["Column", "device", "holder", "load", "lock", "measure", "published", "rows", "sample", "save", "summary",
-           "table", "withheld"]
+__all__ = ["Column", "device", "elsewhere", "holder", "label", "layers", "load", "lock", "measure", "published", "rows",
+           "sample", "save", "summary", "table", "withheld"]

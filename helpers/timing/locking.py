@@ -31,8 +31,8 @@ def lock(what="a measurement", wait=0, path=None):
     try:
         file_lock.acquire()
     except filelock.Timeout:
-        raise TimeoutError("the timing lock %s is held: %s. Two measurements at once would both be wrong; try again "
-                           "when it is free." % (path, describe(holder(path)))) from None
+        raise TimeoutError("%s. Two measurements at once would both be wrong; try again when the lock is free. (It is %s)"
+                           % (describe(holder(path)), path)) from None
     finally:
         os.umask(before)
     mine = {"user": _user(), "pid": os.getpid(), "what": what, "since": time.time()}
@@ -60,9 +60,9 @@ def holder(path=None):
 def describe(found):
     """One clause about a holder."""
     if not found:
-        return "by a process that left no note"
+        return "a process that left no note holds the timing lock"
     since = datetime.datetime.fromtimestamp(found["since"]).strftime("%H:%M:%S")
-    return "%s (process %s) has it for %s since %s, %.0f s ago" % (
+    return "%s (process %s) holds the timing lock for %s since %s, %.0f s ago" % (
         found["user"], found["pid"], found["what"], since, max(time.time() - found["since"], 0))
 
 

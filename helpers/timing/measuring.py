@@ -23,17 +23,21 @@ Column.__new__.__defaults__ = (None,)
 REPORT_RUNS, REPORT_SECONDS = 1024, 60.0  # MLPerf's single-stream rule
 
 
-def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.25, warm_up=0.5, reference=None,
+def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.5, warm_up=0.5, reference=None,
             judge=None, progress=None, wait=0):
     """Time columns in turn, for each batch size -> record (a dict for `save`, `rows`, `table`).
 
     images: float32 [N, ...], preprocessed. The first `batch` of them are what is timed (repeated if there are fewer);
         all of them decide parity, at the smallest batch.
-    seconds: for each column and batch; report: at least 60 s and 1,024 runs instead. block: seconds of one turn.
+    seconds: for each column and batch; report: at least 60 s and 1,024 runs instead. block: seconds of one turn; the
+        first run of each turn is cold, because the neighbours' have emptied the caches, and is not counted.
     reference: heads to hold the columns against, {name: array}; by default those of the first column.
     judge: called with (reference, heads), returns an object with `verdict` and `why`, such as `parity.compare`, which is
         the default for the workbook's heads; give one with your scenes to have degrees and metres.
     progress: called with one line of text now and then. wait: seconds to wait for the timing lock.
+
+    All processes live until the end, each with its framework and its model in memory. Where that is too much, measure
+    fewer columns at a time and give each the same `reference`.
 
     A column that fails is recorded with its error, and the others go on. Raises TimeoutError when somebody else is
     measuring, ValueError when there is nothing to measure.
@@ -68,6 +72,29 @@ def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.25
             "lock": {"held": True, "path": str(locking.PATH), "by": held["user"]}, "revision": records.revision(),
             "columns": found,
         }
+
+
+def layers(column, images, runs=20, wait=0):
+    """Where the time of one run goes -> ([(name, ms, kind)], ms of the whole run); all are medians of `runs` runs.
+
+    column: "tensorrt" (IProfiler; kind is "") or "onnxruntime" (its own profile; kind is the operation). images: float32,
+    one batch. The whole run is timed without the profiler, on a GPU by events: when the layers add up to much more,
+    something disturbed them, or the profiler did. Alone in a process, under the timing lock.
+
+    Raises TimeoutError when somebody else is measuring, RuntimeError when the column fails, ValueError for "tensorflow".
+    """
+    if column.kind not in ("tensorrt", "onnxruntime"):
+        raise ValueError("a %r column has no profile of its layers; tensorrt and onnxruntime have" % column.kind)
+    column = column._replace(options=dict(column.options or {}))
+    with locking.lock("a profile of " + column.name, wait), tempfile.TemporaryDirectory() as folder, \
+            Worker(column, folder) as worker:
+        path = os.path.join(folder, "images.npy")
+        np.save(path, np.ascontiguousarray(images))
+        worker.prepare(len(images), path, warm_up=0.2)
+        answer = worker.ask(do="layers", runs=runs)
+    if not answer:
+        raise RuntimeError("%s was not profiled: %s" % (column.name, worker.error))
+    return [tuple(entry) for entry in answer["layers"]], answer["whole_ms"]
 
 
 def _take_turns(workers, seconds, report, block, tell):
@@ -113,7 +140,7 @@ class Worker:
     """The parent's end of a worker process."""
 
     def __init__(self, column, folder):
-        self.column, self.folder, self.error, self.versions = column, folder, None, {}
+        self.column, self.folder, self.error, self.versions, self.where = column, folder, None, {}, None
         self.log = open(os.path.join(folder, "log%d" % id(self)), "w+b")
         root = str(artifacts.ROOT)
         path = os.pathsep.join([root] + [entry for entry in [os.environ.get("PYTHONPATH")] if entry])
@@ -153,7 +180,7 @@ class Worker:
                           warm_up=warm_up)
         if answer:
             self.first = answer["first_ms"]
-            self.versions = answer["versions"]
+            self.versions, self.where = answer["versions"], answer["where"]
 
     def block(self, seconds):
         start = time.time()
@@ -162,7 +189,7 @@ class Worker:
             self.host += answer["host"]
             self.gpu += answer["gpu"]
             self.spent += sum(answer["host"]) / 1e3
-            self.joules.append((start, time.time(), len(answer["host"])))
+            self.joules.append((start, time.time(), len(answer["host"]) + answer["uncounted"]))
 
     def heads(self, images):
         """The heads of all images in the .npy `images`; None, with `error` set, when there are none."""
@@ -175,8 +202,9 @@ class Worker:
 
     def result(self, batch, power):
         model = self.model(batch)
-        entry = {"name": self.column.name, "kind": self.column.kind, "batch": batch, "model": os.path.basename(model),
-                 "source_sha256": artifacts.digest(model) if os.path.isfile(model) else None, "error": self.error}
+        entry = {"name": self.column.name, "kind": self.column.kind, "where": self.where, "batch": batch,
+                 "model": os.path.basename(model), "source_sha256": artifacts.digest(model) if os.path.isfile(model) else None,
+                 "error": self.error}
         if self.error is None:
             entry.update(host_ms=records.summary(self.host), gpu_ms=records.summary(self.gpu) if self.gpu else None,
                          first_ms=self.first, images_per_second=batch * 1e3 / float(np.median(self.host)),

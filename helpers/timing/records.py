@@ -9,6 +9,7 @@ import numpy as np
 from .. import artifacts, machine
 
 PUBLISHED = artifacts.DATA / "published_timings.json"
+ELSEWHERE = artifacts.DATA / "gpu_precision_h200.json"
 
 
 def summary(ms):
@@ -46,15 +47,20 @@ def load(path):
 def rows(record):
     """What may be shown of a record, in its order: a list of dicts, one for each column and batch.
 
-    "name", "batch", "ms" (median, host, with copies), "p90", "p99", "min", "n", "gpu_ms" (median between events, or
-    None), "images_per_second", "verdict", "why". A column without a parity verdict, or one that failed, is not among
-    them: see `withheld`.
+    "name", "where" ("CPU" or "GPU"; None in older records), "batch", "ms" (median, host, with copies), "p90", "p99",
+    "min", "n", "gpu_ms" (median between events, or None), "images_per_second" (batch / median: one run after the other),
+    "verdict", "why". A column without a parity verdict, or one that failed, is not among them: see `withheld`.
     """
-    return [dict(entry["host_ms"], name=entry["name"], batch=entry["batch"], ms=entry["host_ms"]["median"],
-                 gpu_ms=entry["gpu_ms"]["median"] if entry["gpu_ms"] else None,
+    return [dict(entry["host_ms"], name=entry["name"], where=entry.get("where"), batch=entry["batch"],
+                 ms=entry["host_ms"]["median"], gpu_ms=entry["gpu_ms"]["median"] if entry["gpu_ms"] else None,
                  images_per_second=entry["images_per_second"], verdict=entry["parity"]["verdict"],
                  why=entry["parity"]["why"])
             for entry in record["columns"] if not _held_back(entry)]
+
+
+def label(row):
+    """The name of a row with the place where it ran: "TensorFlow (CPU)"."""
+    return row["name"] + (" (%s)" % row["where"] if row.get("where") else "")
 
 
 def withheld(record):
@@ -80,7 +86,7 @@ def table(record):
     lines.append(form % ("", "batch", "min ms", "median", "p90", "p99", "GPU ms", "runs", "images/s", "parity"))
     for row in rows(record):
         gpu = "%.2f" % row["gpu_ms"] if row["gpu_ms"] is not None else "-"
-        lines.append(form % ((row["name"][:28], row["batch"]) + tuple("%.2f" % row[key] for key in (
+        lines.append(form % ((label(row)[:28], row["batch"]) + tuple("%.2f" % row[key] for key in (
             "min", "median", "p90", "p99")) + (gpu, row["n"], "%.1f" % row["images_per_second"], row["verdict"])))
     lines += ["%-28s %5d not shown, %s" % (name[:28], batch, why) for name, batch, why in withheld(record)]
     return "\n".join(lines)
@@ -91,6 +97,22 @@ def published(path=PUBLISHED):
     or "images_per_second", "year", "source", "note". None of them was measured by this workbook."""
     with open(str(path)) as stream:
         return json.load(stream)["figures"]
+
+
+def elsewhere(path=ELSEWHERE):
+    """What this workbook measured on another machine: the network in PyTorch on one H200, as entries like those of
+    `published`, with "p90" and "measured": True. A CUDA graph on the GPU's own clock, without copies: no TensorRT."""
+    with open(str(path)) as stream:
+        found = json.load(stream)
+    entries = []
+    for name, ms in found["ms"].items():
+        precision, batch = name.split(", batch ")
+        entries.append({"device": found["device"], "network": "this 3D-box network, 224x224", "framework": "PyTorch",
+                        "precision": precision.lower(), "batch": int(batch), "ms": ms["median"], "p90": ms["p90"],
+                        "images_per_second": int(batch) * 1e3 / ms["median"], "year": None, "measured": True,
+                        "source": "PyTorch %s, data/%s" % (found["pytorch"], path.name), "note": "CUDA graph, no copies"})
+    order = ["fp32", "tf32", "fp16"]
+    return sorted(entries, key=lambda entry: (order.index(entry["precision"]), entry["batch"]))
 
 
 def device():

@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import sys
+import tempfile
 import traceback
 
 import numpy as np
@@ -38,6 +39,7 @@ class TensorFlow:
         optimize = options.get("optimize", machine.gpu() is not None or machine.jetson() is not None)
         config.graph_options.rewrite_options.disable_meta_optimizer = not optimize
         self.session = v1.Session(graph=graph, config=config)
+        self.where = "GPU" if any(device.device_type == "GPU" for device in self.session.list_devices()) else "CPU"
         self.events, self.versions = None, {"tensorflow": network.tf.__version__}
 
     def load(self, images):
@@ -66,6 +68,7 @@ class OnnxRuntime(TensorFlow):
         settings.intra_op_num_threads = options.get("threads", 0)
         self.session = onnxruntime.InferenceSession(
             model, settings, providers=options.get("providers", ["CPUExecutionProvider"]))
+        self.where = "CPU" if self.session.get_providers()[0] == "CPUExecutionProvider" else "GPU"
         self.feed = self.session.get_inputs()[0].name
         self.names = [output.name for output in self.session.get_outputs()]
         self.events, self.versions = None, {"onnxruntime": onnxruntime.__version__}
@@ -73,11 +76,30 @@ class OnnxRuntime(TensorFlow):
     def _run(self, images):
         return self.session.run(None, {self.feed: images})
 
+    def layers(self, model, runs):
+        """[(node, median ms, operation)] by ONNX Runtime's own profile, in a session that does nothing else."""
+        import onnxruntime
+
+        settings, times = onnxruntime.SessionOptions(), {}
+        settings.enable_profiling = True
+        with tempfile.TemporaryDirectory() as folder:
+            settings.profile_file_prefix = os.path.join(folder, "profile")
+            session = onnxruntime.InferenceSession(model, settings, providers=self.session.get_providers())
+            for _ in range(runs + 1):
+                session.run(None, {self.feed: self.images})
+            with open(session.end_profiling()) as stream:
+                events = json.load(stream)
+        for event in events:
+            if event["name"].endswith("_kernel_time"):
+                key = event["name"][:-len("_kernel_time")], event["args"]["op_name"]
+                times.setdefault(key, []).append(event["dur"] / 1e3)
+        return [(name, float(np.median(ms[1:])), operation) for (name, operation), ms in times.items()]
+
 
 class TensorRT:
     """A plan, with its copies to and from the GPU; events stand around the GPU's work alone."""
 
-    needs = "helpers.engine"
+    needs, where = "helpers.engine", "GPU"
 
     def __init__(self, model, options):
         from .. import cuda, engine
@@ -94,6 +116,9 @@ class TensorRT:
     def step(self, before=None, after=None):
         self.engine.step(self.images, before, after)
 
+    def layers(self, model, runs):
+        return [(name, ms, "") for name, ms in self.engine.layer_times(self.images, runs)]
+
     def heads(self, images):
         return self.engine.run(images)
 
@@ -102,7 +127,7 @@ class Launch:
     """Any GPU work that a function enqueues: `model` is "module:function", called with a `cuda.Stream` once, giving
     `launch()`, which puts the work on that stream and returns."""
 
-    needs = "helpers.cuda"
+    needs, where = "helpers.cuda", "GPU"
 
     def __init__(self, model, options):
         from .. import cuda
@@ -132,7 +157,8 @@ def serve(requests, answer):
     """Answer requests until they end.
 
     {"do": "prepare", "kind", "model", "options", "images", "warm_up"}, then {"do": "run", "seconds"} as often as is
-    wanted, and {"do": "heads", "images", "heads"}; images and heads are paths of .npy and .npz. An error is an answer.
+    wanted, {"do": "layers", "runs"}, and {"do": "heads", "images", "heads"}; images and heads are paths of .npy and .npz.
+    An error is an answer.
     """
     runner, model = None, None
     for line in requests:
@@ -144,10 +170,15 @@ def serve(requests, answer):
                     runner, model = KINDS[request["kind"]](request["model"], request["options"]), request["model"]
                 runner.load(np.load(request["images"]))
                 warm = sample(runner.step, 0, warm_up=request["warm_up"], events=runner.events)
-                answer({"first_ms": warm.first, "versions": runner.versions})
+                answer({"first_ms": warm.first, "versions": runner.versions, "where": runner.where})
             elif request["do"] == "run":
+                # Another process has had its turn: caches are cold, threads sleep, clocks are down. One run for that.
+                sample(runner.step, 0, warm_up=0, events=runner.events)
                 found = sample(runner.step, request["seconds"], warm_up=0, events=runner.events)
-                answer({"host": found.host, "gpu": found.gpu})
+                answer({"host": found.host, "gpu": found.gpu, "uncounted": 1})
+            elif request["do"] == "layers":
+                found = sample(runner.step, 0, warm_up=1e-9, least=request["runs"], events=runner.events)
+                answer({"layers": runner.layers(model, request["runs"]), "whole_ms": float(np.median(found.gpu or found.host))})
             else:
                 np.savez(request["heads"], **runner.heads(np.load(request["images"])))
                 answer({"heads": request["heads"]})
