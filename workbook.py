@@ -127,11 +127,11 @@ def bundle(python, rest):
     environment(python)
     shutil.rmtree(part, ignore_errors=True)
     print("Collecting the workbook and its wheels; the first time, some minutes.", flush=True)
-    copy = shutil.ignore_patterns(".*", "build", "bundle*", "wheels", "pages", "__pycache__", os.path.basename(part))
+    copy = shutil.ignore_patterns(".*", "build", "bundle*", "wheels", "__pycache__", os.path.basename(part))
     shutil.copytree(ROOT, part, ignore=copy)
     pages = os.path.join(ROOT, "build", "notebooks")
     if os.path.isdir(pages):
-        shutil.copytree(pages, os.path.join(part, "pages"))
+        shutil.copytree(pages, os.path.join(part, "build", "notebooks"))
     folder = venv_folder(info)
     with open(os.path.join(folder, "pins.txt")) as stream:
         pins = stream.read().splitlines()

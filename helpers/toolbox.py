@@ -48,7 +48,8 @@ def tensorrt(say=print):
         say("No TensorRT of any kind here: cells that need one say what they would do, and quote.")
         return None
     if is_rtx(trt):
-        say("TensorRT for RTX %s: it builds plans for RTX cards on any machine; no UffParser, no plugins." % trt.__version__)
+        say("TensorRT for RTX %s: it builds plans for RTX cards on any machine; no UffParser, and no\n"
+            "plugins of your own." % trt.__version__)
     else:
         say("TensorRT %s: %s." % (trt.__version__, "with trt.UffParser" if hasattr(trt, "UffParser") else
                                   "no UffParser in it, so UFF goes through ONNX"))

@@ -182,20 +182,32 @@ def page(notebook, path, title):
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     body = re.sub(r"<script[^>]*src=\"(https?:)?//[^>]*></script>", "", body)
     body = re.sub(r"((?:href|src)=\"(?:\.\./|solutions/)?[\w/]+)\.ipynb(#[^\"]*)?\"", r'\1.html\2"', body)
-    artifacts.write(path, body)
+    body = re.sub(r'href="([\w./]+)"', lambda found: _from_page(found, path), body)
+    artifacts.write(path, body.replace("</head>", STYLE + "</head>", 1))
+
+
+STYLE = "<style>.jp-RenderedMarkdown pre{margin:0 0 1em;padding:.6em 1em;background:#f5f5f5}</style>"
+
+
+def _from_page(link, path):
+    """A link to a file of the workbook, as it has to be from a page that lies elsewhere."""
+    target = (HERE / link.group(1)).resolve()
+    if link.group(1).endswith(".html") or not target.exists():
+        return link.group(0)
+    return 'href="%s"' % os.path.relpath(str(target), str(path.parent.resolve())).replace(os.sep, "/")
 
 
 INDEX = """<!doctype html><meta charset="utf-8"><title>TensorRT surgery workbook</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:50em;margin:3em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse}td,th{padding:.4em 1em .4em 0;text-align:left;border-bottom:1px solid #ddd}
 a{color:#0b61a4}</style><h1>TensorRT surgery workbook</h1><p>Executed on this machine, %s, with Python %s.</p>
-<table><tr><th>notebook<th>minutes<th>real on this machine</tr>%s</table>"""
+<table><tr><th>notebook<th>seconds of this machine<th>real on this machine</tr>%s</table>"""
 
 
 def index(rows, path):
     """The page that links the others."""
-    lines = ["<tr><td><a href='%s.html'>%s</a><td>%.1f<td>%s</tr>"
-             % (name, name.replace("_", " "), seconds / 60, html.escape(real)) for name, seconds, real in rows]
+    lines = ["<tr><td><a href='%s.html'>%s</a><td>%.0f<td>%s</tr>"
+             % (name, name.replace("_", " "), seconds, html.escape(real)) for name, seconds, real in rows]
     artifacts.write(path, INDEX % (time.strftime("%Y-%m-%d"), sys.version.split()[0], "".join(lines)))
 
 
@@ -243,9 +255,9 @@ def main():
                     store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
         real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
         rows.append((twin.stem, seconds, real))
-    print("\n%-36s %7s  %s" % ("notebook", "minutes", "real on this machine"))
+    print("\n%-36s %7s  %s" % ("notebook", "seconds", "real on this machine"))
     for name, seconds, real in rows:
-        print("%-36s %7.1f  %s" % (name, seconds / 60, real))
+        print("%-36s %7.0f  %s" % (name, seconds, real))
     if not arguments.notebook:
         index(rows, out / "index.html")
     print("\nPages: %s" % (out / ("index.html" if not arguments.notebook else chosen[-1].stem + ".html")))

@@ -241,7 +241,7 @@ def test_a_bundle_sets_itself_up_from_its_own_wheels(tmp_path, monkeypatch, opti
     shutil.rmtree(str(index))
     shutil.rmtree(str(room))
     stick = tmp_path / "stick"
-    assert not (stick / ".secret").exists() and (stick / "pages" / "index.html").exists()
+    assert not (stick / ".secret").exists() and (stick / "build" / "notebooks" / "index.html").exists()
     assert len(list((stick / "wheels").glob("tensorrt*"))) == len(options)
     assert "ran with 1.0 " + found in launch(stick, "run")
 

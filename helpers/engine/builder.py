@@ -14,7 +14,18 @@ import onnx.numpy_helper
 from .. import artifacts
 from . import plans
 from . import precision as precisions
-from .library import clean, collected, describe, load_plugin, logger, network_flags, reason, register_own_plugins, tensorrt
+from .library import (
+    called,
+    clean,
+    collected,
+    describe,
+    load_plugin,
+    logger,
+    network_flags,
+    reason,
+    register_own_plugins,
+    tensorrt,
+)
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -43,8 +54,8 @@ def _parse_uff(trt, network, source, outputs):
     outputs = list(outputs or [name for node in graph.nodes if node.operation == "MarkOutput" for name in node.inputs])
     _known(outputs, nodes, source)
     if not hasattr(trt, "UffParser"):
-        raise ValueError("this TensorRT (%s) has no UffParser: convert %s with helpers.uff.to_onnx first"
-                         % (trt.__version__, source))
+        raise ValueError("%s has no UffParser: convert %s with helpers.uff.to_onnx first"
+                         % (called(trt), source))
     parser = trt.UffParser()
     for node in graph.nodes:
         if node.operation == "Input":
@@ -125,8 +136,8 @@ def set_workspace(trt, config, size):
 def set_dla(trt, builder, config, core):
     """Run what can run there on DLA core `core`, the rest on the GPU. Raises RuntimeError where that cannot be asked."""
     if config is builder or not hasattr(config, "DLA_core"):
-        raise RuntimeError("the Python API of TensorRT %s cannot choose a DLA; plugin_src/build_engine.cpp can"
-                           % trt.__version__)
+        raise RuntimeError("the Python API of %s cannot choose a DLA; plugin_src/build_engine.cpp can"
+                           % called(trt))
     cores = getattr(builder, "num_DLA_cores", None)
     if cores is not None and core >= cores:
         raise RuntimeError("no DLA core %d here: TensorRT finds %d. AGX Xavier, Xavier NX, AGX Orin and Orin NX "
@@ -221,7 +232,7 @@ def serialize(trt, builder, network, config):
                       builder.build_engine(network, config))
             plan = engine.serialize() if engine is not None else None
     if plan is None:
-        raise RuntimeError("TensorRT %s built no plan: %s" % (trt.__version__, reason(errors)))
+        raise RuntimeError("%s built no plan: %s" % (called(trt), reason(errors)))
     return bytes(plan)
 
 

@@ -37,6 +37,11 @@ def describe(trt):
     return {"library": trt.__name__.split(".")[0], "version": trt.__version__}
 
 
+def called(trt):
+    """"TensorRT 8.5.2", or "TensorRT for RTX 1.7.1": two products, whose numbers have nothing to do with each other."""
+    return "TensorRT%s %s" % (" for RTX" if is_rtx(trt) else "", trt.__version__)
+
+
 def is_rtx(trt):
     """True for TensorRT for RTX, which builds for several GPUs at once and takes no plugins."""
     return hasattr(trt, "ComputeCapability")

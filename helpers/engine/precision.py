@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import artifacts, cuda
+from .library import called
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
@@ -39,8 +40,8 @@ def set_precision(trt, builder, config, precision, calibrator=None):
     if precision == "fp32":
         return
     if not has_flag(trt, precision):
-        raise ValueError("TensorRT %s has no flag for %s: the precision has to be in the graph, see "
-                         "engine.half and engine.quantize" % (trt.__version__, precision))
+        raise ValueError("%s has no flag for %s: the precision has to be in the graph, see "
+                         "engine.half and engine.quantize" % (called(trt), precision))
     if not getattr(builder, "platform_has_fast_" + precision, True):
         warnings.warn("this GPU has no fast %s: the plan will not be quicker than FP32" % precision.upper())
     if config is builder:
@@ -62,8 +63,8 @@ def keep_wide(trt, network, config, names):
             layer.precision = trt.float32
             layer.set_output_type(0, trt.float32)
     if len({layer.name for layer in layers}) < len(names):
-        warnings.warn("TensorRT %s names its layers otherwise than the file: %s may be computed in FP16"
-                      % (trt.__version__, ", ".join(sorted(set(names) - {layer.name for layer in layers})[:4])))
+        warnings.warn("%s names its layers otherwise than the file: %s may be computed in FP16"
+                      % (called(trt), ", ".join(sorted(set(names) - {layer.name for layer in layers})[:4])))
     if layers and hasattr(trt, "BuilderFlag"):
         flag = "OBEY_PRECISION_CONSTRAINTS" if hasattr(trt.BuilderFlag, "OBEY_PRECISION_CONSTRAINTS") else "STRICT_TYPES"
         config.set_flag(getattr(trt.BuilderFlag, flag))

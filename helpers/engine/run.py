@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cuda
 from . import plans
-from .library import collected, load_plugin, logger, reason, register_own_plugins, tensorrt
+from .library import called, collected, load_plugin, logger, reason, register_own_plugins, tensorrt
 from .precision import check_images
 
 DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64,
@@ -76,9 +76,9 @@ class Engine:
             self._runtime = self.trt.Runtime(logger(self.trt))
             self._engine = self._runtime.deserialize_cuda_engine(data)
             if self._engine is None:
-                raise RuntimeError("TensorRT %s cannot read %s: %s. If it names a plugin, pass its library in `plugins`; "
+                raise RuntimeError("%s cannot read %s: %s. If it names a plugin, pass its library in `plugins`; "
                                    "else build the plan again on this machine."
-                                   % (self.trt.__version__, self.path, reason(errors)))
+                                   % (called(self.trt), self.path, reason(errors)))
         self._context = self._make_context()
         engine = self._engine
         # TensorRT 5 has no such attribute, and implicit batch only; from 10 on there is no implicit batch.
@@ -191,7 +191,7 @@ class Engine:
             else:
                 done = self._context.execute_async_v2(self._addresses, self._stream.handle)
         if not done:
-            raise RuntimeError("TensorRT %s did not run %s: %s" % (self.trt.__version__, self.path.name, reason(errors)))
+            raise RuntimeError("%s did not run %s: %s" % (called(self.trt), self.path.name, reason(errors)))
 
     def layer_times(self, images, runs=20):
         """[(layer, milliseconds)] in order, each the median of `runs` runs of one batch, through IProfiler.
