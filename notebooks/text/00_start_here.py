@@ -6,7 +6,7 @@
 # plan**, the form in which an NVIDIA GPU runs it several times faster. It does so by hand, so that you see each thing that
 # breaks on the way, why it breaks, and by how much.
 #
-# It follows a two-part article of 2019 by r7vme on Medium, for a Jetson AGX Xavier, and shows at each step what has changed
+# It follows a [two-part article of 2019 by r7vme](https://r7vme.medium.com/converting-neural-network-to-tensorrt-part-1-using-existing-plugins-edd9c2b9e42a) on Medium, for a Jetson AGX Xavier, and shows at each step what has changed
 # since.
 #
 # After this page you will be able to

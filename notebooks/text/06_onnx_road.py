@@ -1,20 +1,22 @@
 # %% [markdown]
 # # 06 The ONNX road
 #
-# UFF ended with TensorRT 8.6. On a Jetson Orin or Thor, on a data-centre GPU and on an RTX card the road from TensorFlow leads
-# through **ONNX**, a format that many tools write and read. The network is the same, and so are its three troubles; only the
-# names of the tools have changed. This page drives that road with the tools that people use today.
+# UFF, the file format of notebooks 01 to 04, ended with TensorRT 8.6. On a Jetson Orin or Thor with a current JetPack, on a
+# data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write. The
+# network is the same, and so are its three troubles. Only the names of the tools have changed. This page takes that road with
+# the tools that people use today.
 #
 # After this page you will be able to
 #
 # - convert the trained network with tf2onnx without running out of memory,
-# - say what a converter did about Flatten, LeakyReLU and `l2_normalize`, by looking,
+# - see in the graph what a converter did about Flatten, LeakyReLU and `l2_normalize`,
 # - fold nodes into one operation of your own with onnx-graphsurgeon, with a body for runtimes that do not know it,
 # - compare two models with Polygraphy, and say what its PASSED does not tell,
-# - build plans in FP32, FP16 and INT8 for a TensorRT whose precision is in the graph,
+# - build plans in FP32, FP16 and INT8 for a TensorRT that takes precision from the graph,
 # - read an old TensorRT script and know which lines have to change.
 #
-# **You need** notebooks 01 to 04; 05 helps. **Time:** 40 minutes.
+# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.5 GB of memory. **Time:** 75 minutes, exercises apart. It is
+# the longest page; "Polygraphy" is a good place for a break.
 
 # %%
 import sys; sys.path.insert(0, "..")
@@ -26,7 +28,8 @@ trt = toolbox.tensorrt()
 
 # %% [markdown]
 # Are today's tools here? The stack of JetPack 4 (Python 3.6) has tf2onnx, but neither onnx-graphsurgeon nor Polygraphy.
-# There, cells that need them do nothing, or quote what they gave elsewhere and say so.
+# There, cells that need them do nothing, or quote what they gave elsewhere and say so. Read such a page for its ideas; what
+# concerns your board directly is the table "The lines that changed".
 
 # %%
 try:
@@ -38,7 +41,7 @@ except ImportError as error:
     print("Not here, cells will quote:", error)
 
 # %% [markdown]
-# The standard is what the frozen graph answers for the vehicles of one scene, as in the notebooks before.
+# The reference is what the frozen graph answers in TensorFlow for the vehicles of one scene, as in the notebooks before.
 
 # %%
 street = [scenes.load("000001")]
@@ -56,17 +59,20 @@ reference = network.heads(freeze.run(freeze.load(freeze.box3d()), images))
 #        --opset 13 --output box3d.onnx
 # ```
 #
+# (From a SavedModel it is `--saved-model`; Keras 3 has `model.export("box3d.onnx", format="onnx")`, which calls the same
+# converter. We begin with the frozen graph because we know every node of it.)
+#
 # It works, and its answers are right. But for our 162 MB of weights it took between 7.1 and 9.8 GB of memory and between 38
 # and 54 seconds, in two runs on a machine with two cores (tf2onnx 1.17.0, TensorFlow 2.21.0; `python tests/bench_to_onnx.py`
 # measures it on yours). It makes a dozen passes over the graph and, before each, a spare copy to go back to, weights
 # included.
 #
-# A Jetson has one memory for everything: Linux, the desktop, the GPU. On a board with 8 GB such a command ends with one word,
-# `Killed`. Nor does it have to run there. A plan belongs to one GPU and has to be built on it; an ONNX file belongs to no
-# machine. Convert on a laptop, and carry the file.
+# A Jetson has one memory for everything: Linux, the desktop, the GPU. On a board with 8 GB such a command is likely to end with
+# one word, `Killed`. It does not have to run there. A plan belongs to one kind of GPU and has to be built on it, but an ONNX
+# file belongs to no machine. Convert on a laptop, and copy the file.
 #
-# And on a small laptop? Then it helps to see that the converter has no business with the weights at all. What it translates is
-# the *structure*. So we take the weights out first, and put them back afterwards.
+# And on a small laptop? The converter does not need the weights at all: what it translates is the *structure*. So we take the
+# weights out first, and put them back afterwards.
 #
 # ## The structure first
 #
@@ -90,7 +96,7 @@ print("%d weights taken out, %.0f MB; what is left is %.0f kB" % (
 
 # %% [markdown]
 # Now the ordinary command gets an ordinary frozen graph that happens to have many inputs. It runs in a process of its own.
-# `child.run` waits for it and tells how long it took and how much memory it had at most.
+# `child.run` waits for it, and says how long it took and how much memory it used at most.
 
 # %%
 hollow_onnx = artifacts.BUILD / "box3d_hollow.onnx"
@@ -101,29 +107,31 @@ command = [sys.executable, "-m", "tf2onnx.convert", "--graphdef", hollow_pb, "--
 
 # %%
 done = child.run(command)
+assert not done.code, done.text
 print("%.0f seconds, %.2f GB" % (done.seconds, (done.peak_mb or float("nan")) / 1e3))
 
 # %%
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(figsize=(7.5, 1.7), dpi=110)
-axes.barh([1], [9.8], fill=False, edgecolor="#8a929c", linestyle="--")
+figure, axes = plt.subplots(figsize=(7.5, 1.9), dpi=110)
+axes.barh([1], [7.1], color="#d5d9de")
+axes.barh([1], [2.7], left=[7.1], color="#d5d9de", hatch="//", edgecolor="white")
 axes.barh([0], [(done.peak_mb or 0) / 1e3], color="#2563eb")
 axes.axvline(8, color="#c62828")
-axes.text(7.9, 1, "all that an 8 GB board has", ha="right", va="center", color="#c62828")
+axes.text(8.1, 0, "all that an\n8 GB board has", va="center", color="#c62828")
 axes.set_yticks([0, 1])
-axes.set_yticklabels(["structure only, measured here", "with weights, quoted from above"])
+axes.set_yticklabels(["structure only,\nmeasured here", "with weights, two\nruns quoted above"])
 axes.set_xlabel("peak memory of the converter, GB")
 figure.tight_layout()
 
 # %% [markdown]
-# Most of the blue bar is TensorFlow itself, which any process pays that imports it.
+# What is left is little more than the memory that TensorFlow needs to be imported.
 #
 # ## The weights back
 #
-# TensorFlow keeps the kernel of a convolution as height, width, in, out; ONNX wants out, in, height, width. With constants
-# before it, tf2onnx would have turned them. With inputs before it, it has left a `Transpose` behind each. We do that work now,
-# once, and drop the nodes.
+# TensorFlow keeps the weights of a convolution as height, width, in, out; ONNX wants out, in, height, width. Had they been
+# constants, tf2onnx would have transposed them. Because they are inputs now, it left a `Transpose` after each. We do that work
+# ourselves, once, and drop those nodes.
 
 # %%
 model = onnx.load(str(hollow_onnx))
@@ -134,11 +142,13 @@ for node in list(model.graph.node):
 
 # %% [markdown]
 # What is a constant in TensorFlow is an **initializer** in ONNX: a tensor with a name, in a list of its own beside the nodes.
+# The picture stays the only input.
 
 # %%
 from onnx import numpy_helper
 
-del model.graph.input[1:]
+for value in [value for value in model.graph.input if value.name != "input_1:0"]:
+    model.graph.input.remove(value)
 for name, value in weights.items():
     model.graph.initializer.append(numpy_helper.from_array(value, name))
 
@@ -150,8 +160,8 @@ size = onnx_file.stat().st_size / 1e6
 print("%s, %.1f MB, %d nodes" % (onnx_file.name, size, len(model.graph.node)))
 
 # %% [markdown]
-# A trick like this has to prove itself. ONNX Runtime computes the model, and the gate compares with TensorFlow. (We also held it
-# against what the ordinary command makes: the answers do not differ in a single bit.)
+# A trick like this has to prove itself. ONNX Runtime computes the model, and the gate compares it with TensorFlow. (We also compared
+# it with what the ordinary command makes: the answers do not differ in a single bit.)
 
 # %%
 def answers_of(model):
@@ -162,42 +172,42 @@ parity.compare(reference, answers_of(model), street)
 # %% [markdown]
 # ## What it did about the three
 #
-# **LeakyReLU** is the short one. ONNX has an operation of that name, TensorRT has a layer for it, and the slope went along.
+# **LeakyReLU** is the short one. ONNX has an operation of that name, TensorRT has a layer for it, and the slope is in the node.
 
 # %%
 nodes = {node.name: node for node in model.graph.node}
 print(nodes["leaky_re_lu_2/LeakyRelu"])
 
 # %% [markdown]
-# **`l2_normalize`** became six nodes again, for ONNX has no `Rsqrt`: it takes `Sqrt` and `Reciprocal`. The names still lie
-# below `orientation/l2_normalize`, because tf2onnx keeps TensorFlow's names. That will be useful.
+# **`l2_normalize`** is six operations now instead of five, because ONNX has no `Rsqrt`: it takes `Sqrt` and `Reciprocal`. Their
+# names still begin with `orientation/l2_normalize`, because tf2onnx keeps TensorFlow's names. That will be useful.
 
 # %%
 show.graph(model, "orientation/l2_normalize")
 
 # %% [markdown]
-# TensorRT's UFF parser stopped at two of them. Its ONNX parser takes all six, so nothing *has* to be done here. We will fold
-# them all the same, further down: the next network will have an operation that must be folded, and half precision will give a
-# reason.
+# TensorRT's UFF parser stopped at two of TensorFlow's five. Its ONNX parser takes all six of these, so nothing *has* to be done
+# here. We will fold them all the same, further down: your next network may have an operation that must be folded, and half
+# precision will give a reason.
 #
 # **Flatten**, or rather the `Reshape` that stands for it in our repaired network, is the one to look at.
 
 # %%
-show.graph(model, "reshape_1/*", mark={"Transpose*": "new"})
+show.graph(model, "reshape_1/*", reach=2, readers=False, mark={"Transpose*": "new"})
 
 # %% [markdown]
-# Two things come together in the `Reshape`. On the right the new shape, computed from the number of images, which is left open.
-# On the left the data, and there is a **`Transpose`** that nobody wrote: `[0, 2, 3, 1]` brings channels to the end.
+# Two things come together in the `Reshape`. One is the new shape, computed from the number of images, which is left open (the
+# `Cast` nodes change between kinds of whole numbers). The other is the data, and there is a **`Transpose`** that nobody wrote:
+# `[0, 2, 3, 1]` brings the channels to the end.
 #
-# It is there for a reason. Convolutions in ONNX work on NCHW, so tf2onnx turned the images once, behind the input, and
-# everything up to here runs so. The dense layers behind were trained on rows in the order of TensorFlow, height, width,
-# channel. Before the maps are laid out in a row, they have to be turned back. UFF never did that, and notebook 02 is about
-# what happened.
+# It is there for a reason. Convolutions in ONNX work on NCHW, so tf2onnx transposed the images once, right after the input, and
+# everything up to here is NCHW. The dense layers that follow were trained on rows in TensorFlow's order: height, width, channel.
+# Before the maps are laid out in a row, they have to be transposed back. Notebook 02 is about what happens when nobody does.
 #
 # ## A Transpose that looks superfluous
 #
 # Let us be clever. A transposition in front of a `Reshape` that makes one long row anyway: can that matter? It costs memory
-# traffic, and somebody in a forum got rid of one like it. Two lines: whoever read the Transpose reads what it read.
+# traffic, and somebody in a forum got rid of one like it. So let the `Reshape` read what the `Transpose` read:
 
 # %%
 crooked = onnx.load(str(onnx_file))
@@ -208,8 +218,8 @@ reshape.input[0] = superfluous.input[0]
 crooked.graph.node.remove(superfluous)
 
 # %% [markdown]
-# The checker has no objection. Neither has TensorRT; building runs in a process of its own again, which costs a second and
-# saves the kernel from whatever a builder may do.
+# The checker has no objection. Neither has TensorRT. (The build runs in a process of its own again, which keeps this notebook
+# alive whatever the builder does. Here it takes a second; on a board, where the builder times what it could use, minutes.)
 
 # %%
 build = """
@@ -236,7 +246,7 @@ del crooked  # 160 MB; it lies in the file
 if trt:
     plan_of(crooked_file)
 else:
-    toolbox.quote("box3d_crooked.fp32.plan, 162.9 MB", "TensorRT for RTX 1.7.1")
+    toolbox.quote("box3d_crooked.fp32.plan, 162.9 MB", "TensorRT for RTX 1.7")
 
 # %% [markdown]
 # Shapes fit, types fit, a plan is there. And the boxes?
@@ -250,18 +260,18 @@ without, as_it_was = parity.place(wrong, street)[0], parity.place(reference, str
 show.scene_before_after(street[0], without, as_it_was, ("without the Transpose", "with it"))
 
 # %% [markdown]
-# The trap of notebook 02 is back, a format later, and as silent as it was. `[N, 512, 7, 7]` and `[N, 7, 7, 512]` have equally
-# many numbers, and a `Reshape` asks for no more. The order of axes is nowhere written in the file; it is known only to the
-# weights behind.
+# The trap of notebook 02 is back, one format later, and as silent as it was. `[N, 512, 7, 7]` and `[N, 7, 7, 512]` have equally
+# many numbers, and a `Reshape` asks for no more. The order of the axes is written nowhere in the file. Only the weights of the
+# next layer know it.
 #
-# The Transpose *can* go, if the weights go along. That is the first exercise below. What would be gained is small: it moves
+# The Transpose *can* go, if those weights change with it. That is the first exercise below. The gain would be small: it moves
 # 100 kB per image, next to 162 MB of weights that have to be read.
 #
 # ## collapse_namespaces, today
 #
 # [onnx-graphsurgeon](https://github.com/NVIDIA/TensorRT/tree/main/tools/onnx-graphsurgeon) is the successor of the graphsurgeon
-# that you know, for ONNX. It has no `collapse_namespaces`. It has nodes and tensors as Python objects that point at each other,
-# and collapsing is what you do with them. First, find the six nodes.
+# that you know, for ONNX. It has no `collapse_namespaces`. It has nodes and tensors, Python objects that point at each other,
+# and you do the collapsing with them. First, find the six nodes.
 
 # %%
 if gs:
@@ -270,9 +280,9 @@ if gs:
     print([node.op for node in six])
 
 # %% [markdown]
-# A node's `inputs` are tensors. One is a `Variable` if it is computed, a `Constant` with `values` if it is known; whoever
-# reads it stands in its `outputs`. So the borders of the six are quickly found, and the settings are *read from the nodes*:
-# which axis is summed, and the smallest sum that is allowed.
+# A node's `inputs` are tensors: a `Variable` if it is computed, a `Constant` with `values` if it is known. A tensor's `outputs`
+# are the nodes that read it. So the borders of the six are quickly found, and the settings are *read from the nodes*: which axis
+# is summed, and the smallest sum that is allowed.
 
 # %%
 if gs:
@@ -282,8 +292,8 @@ if gs:
     print(pairs.name, "->", unit.name, settings)
 
 # %% [markdown]
-# Now the six move out of the graph and into a **local function**, a definition that travels in the same file (notebook 04 made
-# one too). Inside, the tensor that came in is called `x`, and the one that goes out `y`.
+# Now the six move out of the graph and into a **local function**, a definition that is stored in the same file (notebook 04 made
+# one too). Inside, the tensor that comes in is called `x`, and the one that goes out `y`.
 
 # %%
 if gs:
@@ -298,9 +308,9 @@ if gs:
     graph.functions.append(body)
 
 # %% [markdown]
-# In their place stands one node with the function's name. That name and those settings are not chosen freely: they are what the
-# plugin of notebook 04 is called and wants to be told (`explicit_batch` is for TensorRT 6 to 9; others pass over it). `cleanup`
-# removes what nobody reads any more, `toposort` brings the nodes into an order in which each follows its inputs.
+# In their place comes one node with the function's name. That name and those settings are not free: they are the name of the
+# plugin of notebook 04 and what its creator asks for (`explicit_batch` is for TensorRT 6 to 9; others ignore it). `cleanup`
+# removes what nothing reads any more, `toposort` brings the nodes into an order in which each follows its inputs.
 
 # %%
 folded_file = artifacts.BUILD / "box3d_folded.onnx"
@@ -315,8 +325,8 @@ else:
 picture
 
 # %% [markdown]
-# That is `collapse_namespaces`: the inputs found, the readers kept, one node for a whole namespace. What it could not do is the
-# body, and here it is, as the file has it:
+# That is `collapse_namespaces`: the inputs found, the readers kept, one node for a whole namespace. What graphsurgeon could not
+# do is the body. Here it is, as it is in the file:
 
 # %%
 if gs:
@@ -327,7 +337,11 @@ if gs:
     print(re.sub(r'\["[^"]*"\] ', "", text))
 
 # %% [markdown]
-# A runtime that has never heard of `box3d::L2Norm_TRT` looks the name up in the file, puts the body in its place and computes.
+# Axis and epsilon are built into this body as constants. The attributes on the node are for the plugin. Change one of the two
+# and not the other, and a plugin and a runtime without it would give different answers from one file; the function of notebook
+# 04 avoids that by reading its attributes.
+#
+# A runtime that has never heard of `box3d::L2Norm_TRT` finds the name in the file, puts the body in its place and computes.
 
 # %%
 gate = "onnx %s cannot read a model with local functions." % onnx.__version__
@@ -336,7 +350,7 @@ if gs:
 gate
 
 # %% [markdown]
-# What TensorRT does with it depends on its age. (From the change logs of NVIDIA's ONNX parser; tried by us with TensorRT for
+# What TensorRT does with it depends on its version. (From the change logs of NVIDIA's ONNX parser; we tried it with TensorRT for
 # RTX only.)
 #
 # | TensorRT | the node with its body | the node alone |
@@ -346,9 +360,9 @@ gate
 # | from 10.7 on | takes the plugin if it is registered, else the body | looks for the plugin |
 # | TensorRT for RTX | takes the body | refuses: it has no plugins |
 #
-# The file with the body is the one to hand around. For a TensorRT of the second row that shall use the plugin, take the body
-# off: `del folded.functions[:]`. Without a plugin such a file is an empty promise, and who notices that? We ask the checker,
-# ONNX Runtime and TensorRT.
+# The file with the body is the one to give to others. If TensorRT 9.0 to 10.6 is to use the plugin, delete the body:
+# `del folded.functions[:]`. Without a plugin such a file is an empty promise, and who notices that? We ask the checker, ONNX
+# Runtime and TensorRT.
 
 # %%
 alone_file = artifacts.BUILD / "box3d_alone.onnx"
@@ -372,17 +386,18 @@ if trt and gs:
 else:
     toolbox.quote("box3d_folded.fp32.plan, 162.8 MB\n"
                   "node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...",
-                  "TensorRT for RTX 1.7.1, onnx-graphsurgeon 0.6.1")
+                  "TensorRT for RTX 1.7, onnx-graphsurgeon 0.6.1")
 
 # %% [markdown]
-# (With a classic TensorRT, the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. We
-# have not run that on a GPU.)
+# (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. We
+# have not run that: [what ran where](../docs/verified.md).)
 #
 # ## Polygraphy
 #
 # The gates of this workbook speak in degrees and metres, for our network. For any network there is
 # [Polygraphy](https://github.com/NVIDIA/TensorRT/tree/main/tools/Polygraphy). It runs a model in one or several runtimes, keeps
-# outputs, and compares. By default it makes up random inputs; we give it real crops, for random numbers look like no street.
+# outputs, and compares. By default it makes up random inputs. We give it real crops, because random numbers do not look like a
+# street.
 
 # %%
 if polygraphy:
@@ -399,15 +414,23 @@ def run_polygraphy(*words):
             print(line.split("]", 1)[1].split("iterations | ")[-1].strip())
 
 # %% [markdown]
-# On a command line the next cell reads `polygraphy run box3d_tf2onnx.onnx --onnxrt --load-inputs ...`, and so on. The first
-# call keeps what the unfolded model answers, the second compares the folded one with it.
+# The first command keeps what the unfolded model answers, the second compares the folded model with it. In a shell, in
+# the folder `build/`, you would type
+#
+# ```text
+# polygraphy run box3d_tf2onnx.onnx --onnxrt --load-inputs crops.json --save-outputs kept.json
+# polygraphy run box3d_folded.onnx --onnxrt --load-inputs crops.json \
+#            --load-outputs kept.json --atol 1e-4
+# ```
+#
+# The function below does just that, and prints only the lines about outputs and the pass rate.
 
 # %%
 if polygraphy:
     run_polygraphy(onnx_file.name, "--load-inputs", "crops.json",
-                   "--save-outputs", "standard.json")
+                   "--save-outputs", "kept.json")
     run_polygraphy(folded_file.name, "--load-inputs", "crops.json",
-                   "--load-outputs", "standard.json", "--atol", "1e-4")
+                   "--load-outputs", "kept.json", "--atol", "1e-4")
 else:
     toolbox.quote("Pass Rate: 100.00%", "Polygraphy 0.53.6")
 
@@ -417,97 +440,106 @@ else:
 # %%
 if polygraphy:
     run_polygraphy(crooked_file.name, "--load-inputs", "crops.json",
-                   "--load-outputs", "standard.json", "--atol", "1e-4")
+                   "--load-outputs", "kept.json", "--atol", "1e-4")
 else:
     toolbox.quote("Pass Rate: 0.00%", "Polygraphy 0.53.6")
 
 # %% [markdown]
-# FAILED, as it should be. But mind *what* was compared: with outputs that were kept from a model that is right. The command
-# that one meets most is another: `polygraphy run model.onnx --trt --onnxrt`, one file in two runtimes. There the crooked file
-# would pass: TensorRT and ONNX Runtime agree about it entirely, since both compute what it says. Such a test judges TensorRT.
-# It cannot judge a conversion that went wrong before the file was written. That takes an answer from the *other* side,
-# Keras's or TensorFlow's.
+# FAILED, as it should be. But note *what* was compared: outputs that were kept from a model that is right. The command you
+# will meet most often is a different one: `polygraphy run model.onnx --trt --onnxrt`, one file in two runtimes. The crooked file
+# would pass there, because both compute what the file says. Such a test judges TensorRT. It cannot judge a conversion that went
+# wrong before the file was written. For that you need answers from the *other* side, from Keras or TensorFlow.
 #
-# When something fails, `--onnx-outputs mark all` compares every tensor in between, and the first that differs is the place.
+# When something fails, `--onnx-outputs mark all` compares every tensor in between, and the first that differs is where to look.
+# (With TensorRT, marking tensors as outputs also keeps it from joining layers. A fault of joined layers disappears.)
 #
 # ## Three precisions
 #
-# Up to TensorRT 10, precision is a wish: you set a flag, and the builder uses FP16 where it helps. From 11 on, and in
-# TensorRT for RTX, there is no such flag. Types are in the graph, and what the graph says is what is built.
+# Up to TensorRT 10 precision can be a setting: you set a flag, and the builder uses FP16 where it helps. From 11 on, and in
+# TensorRT for RTX, there is no such flag. Types are in the graph, and what the graph says is what is built. TensorRT 9 and 10
+# can do that too, if the network is created as *strongly typed*.
 #
-# For **FP16** the weights become 16-bit numbers. ONNX Runtime brings a converter, and `engine.half` tells it to leave sums,
-# roots and the softmax in 32 bits, since notebook 04 showed what becomes of them in 16. It puts a `Cast` before and behind
-# each. (ONNX numbers its types: `to = 1` is 32 bits, `to = 10` is 16.)
+# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to stay in
+# 32 bits. Notebook 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul` is not:
+# a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the list. (ONNX
+# numbers its types: 1 is 32 bits, 10 is 16.)
 
 # %%
-careless_file = engine.half(onnx_file, artifacts.BUILD / "box3d_careless.fp16.onnx")
-show.graph(onnx.load(str(careless_file)), "orientation/l2_normalize", reach=0,
-           mark={"orientation/*cast*": "new"}, constants=False)
+from onnxruntime.transformers.float16 import convert_float_to_float16 as to_half
+
+def careless(path, name):
+    keep = ["ReduceSum", "Sqrt", "Reciprocal", "Softmax"]
+    halved = to_half(onnx.load(str(path)), keep_io_types=True, op_block_list=keep)
+    return artifacts.write(artifacts.BUILD / name, halved.SerializeToString())
 
 # %%
+careless_file = careless(onnx_file, "box3d_careless.fp16.onnx")
 parity.compare(reference, answers_of(careless_file), street)
 
 # %% [markdown]
-# That looks done. But read the picture. The square is a `Mul`, and who would keep every `Mul` in 32 bits? So it is computed
-# in 16, where 256 squared is infinity already; and what `Max` compares with, 1e-12, is no 16-bit number and was replaced by a
-# larger one. Our vectors are shorter than 256, so no picture of ours tells.
-#
-# A network may have been trained to longer ones. We can have such a network: multiply the last layer of the head by 100.
-# Vectors grow a hundredfold, their *directions* stay, and directions are all that `l2_normalize` lets through.
+# That looks done. But what does each of the six compute in? The type of a tensor says so.
 
 # %%
-def louder(path):
+typed = onnx.shape_inference.infer_shapes(onnx.load(str(careless_file))).graph
+types = {value.name: value.type.tensor_type.elem_type for value in typed.value_info}
+for node in typed.node:
+    if node.name.startswith("orientation/l2_normalize") and node.op_type != "Cast":
+        print("%d bits  %s" % ({1: 32, 10: 16}[types[node.input[0]]], node.op_type))
+del typed
+
+# %% [markdown]
+# The square is a `Mul`, so it is computed in 16 bits, where 256 squared is already infinity. And what `Max` compares with, 1e-12, is no 16-bit number; the converter replaced it by the smallest that it allows,
+# about 1e-7. Our vectors are shorter than 256, so none of our pictures tells.
+#
+# A network may have been trained to longer ones. We can have such a network: multiply the last layer of the head by 100.
+# Vectors become a hundred times longer, their *directions* stay, and directions are all that `l2_normalize` lets through.
+
+# %%
+def louder(path, name):
     loud = onnx.load(str(path))
     for tensor in loud.graph.initializer:
         if tensor.name.startswith("dense_4/"):
             value = numpy_helper.to_array(tensor) * np.float32(100)
             tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
-    return loud
+    return artifacts.write(artifacts.BUILD / name, loud.SerializeToString())
 
 # %%
-loud_file = artifacts.BUILD / "box3d_loud.onnx"
-artifacts.write(loud_file, louder(onnx_file).SerializeToString())
-loud_half = engine.half(loud_file, artifacts.BUILD / "box3d_loud.fp16.onnx")
+loud_file = louder(onnx_file, "box3d_loud.onnx")
+loud_careless = careless(loud_file, "box3d_loud_careless.fp16.onnx")
 print("louder, FP32:", parity.compare(reference, answers_of(loud_file), street).verdict)
-parity.compare(reference, answers_of(loud_half), street)
+parity.compare(reference, answers_of(loud_careless), street)
 
 # %% [markdown]
-# *Lost* means that the two components are both zero: no direction, no box. Keeping the six nodes by their names does not
-# help, by the way. The converter casts behind each of them and back before the next, so what is between two of them is 16
-# bits again.
+# *Lost* means that the two components are both zero: no direction, no box. (On a GPU it is the same. In PyTorch on an H200 this
+# network lost 63 of the 77 boxes of all sample scenes; `data/gpu_precision_h200.json`.) To put all six nodes on the list by name does not
+# help, either. The converter casts back to 16 bits after each of them and to 32 before the next, so between two of them every
+# number passes through 16 bits.
 #
-# What helps is that the six are one. The folded model has a single node that can be kept, and its body goes with it. This is
-# what an operation of one's own is good for, apart from plugins: it says what belongs together.
+# The six have to be kept *together*. `engine.half` looks for a sum over an axis, takes the nodes around it from the square to the
+# division, and removes the casts between them. If you have folded them, it is simpler still: your own operation is one node, and
+# stays in 32 bits as a whole. That is what folding is good for, apart from plugins.
 
 # %%
-half_file, loud_careful = careless_file, None
-if gs:
-    from onnxruntime.transformers.float16 import convert_float_to_float16 as to_half
-
-    whole = dict(keep_io_types=True, op_block_list=["Softmax", "L2Norm_TRT"])
-    careful = to_half(onnx.load(str(folded_file)), **whole).SerializeToString()
-    half_file = artifacts.write(artifacts.BUILD / "box3d_tf2onnx.fp16.onnx", careful)
-    loud_careful = to_half(louder(folded_file), **whole)
-
-# %%
+half_file = engine.half(folded_file if gs else onnx_file, artifacts.BUILD / "box3d_tf2onnx.fp16.onnx")
 show.graph(onnx.load(str(half_file)), "orientation/l2_normalize", reach=1 if gs else 0,
-           mark={"*cast*": "new"})
+           mark={"*cast*": "new"}, constants=False)
 
 # %%
-if gs:
-    print("folded:", parity.compare(reference, answers_of(half_file), street).verdict)
-    gate = parity.compare(reference, answers_of(loud_careful), street)
-    print("folded and louder:\n%s" % gate)
-else:
-    toolbox.quote("folded: close\nfolded and louder: close", "onnx-graphsurgeon 0.6.1")
+loud_careful = engine.half(loud_file, artifacts.BUILD / "box3d_loud.fp16.onnx")
+print("folded:" if gs else "kept together:", parity.compare(reference, answers_of(half_file), street).verdict)
+print("kept together, louder:")
+parity.compare(reference, answers_of(loud_careful), street)
 
 # %% [markdown]
-# (Where FP16 is a flag, the builder decides which layers take it, and may square in 16 bits just so. Notebook 04 has more on that.)
+# With the FP16 *flag* of TensorRT 5 to 10 none of this is safe: there a cast in the file is only a hint, and the builder may square
+# in 16 bits all the same. `engine.build` therefore creates a strongly typed network where there is one (9 and later). For 5 to 8
+# it says it layer by layer: `layer.precision = trt.float32`, and the flag `OBEY_PRECISION_CONSTRAINTS` (`STRICT_TYPES` before
+# 8.2). (NVIDIA's own converter for typed files is AutoCast, `python -m modelopt.onnx.autocast`. We have not tried it.)
 #
 # For **INT8** every tensor that a convolution or a wide dense layer reads is rounded to 8 bits: `QuantizeLinear`. Then it is
 # scaled back: `DequantizeLinear`. Together they change nothing but the precision, so any runtime can compute the model.
-# TensorRT reads such a pair, **Q/DQ** for short, as permission to do the layer between in integers. The scales come from
-# looking at pictures; eight are few, and enough to see how it works.
+# TensorRT takes such a pair, **Q/DQ** for short, as the order to compute the layer that follows in integers. The scales come
+# from looking at pictures. Eight are few, and enough to see how it works.
 
 # %%
 pictures = network.preprocess(scenes.calibration_crops(8))
@@ -516,19 +548,18 @@ show.graph(onnx.load(str(int8_file)), "block5_conv3/BiasAdd", reach=2, mark={"*L
            constants=False)
 
 # %% [markdown]
-# The convolution in the middle now has a pair before it and one behind it, and its weights are stored as 8-bit numbers with one
-# scale for each of 512 output channels. What does it do to file and plan?
+# Each convolution has a pair before it, and its weights are stored as 8-bit numbers with one scale for each of 512 output channels.
+# There is no pair between a convolution and its ReLU: TensorRT computes the two as one, and a pair between them would forbid it.
+# What does this do to the file and the plan?
 
 # %%
-from helpers.engine.builder import has_flag
-
 if trt:
     plan_of(onnx_file, "fp32")
-    plan_of(*(onnx_file, "fp16") if has_flag(trt, "fp16") else (half_file, "fp32"))
+    plan_of(half_file, "fp16")
     plan_of(int8_file, "int8")
 else:
     toolbox.quote("box3d_tf2onnx.fp32.plan, 162.8 MB\nbox3d_tf2onnx.fp16.plan, 82.0 MB\n"
-                  "box3d_tf2onnx.int8.plan, 43.5 MB", "TensorRT for RTX 1.7.1")
+                  "box3d_tf2onnx.int8.plan, 43.5 MB", "TensorRT for RTX 1.7")
 
 # %%
 for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)):
@@ -538,58 +569,64 @@ for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)
         name, path.stat().st_size / 1e6, len(operations), operations.count("Cast"), pairs_of))
 
 # %% [markdown]
-# Half the bytes, then a quarter: the narrow layers before the answers stay in float and weigh next to nothing. What it does
-# to the boxes is asked of ONNX Runtime, on this processor; a GPU rounds a little differently. (With a GPU,
-# `engine.Engine(plan).run(images)` gives the plan's own answers, as in notebook 03.)
+# Half the bytes, then a quarter. (Fourteen tensors are quantised: the inputs of 13 convolutions, and the row that all three wide
+# dense layers read. The narrow layers before the answers stay in float and weigh next to nothing.) ONNX Runtime on this processor
+# shows what it does to the boxes. A GPU rounds a little differently. (With a GPU, `engine.Engine(plan).run(images)` gives the
+# plan's own answers, as in notebook 03.)
 
 # %%
 parity.compare(reference, answers_of(int8_file), street)
 
 # %% [markdown]
-# FP16, above, turned no box that you could see. INT8 is rougher by two orders of magnitude. In degrees that is still little;
-# but far down the street a small error of size or angle becomes decimetres on the road, and the gate calls more than 10 cm
-# broken. Whether *you* do depends on what the boxes are for: a gate is a question to be answered before one measures.
+# FP16, above, turned no box that you could see. INT8 is rougher by an order of magnitude, and still close. That is one street
+# with few vehicles. Notebook 05 asks the same of more, and there the worst box counts.
 
 # %% [markdown]
 # ## The lines that changed
 #
 # Most scripts on the web are for a TensorRT that is not yours. These are the lines in which they differ. (A test of this
-# workbook holds the table against the names that each version's Python API has. 5 is 5.0, of JetPack 4.2; 8 came with JetPack
-# 4.6 and 5, 10 with JetPack 6.1 and 7. RTX is as 11, but has no plugins.)
+# workbook compares the table with the names that each version's Python API has. 5 is 5.0, of JetPack 4.2; 7 is 7.1, of JetPack
+# 4.4 and 4.5; 8 came with JetPack 4.6, 5 and 6.0, 10 with JetPack 6.1 and 7. RTX is as 11, but has no plugins.)
 #
-# | | line | 5 | 8 | 10 | 11 |
-# |---|---|---|---|---|---|
-# | network | `builder.create_network()` | yes | for UFF | yes | yes |
-# | | `create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))` | - | yes | ignored | - |
-# | model | `trt.UffParser()` | yes | yes | - | - |
-# | | `trt.OnnxParser(network, logger)` | yes | yes | yes | yes |
-# | wishes | `builder.create_builder_config()` | - | yes | yes | yes |
-# | scratch memory | `builder.max_workspace_size = n` | yes | - | - | - |
-# | | `config.max_workspace_size = n` | - | yes | - | - |
-# | | `config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, n)` | - | from 8.4 | yes | yes |
-# | FP16 | `builder.fp16_mode = True` | yes | - | - | - |
-# | | `config.set_flag(trt.BuilderFlag.FP16)` | - | yes | yes | - |
-# | INT8 | `builder.int8_calibrator = c` | yes | - | - | - |
-# | | `config.int8_calibrator = c` | - | yes | yes | - |
-# | batch | `builder.max_batch_size = 8` | yes | for UFF | - | - |
-# | | `config.add_optimization_profile(p)` | - | yes | yes | yes |
-# | build | `builder.build_cuda_engine(network)` | yes | - | - | - |
-# | | `builder.build_serialized_network(network, config)` | - | yes | yes | yes |
-# | run | `context.execute_async(8, bindings, stream)` | yes | for UFF | - | - |
-# | | `context.execute_async_v2(bindings, stream)` | - | yes | - | - |
-# | | `context.execute_async_v3(stream)` | - | from 8.5 | yes | yes |
-# | own layer, in Python | `trt.IPluginV3` | - | - | yes | yes |
+# | | line | 5 | 7 | 8 | 10 | 11 |
+# |---|---|---|---|---|---|---|
+# | network | `builder.create_network()` | yes | for UFF | for UFF | yes | yes |
+# | | `create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))` | - | yes | yes | ignored | - |
+# | | `create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))` | - | - | - | yes | yes |
+# | model | `trt.UffParser()` | yes | yes | yes | - | - |
+# | | `trt.OnnxParser(network, logger)` | yes | yes | yes | yes | yes |
+# | settings | `builder.create_builder_config()` | - | yes | yes | yes | yes |
+# | scratch memory | `builder.max_workspace_size = n` | yes | yes | - | - | - |
+# | | `config.max_workspace_size = n` | - | yes | yes | - | - |
+# | | `config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, n)` | - | - | from 8.4 | yes | yes |
+# | FP16 | `builder.fp16_mode = True` | yes | yes | - | - | - |
+# | | `config.set_flag(trt.BuilderFlag.FP16)` | - | yes | yes | yes | - |
+# | | `config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)` | - | - | from 8.2 | yes | - |
+# | INT8 | `builder.int8_calibrator = c` | yes | yes | - | - | - |
+# | | `config.int8_calibrator = c` | - | yes | yes | yes | - |
+# | batch | `builder.max_batch_size = 8` | yes | for UFF | for UFF | - | - |
+# | | `config.add_optimization_profile(p)` | - | yes | yes | yes | yes |
+# | build | `builder.build_cuda_engine(network)` | yes | yes | - | - | - |
+# | | `builder.build_engine(network, config)` | - | yes | yes | - | - |
+# | | `builder.build_serialized_network(network, config)` | - | - | yes | yes | yes |
+# | look | `engine.num_bindings`, `engine.get_binding_shape(i)` | yes | yes | yes | - | - |
+# | | `engine.num_io_tensors`, `engine.get_tensor_shape(name)` | - | - | from 8.5 | yes | yes |
+# | run | `context.execute_async(8, bindings, stream)` | yes | for UFF | for UFF | - | - |
+# | | `context.execute_async_v2(bindings, stream)` | - | yes | yes | - | - |
+# | | `context.execute_async_v3(stream)` | - | - | from 8.5 | yes | yes |
+# | own layer, in Python | `trt.IPluginV3` | - | - | - | yes | yes |
 #
 # FP16 without a flag is what you saw above: types in the graph. INT8 without a calibrator is Q/DQ, which 8 and 10 understand
-# too. Where versions overlap, the newer line runs on both sides of the border. And a name is better than a number: `1 << 0`
-# is EXPLICIT_BATCH up to 10, and STRONGLY_TYPED in 11.
+# too. Where versions overlap, the newer line works on both sides. And write names, not numbers: `create_network(1 << 0)` means
+# *explicit batch* up to TensorRT 10 and *strongly typed* in 11. The same text, another network, and no error.
 #
 # What does yours have?
 
 # %%
-lines = ["UffParser", "Builder.fp16_mode", "Builder.build_cuda_engine", "BuilderFlag.FP16",
+lines = ["UffParser", "Builder.fp16_mode", "BuilderFlag.FP16", "BuilderFlag.TF32",
+         "NetworkDefinitionCreationFlag.STRONGLY_TYPED", "IInt8EntropyCalibrator2",
          "IBuilderConfig.max_workspace_size", "IBuilderConfig.set_memory_pool_limit",
-         "IInt8EntropyCalibrator2", "Builder.build_serialized_network", "IPluginV3",
+         "Builder.build_cuda_engine", "Builder.build_serialized_network",
          "IExecutionContext.execute_async_v2", "IExecutionContext.execute_async_v3"]
 
 def has(path, thing=trt):
@@ -597,16 +634,15 @@ def has(path, thing=trt):
         thing = getattr(thing, part, None)
     return thing is not None
 
-if trt:
-    print("yes\n  " + "\n  ".join(line for line in lines if has(line)))
-    print("no\n  " + "\n  ".join(line for line in lines if not has(line)))
+for line in lines if trt else ():
+    print("%-4s%s" % ("yes" if has(line) else "-", line))
 
 # %% [markdown]
-# The functions in `helpers/engine` ask just so, with `hasattr`, and never for a version number. A script for TensorRT 8 that
-# does not ask stops at the first line that is gone. Here is one, and what the TensorRT on this machine says to it.
+# The functions in `helpers/engine` ask in the same way, with `hasattr`, and never for a version number. A script for TensorRT 8
+# that does not ask stops at the first line that is gone. Here is one, and what the TensorRT on this machine says to it.
 
 # %%
-def wishes_of_2021(trt, builder, size):
+def settings_of_2021(trt, builder, size):
     config = builder.create_builder_config()
     config.max_workspace_size = size
     config.set_flag(trt.BuilderFlag.FP16)
@@ -614,7 +650,7 @@ def wishes_of_2021(trt, builder, size):
 
 if trt:
     try:
-        print(wishes_of_2021(trt, trt.Builder(engine.logger(trt)), 1 << 30))
+        print(settings_of_2021(trt, trt.Builder(engine.logger(trt)), 1 << 30))
     except AttributeError as error:
         print("AttributeError:", error)
 
@@ -622,9 +658,9 @@ if trt:
 # ## Your turn
 #
 # **1.** Take the Transpose away and keep the boxes. Write `without_transpose(model, height, width, channels)`. The node
-# `reshape_1/Reshape` shall read what its Transpose read, and every `MatMul` behind it needs its weights in the order of the
-# new rows: channel, height, width. (Exercise 02.2 moved rows like that. The weights are initializers; `tensor.CopyFrom`
-# replaces one.)
+# `reshape_1/Reshape` is to read what its Transpose read, and every `MatMul` that reads the Reshape needs its weights in the
+# order of the new rows: channel, height, width. (Exercise 02.2 moved rows like that. The weights are initializers;
+# `tensor.CopyFrom` replaces one, as in `louder` above.)
 
 # %% tags=["exercise"]
 from helpers import exercises
@@ -662,9 +698,9 @@ straight = without_transpose(onnx.load(str(onnx_file)), 7, 7, 512)
 parity.compare(reference, answers_of(straight), street)
 
 # %% [markdown]
-# **2.** Before nodes can be folded into one, somebody has to find what they read from outside and what others read of them.
-# Write `borders(model, names)` for the nodes of these names: two lists of tensor names, those that come in and those that go
-# out, each tensor once. Initializers do not come in: they move along with the nodes. An output of the model goes out.
+# **2.** Before you can fold nodes into one, you need to know what they read from outside and what others read of them. Write
+# `borders(model, names)` for the nodes with these names. It returns two lists of tensor names, those that come in and those
+# that go out, each tensor once. Initializers do not come in: they move along with the nodes. An output of the model goes out.
 
 # %% tags=["exercise"]
 def borders(model, names):
@@ -693,21 +729,21 @@ exercises.check("06.2", borders)
 borders(model, [node.name for node in model.graph.node if node.name.startswith("orientation")])
 
 # %% [markdown]
-# **3.** Mend `wishes_of_2021`. `wishes(trt, builder, size)` gives the builder `size` bytes of scratch memory and asks for
-# FP16, on TensorRT 5, 8, 10 and 11. It returns two things: where the wishes were put, and whether FP16 could be asked for
-# (`False` means that the graph has to say it). The check tries it on stand-ins that have just the names of one version and a
-# wrong version number.
+# **3.** Mend `settings_of_2021`. `settings(trt, builder, size)` gives the builder `size` bytes of scratch memory and asks for
+# FP16, on TensorRT 5, 8, 10 and 11. It returns two things: the object on which the settings were made (on TensorRT 5 that is
+# the builder itself), and whether there was a flag for FP16 (`False` means that the graph has to say it). The check tries it
+# on stand-ins that have only the names of one version, and a wrong version number.
 
 # %% tags=["exercise"]
-def wishes(trt, builder, size):
+def settings(trt, builder, size):
     ...
-    return ...  # where the wishes were put, True or False
+    return ...  # where the settings were made, True or False
 
 
-exercises.check("06.3", wishes)
+exercises.check("06.3", settings)
 
 # %% tags=["solution"]
-def wishes(trt, builder, size):
+def settings(trt, builder, size):
     old = not hasattr(builder, "create_builder_config")
     config = builder if old else builder.create_builder_config()
     if hasattr(config, "set_memory_pool_limit"):
@@ -721,16 +757,16 @@ def wishes(trt, builder, size):
     return config, old or hasattr(trt.BuilderFlag, "FP16")
 
 
-exercises.check("06.3", wishes)
+exercises.check("06.3", settings)
 
 # %% [markdown]
 # ## What you saw
 #
-# - tf2onnx translates structure. Weights need not pass through it; an 8 GB board should not run it at all.
+# - tf2onnx translates structure. The weights need not pass through it, and on a small board they should not.
 # - It kept LeakyReLU, spelled `l2_normalize` out, and put a Transpose before the Reshape. Take that away, and nothing complains.
 # - onnx-graphsurgeon folds nodes into one. With a body the file runs everywhere; without one it needs a plugin.
-# - What is one node can be kept in 32 bits as a whole.
-# - A comparison is worth what it compares with. One file in two runtimes judges the runtimes, not the file.
+# - What belongs together has to stay in 32 bits together, and TensorRT has to be told to obey.
+# - One file in two runtimes judges the runtimes, not the file.
 # - From TensorRT 11 on precision is in the graph: float16 weights, Q/DQ pairs.
 # - Ask TensorRT for names, not for its version.
 #
