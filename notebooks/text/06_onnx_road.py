@@ -520,13 +520,14 @@ parity.compare(reference, answers_of(loud_careless), street)
 # stays in 32 bits as a whole. That is what folding is good for, apart from plugins.
 
 # %%
-half_file = engine.half(folded_file if gs else onnx_file, artifacts.BUILD / "box3d_tf2onnx.fp16.onnx")
+half_file = engine.half(folded_file if gs else onnx_file,
+                        artifacts.BUILD / "box3d_tf2onnx.fp16.onnx")
 show.graph(onnx.load(str(half_file)), "orientation/l2_normalize", reach=1 if gs else 0,
            mark={"*cast*": "new"}, constants=False)
 
 # %%
 loud_careful = engine.half(loud_file, artifacts.BUILD / "box3d_loud.fp16.onnx")
-print("folded:" if gs else "kept together:", parity.compare(reference, answers_of(half_file), street).verdict)
+print("as it was:", parity.compare(reference, answers_of(half_file), street).verdict)
 print("kept together, louder:")
 parity.compare(reference, answers_of(loud_careful), street)
 
