@@ -113,7 +113,7 @@ def _window(g, node, shape, last, kernel, dilation):
     attributes = {"kernel_shape": kernel, "strides": strides}
     if None in padding:
         attributes["auto_pad"] = "SAME_UPPER"
-    elif any(any(pads) for pads in padding):  # ONNX Runtime 1.19 forgets a Pad before a MaxPool with pads written out as 0
+    elif any(any(pads) for pads in padding):
         attributes["pads"] = [pads[0] for pads in padding] + [pads[1] for pads in padding]
     given = [sizes.window(*axis) for axis in zip(have, kernel, strides, dilation, padding)]
     if any(isinstance(size, int) and size < 1 for size in given):
@@ -237,7 +237,8 @@ def pool(g, node, x):
     elif explicit and any(pads) and not x.nonnegative:  # ONNX's MaxPool would pad with -infinity
         amounts = np.array([0, 0] + pads[:2] + [0, 0] + pads[2:], "<i8")
         amounts = g.constant(node.id + "/pads", amounts)
-        tensor = g.step("Pad", [tensor, amounts], node.id + "/padded")
+        # A Max of one does nothing, and keeps ONNX Runtime up to 1.23 from joining the two and losing the zeros.
+        tensor = g.step("Max", [g.step("Pad", [tensor, amounts], node.id + "/padded")], node.id + "/kept")
         del attributes["pads"]
     return g.emit(node.id, kind, [tensor], _image(shape, last, given, shape[-1 if last else 1]),
                   x.dtype, last, x.nonnegative, **attributes)
