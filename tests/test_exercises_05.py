@@ -20,8 +20,8 @@ def test_p90_mistaken(mistaken, word):
     assert verdict is False and word in said
 
 
-@pytest.mark.parametrize("letter, verdict", [("A", False), ("b", True), ("C", False), ("D", False)])
-def test_the_one_without_a_warm_up(letter, verdict):
+@pytest.mark.parametrize("letter, verdict", [("a", True), ("B", False), ("C", False), ("D", False)])
+def test_the_one_beside_a_neighbour(letter, verdict):
     assert exercises.judge("05.2", letter)[0] is verdict
 
 

@@ -28,13 +28,13 @@ def _p90(function):
 
 
 @exercise("05.2")
-def _without_warm_up(letter):
+def _beside_a_neighbour(letter):
     assert isinstance(letter, str), "give one letter as a string; this is a %s" % type(letter).__name__
     letter = letter.strip().upper()
     assert letter in ("A", "B", "C"), "the recordings are called A, B and C"
-    assert letter != "A", ("A is slow all along and has no first run that stands out: somebody else was computing")
-    assert letter != "C", "C is level from the first run to the last: this is the one made as it should be"
-    return "Its first run is many times the others. A had the neighbour, and only beside C can one see it."
+    assert letter != "B", "the first run of B stands out, and the rest is as low as C: it had no warm-up, and no neighbour"
+    assert letter != "C", "C is the lowest of the three and level from the first run to the last: nobody disturbed it"
+    return "All of its runs are slow and none stands out. Without C beside it nobody would know."
 
 
 @exercise("05.3")

@@ -67,7 +67,7 @@ def closeup(scene, sets, index, margin=4.0):
     view.set_aspect("equal")
     view.set(xlabel="metres to the right", ylabel="metres ahead")
     view.legend(fontsize=8, facecolor="#22262b", labelcolor="white", framealpha=0.8)
-    figure.tight_layout()
+    figure.subplots_adjust(left=0.01, right=0.98, bottom=0.13, top=0.98, wspace=0.14)
     return figure
 
 
