@@ -183,7 +183,7 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # That is notebook 02. What TensorFlow writes for `Flatten` depends on its version: 1.13 takes the shape apart and puts it
 # together again, 2.x writes a constant. The trap is the same.
 #
-# Here they are together, everything that needs a surgeon:
+# Here they are together, everything that needs a repair:
 #
 # | in the first network | what happens | found by | repaired in |
 # |---|---|---|---|
@@ -198,7 +198,7 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # degrees and in metres. Every conversion in this workbook has to pass this acceptance test, the **gate**. It has three verdicts:
 #
 # - **equal**: no output differs by more than 0.0001.
-# - **close**: no box is lost, turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
+# - **close**: no box is lost (has no direction any more, so that it cannot be placed), turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
 #   10 cm, or moves by more than 10 cm. Beyond 10 m it may move by 1 % of its distance, because one camera sees distance as size.
 # - **broken**: anything else, and any output that is not a number.
 
@@ -220,8 +220,8 @@ wrong, right = parity.place(small, street), parity.place(reference, street)
 show.scene_before_after(street[2], wrong[2], right[2], ("pixels 0 to 1", "as it should be"))
 
 # %% [markdown]
-# Nothing crashed, and every single number looks plausible. But boxes leave their cars, and the arrow of the van points the other
-# way: the picture shows it. Another frequent mistake is to leave the colours in the order of the photo, red first instead of
+# Nothing crashed, and every single number looks plausible. But seen from above the near cars are turned and much too close, and the arrow
+# of the van points the other way: the picture shows it. Another frequent mistake is to leave the colours in the order of the photo, red first instead of
 # blue first.
 
 # %%
@@ -229,7 +229,7 @@ swapped = network.heads(freeze.run(graph, images[..., ::-1].copy()))
 parity.compare(reference, swapped, street)
 
 # %% [markdown]
-# Broken as well: one box has moved by more than two metres, 4 % of its distance. Yet if you draw the boxes as above, you can
+# Broken as well: one box has moved by more than two metres, and where 1 % of the distance is allowed, more than 4 % was found. Yet if you draw the boxes as above, you can
 # hardly tell the two pictures apart. That is why the gate speaks in numbers, and judges by the worst box.
 #
 # Both times the graph was right and its input was wrong. A gate cannot tell you which; it tells you that you have to look.

@@ -63,7 +63,8 @@ print("%.1f MB" % (len(data) / 1e6))
 
 # %% [markdown]
 # NVIDIA's converter of 2019 prints these very lines. The first warns that it was made for another TensorFlow, 1.12, and does no
-# harm. Those about LeakyRelu wait for notebook 03, the one about `keepdims` for notebook 04. The line for us is the one that looks
+# harm. Those about LeakyRelu wait for notebook 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
+# keeps the axis that was summed, as our sum does, so it does no harm. The line for us is the one that looks
 # the least important: `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a **scope** (the part of a
 # node's name before the last slash, here `flatten_1`) that contains the word *flatten*, and has guessed what is meant. It looks
 # at that name and at nothing else.
@@ -91,7 +92,7 @@ print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][
 # that reads such a file, transposes the image at the input and the convolution weights with it, and from there on everything is
 # NCHW. If it then meets `Flatten` and lays out what it has, the row is in another order than TensorFlow's.
 #
-# `through_uff` takes that way: graph, UFF, parser, answers. Where there is an `UffParser` (JetPack 4.2 to 5.1) and a GPU, it
+# `through_uff` takes that way: graph, UFF, parser, answers. Where there is an `UffParser` (JetPack 4.2 to 6.0) and a GPU, it
 # builds a plan (the network compiled by TensorRT) and runs it, with NVIDIA's own LeakyReLU and the normalisation at the end done
 # in NumPy. Nobody has run that branch on a board yet, see [docs/verified.md](../docs/verified.md). Elsewhere it is a **replay**:
 # it turns the UFF into ONNX, lays each `Flatten` out in NCHW order, and ONNX Runtime computes the result.

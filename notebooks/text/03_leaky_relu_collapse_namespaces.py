@@ -164,8 +164,8 @@ typed = answers_of(wrong)
 parity.compare(reference, typed, street)
 
 # %% [markdown]
-# Most boxes turn by about 30 degrees, and all the same way, as if the camera were mounted at an angle; and that is where you
-# would start looking. With the slope from the node:
+# Most boxes turn by about 30 degrees, the others (in the picture below the two nearest) by less, and all the same way, as if the
+# camera were mounted at an angle; and that is where you would start looking. With the slope from the node:
 
 # %%
 found = answers_of(collapsed)
@@ -399,19 +399,19 @@ else:
 # The calls have changed over the years, the parts have not. On TensorRT 5 it is the file that differs most: its `UffParser` has
 # to be given the inputs and outputs, and its shapes leave the batch out (*implicit batch*).
 #
-# | step | TensorRT 5, from UFF | in between | as above |
+# | step | TensorRT 5, from UFF | changed in between | the call shown above |
 # |---|---|---|---|
 # | network | `create_network()` | 6 to 9, for ONNX: with the flag `EXPLICIT_BATCH` | from 10 |
-# | parser | `trt.UffParser()`, `register_input`, `register_output`, `parse(file, net)` | gone with 9 | from 5 |
+# | parser | `trt.UffParser()`, `register_input`, `register_output`, `parse(file, net)` (until 8) | | from 5 |
 # | config | the builder itself | | from 6 |
 # | workspace | `builder.max_workspace_size = n` | 6 to 8.2: `config.max_workspace_size = n` | from 8.4 |
-# | batch | `builder.max_batch_size = 8` | gone with 10 | from 6, for ONNX |
+# | batch | `builder.max_batch_size = 8` (until 9) | | from 6, for ONNX |
 # | plan | `build_cuda_engine(net).serialize()` | 6 and 7: `build_engine(net, config).serialize()` | from 8.0 |
 #
 # `engine.build` knows all of them. It asks TensorRT what it has, with `hasattr`, and never which version it is;
 # `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins, which
-# nobody has run on a board yet ([docs/verified.md](../docs/verified.md)). The first line gives the memory of our objects back:
-# keep them until the plan is there, because the parser may own the weights, and no longer.
+# nobody has run on a board yet ([docs/verified.md](../docs/verified.md)). The first line gives the memory of our objects back.
+# They had to live until the plan was there, because the parser may own the weights. Now they only take room.
 
 # %%
 plan = profile = config = parser = layers = net = builder = plan_file = None

@@ -317,7 +317,8 @@ show.kernel_speed(record)
 #
 # On the right, our own twelve numbers. Here the data are nothing and starting a kernel is everything, and the simple kernel is
 # even the faster of the two. (In FP16 two of the six rows fill no pack, and one thread does them.) For this network it would do.
-# "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some microseconds. The
+# "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some microseconds.
+# (PyTorch's own `normalize`, the grey bars, is there for comparison.) The
 # plugin's purpose here is to get the operation into the plan; speed is a by-product.
 #
 # On your GPU, in `plugin_src/`, this checks the plugin's kernel and times it against a copy (we have not timed it on a Jetson):
@@ -356,7 +357,7 @@ show.plugin_life()
 # | the end | `destroy` | the destructor | nothing to free |
 #
 # `plugin_src/l2_normalize_plugin.cpp` has all of them, and is only paperwork around the kernel: it compiles against the headers
-# of TensorRT 5.1 to 11.1.
+# of TensorRT 5.1 to 11.1. (Those of 5.0 are not published; its base class is `IPluginV2`.)
 #
 # ## Compiling and loading the plugin
 #
@@ -374,7 +375,8 @@ except (LookupError, OSError, RuntimeError) as error:
     print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
-# TensorRT for RTX takes no plugins: a network with one would end the whole process. So `load` refuses there. But its registry is a
+# (If the message is about headers, nothing was compiled, and the rest of this page does without the library.) TensorRT for RTX
+# takes no plugins: a network with one would end the whole process. So `load` refuses there, even with a library. But its registry is a
 # real one and may be *asked*, in a child process (a process of its own that ends right after): is the library well formed, do its
 # creators answer?
 
@@ -488,7 +490,7 @@ show.graph_before_after(before, graph, "orientation/l2_normalize")
 
 # %% [markdown]
 # Six nodes became one with one input, and it kept the name, so the network's output is still called what it was. For a network
-# of your own, `l2_surgery.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node cannot replace:
+# of your own, `helpers.l2_surgery.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node cannot replace:
 # two axes, a sum that drops its axis, an inner result with another reader.
 #
 # Ours becomes a file. In it the node looks like this:
@@ -575,7 +577,8 @@ parity.compare(reference, half, street)
 # ## A plan
 #
 # Which file goes to TensorRT depends on what it can read. With a parser for UFF and our library, it is the UFF. Otherwise it is
-# ONNX in one of the three forms. (`None` is a function, or `"inline"` where this onnx is too old to write one.)
+# ONNX in one of the three forms. (`form = None` leaves the choice to `convert`: a function, or `"inline"` where the onnx
+# package is too old to write one.)
 
 # %%
 with_plugin = bool(trt and library) and plugin.registered(trt)

@@ -15,8 +15,8 @@
 # - build plans in FP32, FP16 and INT8 for a TensorRT that takes precision from the graph,
 # - read an old TensorRT script and know which lines have to change.
 #
-# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.5 GB of memory. **Time:** 75 minutes, exercises apart. It is
-# the longest page; "Polygraphy" is a good place for a break.
+# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.3 GB of memory. **Time:** 75 minutes, exercises apart. It is
+# long: before "Polygraphy" is a good place for a break.
 
 # %%
 import sys; sys.path.insert(0, "..")
@@ -125,7 +125,8 @@ axes.set_xlabel("peak memory of the converter, GB")
 figure.tight_layout()
 
 # %% [markdown]
-# What is left is little more than the memory that TensorFlow needs to be imported.
+# (Hatched: the second of the two runs took that much more.) What is left is little more than the memory that TensorFlow needs to
+# be imported.
 #
 # ## The weights back
 #
@@ -414,16 +415,14 @@ def run_polygraphy(*words):
             print(line.split("]", 1)[1].split("iterations | ")[-1].strip())
 
 # %% [markdown]
-# The first command keeps what the unfolded model answers, the second compares the folded model with it. In a shell, in
-# the folder `build/`, you would type
+# The next cell calls it twice: once to keep what the unfolded model answers, once to compare the folded model with it. Of what
+# Polygraphy prints we show only the lines about outputs and the pass rate. In a shell, in the folder `build/`, you would type
 #
 # ```text
 # polygraphy run box3d_tf2onnx.onnx --onnxrt --load-inputs crops.json --save-outputs kept.json
 # polygraphy run box3d_folded.onnx --onnxrt --load-inputs crops.json \
 #            --load-outputs kept.json --atol 1e-4
 # ```
-#
-# The function below does just that, and prints only the lines about outputs and the pass rate.
 
 # %%
 if polygraphy:
@@ -511,7 +510,7 @@ parity.compare(reference, answers_of(loud_careless), street)
 
 # %% [markdown]
 # *Lost* means that the two components are both zero: no direction, no box. (On a GPU it is the same. In PyTorch on an H200 this
-# network lost 63 of the 77 boxes of all sample scenes; `data/gpu_precision_h200.json`.) To put all six nodes on the list by name does not
+# network lost 63 of the 77 boxes that the samples have: `data/gpu_precision_h200.json`.) To put all six nodes on the list by name does not
 # help, either. The converter casts back to 16 bits after each of them and to 32 before the next, so between two of them every
 # number passes through 16 bits.
 #
@@ -588,6 +587,8 @@ parity.compare(reference, answers_of(int8_file), street)
 # Most scripts on the web are for a TensorRT that is not yours. These are the lines in which they differ. (A test of this
 # workbook compares the table with the names that each version's Python API has. 5 is 5.0, of JetPack 4.2; 7 is 7.1, of JetPack
 # 4.4 and 4.5; 8 came with JetPack 4.6, 5 and 6.0, 10 with JetPack 6.1 and 7. RTX is as 11, but has no plugins.)
+# A *binding* is an input or output of a plan, a *context* the object that runs it, a *stream* a queue of work for the GPU; a
+# *calibrator* shows pictures to the builder, which finds the scales of INT8 from them.
 #
 # | | line | 5 | 7 | 8 | 10 | 11 |
 # |---|---|---|---|---|---|---|
