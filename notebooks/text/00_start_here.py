@@ -145,8 +145,8 @@ for name, values in measured.items():
     print("%-12s median %5.2f   worst %5.2f" % (name, np.nanmedian(values), worst))
 
 # %% [markdown]
-# Box by box, in the order above, they are 0.05, 0.13, 0.24, 0.66 and 5.01 m off. The worst is the half-hidden truck: it is 59 m
-# away, and the network puts it five metres too far. At that distance one pixel is more than a metre.
+# Box by box they are 0.05, 0.13, 0.24, 0.66 and 5.01 m off. The last is the half-hidden truck: 59 m away, put five metres too
+# far. At that distance one pixel is more than a metre.
 #
 # Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is right
 # when it makes the same mistakes as the original.**
@@ -164,9 +164,8 @@ here = machine.Machine()
 show.road(here)
 
 # %% [markdown]
-# **Freeze** turns a model that can learn into a graph that can only compute. **Surgery** replaces what makes trouble in
-# it: an operation that TensorRT does not know, and one that it refuses. (A third, which it takes and, the article reports, gets
-# wrong, is mended in the Keras model.) **Convert** writes the graph in a format that TensorRT reads. **Build** lets TensorRT choose the fastest way to compute each part; the
+# **Freeze** turns a model that can learn into a graph that can only compute. **Surgery** replaces what
+# makes trouble: an operation that TensorRT does not know, and one that it refuses. (A third is mended in the Keras model.) **Convert** writes the graph in a format that TensorRT reads. **Build** lets TensorRT choose the fastest way to compute each part; the
 # result is the plan. **Run** and **decode** bring back the boxes.
 #
 # ## The words
