@@ -29,6 +29,7 @@ import time
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENVS = os.path.join(ROOT, ".venv")
 WINDOWS = os.name == "nt"
+NVIDIA_NAMES = os.path.join(ROOT, "uffsurgeon", "nvidia_names.py")
 # Python -> the pins in requirements/. The boards' Pythons decide which there are.
 STACKS = {(3, 6): "jetpack4", (3, 8): "jetpack5",
           (3, 10): "current", (3, 11): "current", (3, 12): "current", (3, 13): "current"}
@@ -215,8 +216,8 @@ def environment(python):
     check(info)
     folder = venv_folder(info)
     pins_file = os.path.join(ROOT, "requirements", info["stack"] + ".txt")
-    with open(pins_file, "rb") as stream:
-        wanted = {"pins": hashlib.sha256(stream.read()).hexdigest(), "base": info["base"], "jetson": info["jetson"]}
+    wanted = {"pins": digest(pins_file), "base": info["base"], "jetson": info["jetson"], "root": ROOT,
+              "names": digest(NVIDIA_NAMES)}
     ready = os.path.join(folder, "ready.json")
     if read_json(ready) == wanted and works(venv_python(folder)):
         return venv_python(folder)
@@ -245,11 +246,31 @@ def environment(python):
     with open(partial, "w") as stream:
         stream.write("\n".join(pins) + "\n")
     pip(target, folder, ["--no-deps", "-r", partial], len(pins))
+    link(target)
     with open(ready + ".part", "w") as stream:
         json.dump(wanted, stream)
     os.replace(ready + ".part", ready)
     print("  ready after %.0f s" % (time.time() - started), flush=True)
     return target
+
+
+def link(python):
+    """Let `python` import helpers, uffsurgeon and notebooks from any folder, and uffsurgeon under NVIDIA's names.
+
+    A .pth file names this folder, and calls a copy of uffsurgeon/nvidia_names.py: with that `import graphsurgeon` and
+    `import uff` find NVIDIA's packages where they are installed, and uffsurgeon's elsewhere.
+    """
+    site = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"])
+    site = site.decode("utf-8").strip()
+    shutil.copyfile(NVIDIA_NAMES, os.path.join(site, "workbook_nvidia_names.py"))
+    with open(os.path.join(site, "workbook.pth"), "w") as stream:
+        stream.write("%s\nimport workbook_nvidia_names; workbook_nvidia_names.install()\n" % ROOT)
+    return 0
+
+
+def digest(path):
+    with open(path, "rb") as stream:
+        return hashlib.sha256(stream.read()).hexdigest()
 
 
 def read_json(path):

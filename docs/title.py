@@ -3,8 +3,8 @@ import io
 
 from PIL import Image
 
-from helpers import artifacts, freeze, network, parity, scenes, show, toolbox, uff
-from helpers.uff import to_onnx
+from helpers import artifacts, freeze, network, parity, scenes, show, toolbox
+from uffsurgeon import to_onnx, uff
 
 scene = scenes.load("000002")
 images = network.preprocess(scenes.crops(scene))

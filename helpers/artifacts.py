@@ -3,44 +3,22 @@
 Every file made by the workbook is written atomically (a reader never sees half of it) and has a small
 JSON beside it, `<file>.json`, that says from which inputs and versions it was made.
 """
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
+
+from uffsurgeon import files
+from uffsurgeon.files import atomic  # noqa: F401 (one name for the workbook's writers)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 BUILD = Path(os.environ.get("WORKBOOK_BUILD", str(ROOT / "build")))
 
 
-@contextlib.contextmanager
-def atomic(path):
-    """Give a temporary path in the same folder; move it to `path` if the block succeeds, else remove it.
-
-    Raises OSError as the file system does (no space left, read-only folder) with `path` untouched.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".%s." % path.name, suffix=path.suffix, dir=str(path.parent))
-    os.close(handle)
-    try:
-        yield Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes a private file, a result is an ordinary one
-        os.replace(name, str(path))
-    finally:
-        if os.path.exists(name):
-            os.unlink(name)
-
-
 def write(path, data, **made_from):
     """Write bytes or text to `path` atomically, and `made_from` (JSON values) to its sidecar."""
-    data = data.encode("utf-8") if isinstance(data, str) else data
-    with atomic(path) as temporary:
-        temporary.write_bytes(data)
+    files.write(path, data)
     if made_from:
         write_sidecar(path, **made_from)
     return Path(path)

@@ -8,8 +8,9 @@ import collections
 
 import numpy as np
 
+from uffsurgeon.names import not_found, producer
+
 from . import artifacts, network
-from .graphsurgeon.nodes import not_found, producer
 from .network import INPUT, OUTPUTS, keras, tf
 
 v1 = tf.compat.v1

@@ -13,15 +13,16 @@ import io
 
 import numpy as np
 
+from uffsurgeon import graphsurgeon as own_graphsurgeon
+from uffsurgeon import to_onnx
+from uffsurgeon import uff as own_uff
+
 from . import artifacts, cuda, engine, machine, network
-from . import graphsurgeon as own_graphsurgeon
-from . import uff as own_uff
 from .engine.library import is_rtx
-from .uff import to_onnx
 
 
 def surgery(say=print):
-    """(graphsurgeon, uff): NVIDIA's modules where both can be imported, else `helpers.graphsurgeon` and `helpers.uff`.
+    """(graphsurgeon, uff): NVIDIA's modules where both can be imported, else `uffsurgeon.graphsurgeon` and `uffsurgeon.uff`.
 
     Both or none: the two come as a pair, and NVIDIA's uff expects NVIDIA's graphs. say: is called with one line.
     """
@@ -34,7 +35,7 @@ def surgery(say=print):
             problem = "not installed here" if absent else "%s cannot be imported: %s" % (name, error)
             break
     if problem:
-        say("graphsurgeon and uff: the workbook's own (helpers.graphsurgeon, helpers.uff). NVIDIA's: %s." % problem)
+        say("graphsurgeon and uff: the workbook's own (uffsurgeon.graphsurgeon, uffsurgeon.uff). NVIDIA's: %s." % problem)
         return own_graphsurgeon, own_uff
     say("graphsurgeon %s and uff %s: NVIDIA's." % tuple(getattr(module, "__version__", "") for module in modules))
     return tuple(modules)

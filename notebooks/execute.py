@@ -84,7 +84,7 @@ def fingerprint(notebook):
 def unproven(notebook):
     """Number of the first exercise whose check, in an executed notebook, did not say that it is right; else ""."""
     for cell in notebook.cells:
-        for number in re.findall(r"exercises\.check\(\s*\"([\d.]+)\"", cell.source if cell.cell_type == "code" else ""):
+        for number in re.findall(r"\bcheck\(\s*\"([\d.]+)\"", cell.source if cell.cell_type == "code" else ""):
             said = "".join(output.get("text", "") for output in cell.outputs)
             if "Exercise %s is right" % number not in said:
                 return number
@@ -107,6 +107,7 @@ def execute(notebook, name):
 
     Raises CellExecutionError and its kin with the cell's number and traceback in the message.
     """
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # this checkout's code
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # this environment's kernel, no other
     client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}},
                     extra_arguments=["--IPKernelApp.log_level=40"])

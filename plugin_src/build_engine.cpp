@@ -190,7 +190,7 @@ std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition& network, const Opti
 }
 #else
 std::shared_ptr<void> parseUff(nvinfer1::INetworkDefinition&, const Options&) {
-    throw std::runtime_error("TensorRT from 9 on has no UffParser; convert with python -m helpers.uff.to_onnx");
+    throw std::runtime_error("TensorRT from 9 on has no UffParser; convert with python -m uffsurgeon.to_onnx");
 }
 #endif
 
@@ -274,7 +274,7 @@ Options parseArguments(int argc, char** argv) {
     if (options.output.empty()) usage("give --output");
     if (options.dla >= 0 && !options.fp16 && options.int8.empty()) usage("a DLA computes in FP16 or INT8 only");
     if (NV_TENSORRT_MAJOR >= 11 && (options.fp16 || !options.int8.empty()))
-        usage("TensorRT from 11 on has no --fp16 and no --int8: the precision is in the graph (helpers.uff.to_onnx "
+        usage("TensorRT from 11 on has no --fp16 and no --int8: the precision is in the graph (uffsurgeon.to_onnx "
               "--precision fp16, helpers.engine.quantize)");
     if (options.uffInputs.empty()) options.uffInputs.push_back({"input_1", {224, 224, 3}});
     if (options.uffOutputs.empty())

@@ -26,8 +26,8 @@ artifacts.write(path, freeze.freeze(model).SerializeToString())
 """
 OURS = """
 import sys
-from helpers import uff
-from helpers.uff import to_onnx
+from uffsurgeon import uff
+from uffsurgeon import to_onnx
 uff.from_tensorflow_frozen_model(sys.argv[1], sys.argv[4:], output_filename=sys.argv[2], quiet=True)
 to_onnx.convert(sys.argv[2], sys.argv[3])
 """
@@ -107,8 +107,8 @@ def main():
     print("Python %s, %s of %.0f MB" % (sys.version.split()[0], pb, os.path.getsize(pb) / 1e6))
     options = [word for name in OUTPUTS for word in ("-O", name)]
     report("uff + to_onnx, one process", best(["-c", OURS, pb, uff, ours] + OUTPUTS), pb, ours)
-    report("the same, two commands", best(["-m", "helpers.uff", pb, "-o", uff] + options,
-                                          ["-m", "helpers.uff.to_onnx", uff, ours]), pb, ours)
+    report("the same, two commands", best(["-m", "uffsurgeon.uff", pb, "-o", uff] + options,
+                                          ["-m", "uffsurgeon.to_onnx", uff, ours]), pb, ours)
     if given.width == 1 and available() < given.need:
         print("tf2onnx left out: it needs about 10 GB, %.1f GB are free (see --need)" % available())
         return

@@ -25,7 +25,7 @@ from helpers import artifacts
 artifacts.write(PB, data)
 """
 CASES = [
-    ("python -m helpers.uff", "from helpers.uff import converter",
+    ("python -m uffsurgeon.uff", "from uffsurgeon.uff import converter",
      "converter.convert(PB, OUTPUTS, output_filename=UFF, quiet=True)"),
     ("from_tensorflow_frozen_model", "from helpers import uff",
      "uff.from_tensorflow_frozen_model(PB, OUTPUTS, output_filename=UFF, quiet=True)"),
@@ -36,14 +36,14 @@ CASES = [
      "n.name, op='LReLU_TRT', negSlope=n.attr['alpha'].f) for n in "
      "graph.find_nodes_by_op('LeakyRelu')}); "
      "uff.from_tensorflow(graph, OUTPUTS, output_filename=UFF, quiet=True)"),
-    ("read the .uff back", "from helpers.uff import schema", "schema.read(UFF)"),
+    ("read the .uff back", "from uffsurgeon.uff import schema", "schema.read(UFF)"),
     ("NVIDIA's uff", "import uff",
      "uff.from_tensorflow_frozen_model(PB, OUTPUTS, output_filename=UFF, quiet=True)"),
 ]
 COLLAPSE = """
 import time
-from helpers import graphsurgeon as gs, messages
-graph = gs.DynamicGraph(messages.graph_def_class()())
+from uffsurgeon import graphsurgeon as gs, protobuf
+graph = gs.DynamicGraph(protobuf.graph_def_class()())
 def node(name, op, *inputs):
     each = graph.as_graph_def().node.add(name=name, op=op)
     each.input.extend(inputs)

@@ -2,13 +2,14 @@
 import numpy as np
 import pytest
 
-from helpers import exercises, freeze, network
+from helpers import freeze, network
+from notebooks import checks
 
 
 def test_every_open_exercise_says_so(capsys):
-    for number in exercises.CHECKS:
-        assert exercises.judge(number)[0] is None
-        exercises.check(number)
+    for number in checks.CHECKS:
+        assert checks.judge(number)[0] is None
+        checks.check(number)
         assert "Exercise %s is not filled in yet" % number in capsys.readouterr().out
 
 
@@ -16,22 +17,22 @@ def test_nonsense_is_never_right_and_never_raises():
     def raises(*arguments):
         return 1 / 0
 
-    for number in exercises.CHECKS:
+    for number in checks.CHECKS:
         for nonsense in (None, 0, "", "nonsense", [], {}, set(), lambda *arguments: None, raises):
-            verdict, said = exercises.judge(number, nonsense)
+            verdict, said = checks.judge(number, nonsense)
             assert verdict is False and said.startswith("Exercise %s, not yet: " % number)
 
 
 # Exercises whose answer is a function; the others ask for a value.
-@pytest.mark.parametrize("number", sorted(set(exercises.CHECKS) - {"00.1", "01.1", "02.3", "04.3", "05.2"}))
+@pytest.mark.parametrize("number", sorted(set(checks.CHECKS) - {"00.1", "01.1", "02.3", "04.3", "05.2"}))
 def test_a_function_that_returns_the_dots_is_not_filled_in_yet(number):
-    assert exercises.judge(number, lambda *arguments: ...) == (
+    assert checks.judge(number, lambda *arguments: ...) == (
         None, "Exercise %s, not yet: it returns the dots: replace them" % number)
 
 
 def test_an_unknown_exercise_is_an_error():
     with pytest.raises(KeyError):
-        exercises.check("99.9")
+        checks.check("99.9")
 
 
 def heading(confidence, pairs, ray, angle=lambda cosine, sine: np.degrees(np.arctan2(sine, cosine)), first=0, sign=1,
@@ -45,21 +46,21 @@ def heading(confidence, pairs, ray, angle=lambda cosine, sine: np.degrees(np.arc
     (dict(angle=lambda cosine, sine: np.arctan2(sine, cosine)), "radians"), (dict(first=30), "centred"),
     (dict(sign=0), "alpha"), (dict(sign=-1), "added"), (dict(wrap=lambda degrees: degrees), "180")])
 def test_00_1(mistake, word):
-    assert exercises.judge("00.1", heading)[0]
-    verdict, said = exercises.judge("00.1", lambda *vehicle: heading(*vehicle, **mistake))
+    assert checks.judge("00.1", heading)[0]
+    verdict, said = checks.judge("00.1", lambda *vehicle: heading(*vehicle, **mistake))
     assert verdict is False and word in said
 
 
 def test_00_1_wants_the_best_bin_and_its_centre():
-    assert "add the centre" in exercises.judge("00.1", lambda c, p, ray: heading(c, p, ray) - 60 * np.argmax(c))[1]
-    assert exercises.judge("00.1", lambda c, p, ray: heading(np.ones(6), p, ray))[0] is False
+    assert "add the centre" in checks.judge("00.1", lambda c, p, ray: heading(c, p, ray) - 60 * np.argmax(c))[1]
+    assert checks.judge("00.1", lambda c, p, ray: heading(np.ones(6), p, ray))[0] is False
 
 
 def test_01_1():
     model = network.build(width=16)
-    assert exercises.judge("01.1", freeze.freeze(model, ["dimension/LeakyRelu"]))[0]
-    assert "another head" in exercises.judge("01.1", freeze.freeze(model))[1]
-    assert "missing" in exercises.judge("01.1", freeze.freeze(model, ["confidence/Softmax"]))[1]
+    assert checks.judge("01.1", freeze.freeze(model, ["dimension/LeakyRelu"]))[0]
+    assert "another head" in checks.judge("01.1", freeze.freeze(model))[1]
+    assert "missing" in checks.judge("01.1", freeze.freeze(model, ["confidence/Softmax"]))[1]
 
 
 def test_01_2():
@@ -67,17 +68,17 @@ def test_01_2():
         values = [freeze.tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"]
         return sum(value.size for value in values if value.dtype.kind in kinds and value.ndim >= least)
 
-    assert exercises.judge("01.2", count)[0]
-    assert "1e-12" in exercises.judge("01.2", lambda graph: count(graph, least=0))[1]
-    assert "integers" in exercises.judge("01.2", lambda graph: count(graph, kinds="fi"))[1]
+    assert checks.judge("01.2", count)[0]
+    assert "1e-12" in checks.judge("01.2", lambda graph: count(graph, least=0))[1]
+    assert "integers" in checks.judge("01.2", lambda graph: count(graph, kinds="fi"))[1]
 
 
 def test_01_3():
     def readers(graph, name, clean=freeze.producer):
         return {node.name for node in graph.node if name in [clean(text) for text in node.input]}
 
-    assert exercises.judge("01.3", readers)[0]
-    assert "first output" in exercises.judge("01.3", lambda g, n: readers(g, n, lambda text: text.lstrip("^")))[1]
-    assert "waits" in exercises.judge("01.3", lambda g, n: readers(g, n, lambda text: text.split(":")[0]))[1]
-    assert "begin alike" in exercises.judge(
+    assert checks.judge("01.3", readers)[0]
+    assert "first output" in checks.judge("01.3", lambda g, n: readers(g, n, lambda text: text.lstrip("^")))[1]
+    assert "waits" in checks.judge("01.3", lambda g, n: readers(g, n, lambda text: text.split(":")[0]))[1]
+    assert "begin alike" in checks.judge(
         "01.3", lambda g, n: {node.name for node in g.node if any(t.strip("^")[:1] == n for t in node.input)} | {"ab"})[1]

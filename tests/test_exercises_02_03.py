@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 
-from helpers import exercises, freeze, toolbox
-from helpers import graphsurgeon as gs
-from helpers.uff import to_onnx
+from helpers import freeze, toolbox
+from notebooks import checks
+from uffsurgeon import graphsurgeon as gs
+from uffsurgeon import to_onnx
 
 
 @pytest.mark.parametrize("answer, reason", [
@@ -15,7 +16,7 @@ from helpers.uff import to_onnx
     (lambda x: x.nonsense, "raised AttributeError"),
     (3, "the function itself")])
 def test_flatten_nchw_wrong(answer, reason):
-    right, sentence = exercises.judge("02.1", answer)
+    right, sentence = checks.judge("02.1", answer)
     assert right is False and reason in sentence
 
 
@@ -25,22 +26,22 @@ def test_flatten_nchw_wrong(answer, reason):
     (lambda k, h, w, c: k.reshape(h, w, c, -1).transpose(2, 1, 0, 3).reshape(k.shape), "Split the rows"),
     (lambda k, h, w, c: k.T, "keep their shape")])
 def test_reorder_wrong(answer, reason):
-    right, sentence = exercises.judge("02.2", answer)
+    right, sentence = checks.judge("02.2", answer)
     assert right is False and reason in sentence
 
 
 def test_the_patient_is_sick_in_the_node_that_the_check_wants():
-    graph, data = exercises.patient()
+    graph, data = checks.patient()
     image = (np.random.RandomState(0).rand(1, 224, 224, 3).astype(np.float32) - 0.5) * 200
     names = [node.name for node in graph.node if node.op in ("Relu", "MaxPool", "LeakyRelu", "Softmax")]
     expected = freeze.run(graph, image, names)
     found = toolbox.run_onnx(to_onnx.convert(data, outputs=names), image)
     wrong = [name for name, value in zip(names, expected)
              if np.abs(found[name] - value).max() > 1e-3 * np.abs(value).max()]
-    assert exercises.judge("02.3", wrong[0])[0] is True
-    right, sentence = exercises.judge("02.3", wrong[1])
+    assert checks.judge("02.3", wrong[0])[0] is True
+    right, sentence = checks.judge("02.3", wrong[1])
     assert right is False and "what it reads" in sentence
-    right, sentence = exercises.judge("02.3", names[0])
+    right, sentence = checks.judge("02.3", names[0])
     assert right is False and "is right" in sentence
 
 
@@ -58,12 +59,12 @@ def plugins(graph, op="LReLU_TRT", slope=None, rename=lambda name: name, ops=("L
     (dict(ops=("Relu",)), "leaves out"),
     (dict(key="slope"), "no setting negSlope")])
 def test_leaky_plugins_wrong(how, reason):
-    right, sentence = exercises.judge("03.1", lambda graph: plugins(graph, **how))
+    right, sentence = checks.judge("03.1", lambda graph: plugins(graph, **how))
     assert right is False and reason in sentence
 
 
 def test_leaky_plugins_right():
-    assert exercises.judge("03.1", plugins)[0] is True
+    assert checks.judge("03.1", plugins)[0] is True
 
 
 def swish(graph, spaces=("swish_1", "swish_2"), name=lambda space: space, op="Swish_TRT"):
@@ -77,13 +78,13 @@ def swish(graph, spaces=("swish_1", "swish_2"), name=lambda space: space, op="Sw
     (dict(name=lambda space: "swish"), "raised ValueError: two plugin nodes are called 'swish'"),
     (dict(spaces=("swish_1/Sigmoid", "swish_2/Sigmoid")), "is still there")])
 def test_swish_wrong(how, reason):
-    right, sentence = exercises.judge("03.2", lambda graph: swish(graph, **how))
+    right, sentence = checks.judge("03.2", lambda graph: swish(graph, **how))
     assert right is False and reason in sentence
 
 
 @pytest.mark.parametrize("how", [dict(), dict(name=lambda space: space + "/mul")])
 def test_swish_right(how):
-    assert exercises.judge("03.2", lambda graph: swish(graph, **how))[0] is True
+    assert checks.judge("03.2", lambda graph: swish(graph, **how))[0] is True
 
 
 @pytest.mark.parametrize("answer, reason", [
@@ -92,5 +93,5 @@ def test_swish_right(how):
     (lambda p: p / np.maximum((p ** 2).sum(axis=2, keepdims=True), 1e-12), "its own length"),
     (lambda p: np.nan_to_num(p / np.linalg.norm(p, axis=2, keepdims=True)), "the tiny pair")])
 def test_normalise_wrong(answer, reason):
-    right, sentence = exercises.judge("03.3", answer)
+    right, sentence = checks.judge("03.3", answer)
     assert right is False and reason in sentence

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from helpers import exercises, freeze
-from helpers import graphsurgeon as gs
+from helpers import freeze
+from notebooks import checks
+from uffsurgeon import graphsurgeon as gs
 
 
 def softmax(of=np.float32, less=np.max, out=np.float16):
@@ -26,7 +27,7 @@ def nothing(x, axis, keepdims):
     (softmax(less=np.mean), False, "became"), (softmax(out=np.float32), False, "float32"),
     (lambda x: x, False, "off by"), (lambda x: x[:2], False, "shape"), (softmax, False, "not yet")])
 def test_04_1(function, verdict, word):
-    found, said = exercises.judge("04.1", function)
+    found, said = checks.judge("04.1", function)
     assert found is verdict and word in said, said
 
 
@@ -35,7 +36,7 @@ def test_04_1_is_not_the_function_of_the_page():
         wide = x.astype(np.float32)
         total = (wide * wide).sum(-1, keepdims=True)
         return (wide / np.sqrt(np.maximum(total, np.float32(eps)))).astype(x.dtype)
-    assert exercises.judge("04.1", in_float32)[0] is False
+    assert checks.judge("04.1", in_float32)[0] is False
 
 
 def collapse(axis=None, eps=None, cut=True, op="L2Norm_TRT", called=None, give=True, inner=""):
@@ -61,7 +62,7 @@ def collapse(axis=None, eps=None, cut=True, op="L2Norm_TRT", called=None, give=T
     (collapse(op="L2Norm"), False, "has the op L2Norm_TRT"), (collapse(called="other"), False, "looks for"),
     (collapse(inner="/Rsqrt", called="plugin"), False, "is left of it")])
 def test_04_2(function, verdict, word):
-    found, said = exercises.judge("04.2", function)
+    found, said = checks.judge("04.2", function)
     assert found is verdict and word in said, said
 
 
@@ -72,5 +73,5 @@ def test_04_2(function, verdict, word):
     ((0, 1e-4), False, "larger than 0"), ((1e-7, float("inf")), False, "square"), ((float("nan"), 1), False, "larger than 0"),
     ((True, 1e-4), False, "numbers"), (("1e-7", 1e-4), False, "numbers"), (1e-6, False, "two"), ((1, 2, 3), False, "two")])
 def test_04_3(given, verdict, word):
-    found, said = exercises.judge("04.3", given)
+    found, said = checks.judge("04.3", given)
     assert found is verdict and word in said, said

@@ -2,11 +2,12 @@
 import numpy as np
 import pytest
 
-from helpers import exercises, timing
+from helpers import timing
+from notebooks import checks
 
 
 def test_p90_by_nearest_rank():
-    assert exercises.judge("05.1", lambda samples: timing.summary(samples)["p90"])[0]
+    assert checks.judge("05.1", lambda samples: timing.summary(samples)["p90"])[0]
 
 
 @pytest.mark.parametrize("mistaken, word", [
@@ -16,13 +17,13 @@ def test_p90_by_nearest_rank():
     (lambda samples: samples[int(0.9 * len(samples))], "samples"),
     (lambda samples: samples.sort() or timing.summary(samples)["p90"], "changes the list")])
 def test_p90_mistaken(mistaken, word):
-    verdict, said = exercises.judge("05.1", mistaken)
+    verdict, said = checks.judge("05.1", mistaken)
     assert verdict is False and word in said
 
 
 @pytest.mark.parametrize("letter, verdict", [("a", True), ("B", False), ("C", False), ("D", False)])
 def test_the_one_beside_a_neighbour(letter, verdict):
-    assert exercises.judge("05.2", letter)[0] is verdict
+    assert checks.judge("05.2", letter)[0] is verdict
 
 
 def best(rows, deadline, key="p90", gain=lambda row: row["batch"] / row["ms"]):
@@ -31,7 +32,7 @@ def best(rows, deadline, key="p90", gain=lambda row: row["batch"] / row["ms"]):
 
 
 def test_the_best_batch():
-    assert exercises.judge("05.3", best)[0]
-    assert "right is 2" in exercises.judge("05.3", lambda rows, limit: best(rows, limit, "ms"))[1]
-    assert not exercises.judge("05.3", lambda rows, limit: best(rows, limit, gain=lambda row: -row["ms"]))[0]
-    assert not exercises.judge("05.3", lambda rows, limit: best(rows, limit) or 1)[0]
+    assert checks.judge("05.3", best)[0]
+    assert "right is 2" in checks.judge("05.3", lambda rows, limit: best(rows, limit, "ms"))[1]
+    assert not checks.judge("05.3", lambda rows, limit: best(rows, limit, gain=lambda row: -row["ms"]))[0]
+    assert not checks.judge("05.3", lambda rows, limit: best(rows, limit) or 1)[0]

@@ -1,4 +1,4 @@
-"""helpers.graphsurgeon: NVIDIA's semantics, and what ours tells where NVIDIA's is silent."""
+"""uffsurgeon.graphsurgeon: NVIDIA's semantics, and what ours tells where NVIDIA's is silent."""
 import os
 import subprocess
 import sys
@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import graphsurgeon as gs
-from helpers import messages
+from uffsurgeon import graphsurgeon as gs
+from uffsurgeon import protobuf
 
 MINI = os.path.join(os.path.dirname(__file__), "fixtures", "uff", "box3d_mini", "%s.pb")
 
 
 def graph_of(text):
     """Nodes, one a line: `name op input input`."""
-    graph_def = messages.graph_def_class()()
+    graph_def = protobuf.graph_def_class()()
     for line in text.strip().splitlines():
         words = line.split()
         graph_def.node.add(name=words[0], op=words[1]).input.extend(words[2:])
@@ -77,7 +77,7 @@ def test_an_op_defaults_to_the_name_and_create_node_warns(capsys):
 def test_arrays_keep_dtype_and_shape():
     for array in (np.arange(6, dtype=np.int64).reshape(2, 3), np.array(7, ">i4"), np.ones(3, np.float16)):
         node = gs.create_node("k", "Const", trt_plugin=True, value=array)
-        back = messages.array(node.attr["value"].tensor)
+        back = protobuf.array(node.attr["value"].tensor)
         assert back.dtype == array.dtype.newbyteorder("<") and back.shape == array.shape
         np.testing.assert_array_equal(back, array)
         np.testing.assert_array_equal(gs.extract_numpy_array(node), array.reshape(-1))
@@ -307,7 +307,7 @@ def test_a_cycle_that_was_there_does_not_matter():
 
 
 def test_five_thousand_nodes_collapse_in_half_a_second():
-    graph_def = messages.graph_def_class()()
+    graph_def = protobuf.graph_def_class()()
     graph_def.node.add(name="x", op="X")
     for index in range(5000):
         above = graph_def.node[-1].name
@@ -324,7 +324,7 @@ def test_five_thousand_nodes_collapse_in_half_a_second():
 def test_a_collapse_leaves_a_sound_graph_or_the_old_one(data):
     count = data.draw(st.integers(1, 12))
     spaces = ["", "a/", "a/b/", "c/"]
-    graph_def = messages.graph_def_class()()
+    graph_def = protobuf.graph_def_class()()
     for index in range(count):
         node = graph_def.node.add(name="%sn%d" % (data.draw(st.sampled_from(spaces)), index), op="R")
         if index:
@@ -483,7 +483,7 @@ def test_softmax_without_its_reshapes_stays():
 
 INTEROP = """
 import sys
-from helpers import graphsurgeon as gs
+from uffsurgeon import graphsurgeon as gs
 early, early_node = gs.DynamicGraph(%r), gs.create_plugin_node("early", a=1)
 import tensorflow as tf
 v1 = tf.compat.v1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from helpers import exercises
+from notebooks import checks
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "fixtures" / "tensorrt_api"
@@ -89,12 +89,12 @@ def right(kernel):
     (lambda model, *_: without(model, lambda kernel: kernel.transpose(1, 0, 2, 3)), "channels"),
     (lambda model, *_: None, "return the model")])
 def test_06_1_says_what_is_wrong(answer, word):
-    verdict, said = exercises.judge("06.1", answer)
+    verdict, said = checks.judge("06.1", answer)
     assert verdict is False and word in said, said
 
 
 def test_06_1_takes_the_right_answer():
-    assert exercises.judge("06.1", lambda model, *_: without(model, right))[0]
+    assert checks.judge("06.1", lambda model, *_: without(model, right))[0]
 
 
 def borders(model, names, known=True, outputs=True, repeat=False, empty=True):
@@ -111,8 +111,8 @@ def borders(model, names, known=True, outputs=True, repeat=False, empty=True):
     ({"known": False}, "initializer"), ({"outputs": False}, "output of the model"), ({"repeat": True}, "twice"),
     ({"empty": False}, "left out")])
 def test_06_2_says_what_is_wrong(options, word):
-    assert exercises.judge("06.2", borders)[0]
-    verdict, said = exercises.judge("06.2", lambda model, names: borders(model, names, **options))
+    assert checks.judge("06.2", borders)[0]
+    verdict, said = checks.judge("06.2", lambda model, names: borders(model, names, **options))
     assert verdict is False and word in said, said
 
 
@@ -133,11 +133,11 @@ def settings(trt, builder, size, ask="hasattr"):
 
 
 def test_06_3_wants_names_asked_for_and_not_versions():
-    assert exercises.judge("06.3", settings)[0]
-    verdict, said = exercises.judge("06.3", lambda *given: settings(*given, ask="version"))
+    assert checks.judge("06.3", settings)[0]
+    verdict, said = checks.judge("06.3", lambda *given: settings(*given, ask="version"))
     assert verdict is False and "AttributeError" in said
     for answer, word in ((lambda trt, b, n: (settings(trt, b, n)[0], True), "cannot"),
                          (lambda trt, b, n: settings(trt, b, n - 1), "bytes"),
                          (lambda trt, b, n: (b, settings(trt, b, n)[1]), "where the settings were made")):
-        verdict, said = exercises.judge("06.3", answer)
+        verdict, said = checks.judge("06.3", answer)
         assert verdict is False and word in said, said

@@ -6,10 +6,11 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from helpers import freeze, graphsurgeon, show, uff  # noqa: E402
+from helpers import freeze, show
 from helpers.show import graphs as pictures  # noqa: E402
 from helpers.show.graphs import Node, select  # noqa: E402
-from helpers.uff import schema  # noqa: E402
+from uffsurgeon import graphsurgeon, uff  # noqa: E402
+from uffsurgeon.uff import schema  # noqa: E402
 
 CHAIN = [Node("x", "Placeholder", [], ""), Node("a/y", "Const", [], "2"), Node("a", "Mul", ["x", "a/y"], ""),
          Node("ab", "Relu", ["a"], ""), Node("b/z", "Add", ["ab", "a/y"], ""), Node("out", "Relu", ["b/z"], "")]

@@ -1,4 +1,4 @@
-"""helpers.uff.to_onnx on the stored .uff files, of plugins, precisions, wrong input; with TensorRT for RTX.
+"""uffsurgeon.to_onnx on the stored .uff files, of plugins, precisions, wrong input; with TensorRT for RTX.
 
 tests/test_to_onnx_graphs.py goes through the operations one by one.
 """
@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from helpers import artifacts, freeze, network, uff
-from helpers.uff import schema, to_onnx
+from helpers import artifacts, freeze, network
+from uffsurgeon import to_onnx, uff
+from uffsurgeon.to_onnx import fields
+from uffsurgeon.to_onnx.__main__ import main
+from uffsurgeon.uff import schema
 
 tf = network.tf.compat.v1
 FIXTURES = Path(__file__).parent / "fixtures" / "uff"
@@ -175,7 +178,7 @@ def test_the_replay_flattens_channels_first():
 
 
 def test_equal_input_gives_equal_bytes(tmp_path):
-    command = ("import sys; from helpers.uff import to_onnx; "
+    command = ("import sys; from uffsurgeon import to_onnx; "
                "to_onnx.convert(sys.argv[1], sys.argv[2], precision='fp16')")
     found = set()
     for seed in ("1", "2"):
@@ -294,12 +297,12 @@ def test_fields_of_every_kind_reach_a_plugin():
 
 @needs_functions
 def test_l2_plugins_carry_a_body():
-    for kind, name, fields in (("l2col", "L2Norm_TRT", ["axis", "eps"]),
+    for kind, name, attributes in (("l2col", "L2Norm_TRT", ["axis", "eps"]),
                                ("l2h", "L2Norm_Helper_TRT", ["eps", "op_type"])):
         model = to_onnx.convert(sound(FIXTURES / "box3d_mini" / ("reshape.%s.uff" % kind)))
-        assert [(f.domain, f.name, list(f.attribute)) for f in model.functions] == [("box3d", name, fields)]
+        assert [(f.domain, f.name, list(f.attribute)) for f in model.functions] == [("box3d", name, attributes)]
         node = next(node for node in model.graph.node if node.domain)
-        assert node.op_type == name and len(node.input) == 1 and sorted(attributes(node)) == fields
+        assert node.op_type == name and len(node.input) == 1 and sorted(attributes(node)) == attributes
     assert attributes(node)["eps"] == pytest.approx(1e-12)
     alone = to_onnx.convert(FIXTURES / "box3d_mini" / "reshape.l2h.uff", plugins="node")
     assert operators(alone) == operators(model) and not alone.functions
@@ -521,7 +524,7 @@ def test_any_field_gives_a_model_or_a_sentence(data):
     numbers = st.integers(-2, 9) | st.just(2 ** 40)
     kind = data.draw(st.sampled_from(["operation", "input"] + ["field"] * 4))
     if kind == "operation":
-        node.operation = data.draw(st.sampled_from(sorted(to_onnx.OPERATIONS) + ["", "_Foo", "Foo"]))
+        node.operation = data.draw(st.sampled_from(sorted(fields.OPERATIONS) + ["", "_Foo", "Foo"]))
     elif kind == "input":
         node.inputs.append(data.draw(st.sampled_from([each.id for each in nodes])))
     elif node.fields:
@@ -546,7 +549,7 @@ def test_any_field_gives_a_model_or_a_sentence(data):
 
 def test_command_line(tmp_path):
     path = tmp_path / "box3d.onnx"
-    command = [sys.executable, "-m", "helpers.uff.to_onnx", str(MINI[1]), str(path), "--batch", "4"]
+    command = [sys.executable, "-m", "uffsurgeon.to_onnx", str(MINI[1]), str(path), "--batch", "4"]
     done = subprocess.run(command, cwd=str(artifacts.ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0 and b"inputs ['input_1']" in done.stdout and b"plugin" not in done.stdout
     assert onnx.load(str(path)).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 4
@@ -556,7 +559,7 @@ def test_command_line(tmp_path):
 
 
 def test_the_command_line_says_what_only_a_plugin_can_compute(tmp_path, capsys):
-    assert to_onnx.main([str(FIXTURES / "ops" / "plug_many.uff"), str(tmp_path / "p.onnx")]) == 0
+    assert main([str(FIXTURES / "ops" / "plug_many.uff"), str(tmp_path / "p.onnx")]) == 0
     assert "TensorRT plugin of that name may compute it: Foo_TRT" in capsys.readouterr().out
 
 

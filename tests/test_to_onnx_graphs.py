@@ -1,4 +1,4 @@
-"""helpers.uff.to_onnx, operation by operation: TensorFlow beside ONNX Runtime on small graphs of all kinds.
+"""uffsurgeon.to_onnx, operation by operation: TensorFlow beside ONNX Runtime on small graphs of all kinds.
 
 Each function of the zoo builds a graph from the placeholder `x`; our own converter makes the .uff of it.
 """
@@ -8,9 +8,8 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from helpers import uff
 from helpers.network import tf as tensorflow
-from helpers.uff import to_onnx
+from uffsurgeon import to_onnx, uff
 
 tf = tensorflow.compat.v1
 ZOO = {}

@@ -8,7 +8,8 @@ import pytest
 from doubles.behaviour import UffParser
 from doubles.cuda import Cuda
 
-from helpers import cuda, engine, freeze, graphsurgeon, machine, network, toolbox, uff
+from helpers import cuda, engine, freeze, machine, network, toolbox
+from uffsurgeon import graphsurgeon, uff
 
 
 @pytest.fixture
@@ -169,6 +170,6 @@ def test_with_an_uff_parser_a_plan_is_built_without_what_it_refuses(images, monk
 
 
 def uff_nodes(path):
-    from helpers.uff import schema
+    from uffsurgeon.uff import schema
 
     return [node.operation for node in schema.read(path).graphs[0].nodes]

@@ -1,4 +1,4 @@
-"""helpers.uff against the files that NVIDIA's converter made, and against bad input."""
+"""uffsurgeon.uff against the files that NVIDIA's converter made, and against bad input."""
 import glob
 import os
 import subprocess
@@ -11,10 +11,10 @@ from google.protobuf import text_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import graphsurgeon as gs
-from helpers import messages, uff
-from helpers.uff import converter, operations, schema
-from helpers.uff.__main__ import main
+from uffsurgeon import graphsurgeon as gs
+from uffsurgeon import protobuf, uff
+from uffsurgeon.uff import converter, schema, tensorflow_ops
+from uffsurgeon.uff.__main__ import main
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "fixtures", "uff")
 OUTPUTS = ["dimension/LeakyRelu", "orientation/l2_normalize", "confidence/Softmax"]
@@ -103,7 +103,7 @@ def graph_of(*nodes):
 
 def const(name, value):
     value = np.asarray(value)
-    number = next(n for n, dtype in messages.NUMPY.items() if dtype == value.dtype)
+    number = next(n for n, dtype in protobuf.NUMPY.items() if dtype == value.dtype)
     return "Const", name, [], {"dtype": ("type", number), "value": ("tensor", value)}
 
 
@@ -250,7 +250,7 @@ def test_constants_in_every_form_of_storage():
             getattr(tensor, key).extend(numbers)
         meta = convert(graph)
         array = schema.array(node(meta, "k"), meta)
-        assert array.dtype == messages.NUMPY[dtype]
+        assert array.dtype == protobuf.NUMPY[dtype]
         np.testing.assert_array_equal(array, values)
 
 
@@ -544,7 +544,7 @@ RIGHT = {"strides": ("list", [1, 2, 2, 1]), "ksize": ("list", [1, 2, 2, 1]), "pa
 @given(data=st.data())
 def test_any_graph_is_converted_or_refused(data):
     count, nodes = data.draw(st.integers(1, 8)), []
-    ops = sorted(operations.OPERATIONS) + ["Const", "Placeholder", "Const", "Mystery", "LeakyRelu"]
+    ops = sorted(tensorflow_ops.OPERATIONS) + ["Const", "Placeholder", "Const", "Mystery", "LeakyRelu"]
     for index in range(count):
         inputs = ["%s%d" % (scope, at) for scope, at in data.draw(st.lists(st.tuples(
             st.sampled_from(["flatten/n", "^flatten/n"] if index % 5 == 4 else ["flatten/n"]),
@@ -593,7 +593,7 @@ def test_command_line_lists_and_says_errors(tmp_path, capsys):
 
 def test_preprocessor_input_node_and_numbers(tmp_path, capsys):
     (tmp_path / "surgeon.py").write_text(
-        "import helpers.graphsurgeon as gs\n"
+        "import uffsurgeon.graphsurgeon as gs\n"
         "def preprocess(graph):\n"
         "    graph.collapse_namespaces({'y': gs.create_plugin_node('y', op='Mine', a=2)})\n")
     assert main([path("ops", "un_Relu.pb"), "-q", "-O", "-1", "-o", str(tmp_path / "y"),
@@ -611,7 +611,7 @@ def test_preprocessor_without_its_function(tmp_path):
 
 
 def test_a_file_is_converted_without_importing_tensorflow(tmp_path):
-    code = ("import sys; from helpers.uff.__main__ import main; code = main(sys.argv[1:]);"
+    code = ("import sys; from uffsurgeon.uff.__main__ import main; code = main(sys.argv[1:]);"
             "assert 'tensorflow' not in sys.modules; sys.exit(code)")
     subprocess.check_call([sys.executable, "-c", code, path("ops", "un_Relu.pb"),
                            "-o", str(tmp_path / "y.uff")])
@@ -619,7 +619,7 @@ def test_a_file_is_converted_without_importing_tensorflow(tmp_path):
 
 
 def test_sixty_nine_operations():
-    assert len(operations.OPERATIONS) == 69
+    assert len(tensorflow_ops.OPERATIONS) == 69
 
 
 @pytest.mark.parametrize("name", names("ops", ".uff") + names("box3d_mini", ".uff"))

@@ -217,11 +217,13 @@ def wheel(folder, name, version):
 def test_a_bundle_sets_itself_up_from_its_own_wheels(tmp_path, monkeypatch, options, found):
     """The real pip and the real launcher; `index` is all that they can reach, and it is gone when the bundle is used."""
     index, room = tmp_path / "index", tmp_path / "checkout"
-    for folder in (index, room / "requirements", room / "notebooks", room / ".secret", room / "build" / "notebooks"):
+    for folder in (index, room / "requirements", room / "notebooks", room / "uffsurgeon", room / ".secret",
+                   room / "build" / "notebooks"):
         folder.mkdir(parents=True)
     wheel(index, "lesson", "1.0")
     wheel(index, "tensorrt-rtx-cu12", "2.0")
     shutil.copy(str(ROOT / "workbook.py"), str(room))
+    shutil.copy(str(ROOT / "uffsurgeon" / "nvidia_names.py"), str(room / "uffsurgeon"))
     for stack in set(workbook.STACKS.values()):
         (room / "requirements" / (stack + ".txt")).write_text("lesson==1.0\ntensorrt-rtx-cu12==2.0\n")
     (room / "build" / "notebooks" / "index.html").write_text("pages")

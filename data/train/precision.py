@@ -4,7 +4,7 @@
 
 The vehicles of all sample scenes in FP32, TF32 (which TensorRT takes for FP32 on Ampere and later unless told not to) and FP16,
 each against FP32. `apart` keeps the normalisation and the softmax in 32 bits, as `helpers.engine.half` and
-`helpers.uff.to_onnx` write them; `through` squares and sums in 16 bits too. `louder` has the vectors of the orientation head a
+`uffsurgeon.to_onnx` write them; `through` squares and sums in 16 bits too. `louder` has the vectors of the orientation head a
 hundredfold, which their directions do not show in FP32.
 
 Times are those of a CUDA graph, which one call starts as a whole, much as TensorRT starts a plan: by events in the stream,

@@ -47,14 +47,14 @@ def parse(trt, network, source, outputs=None):
 
 
 def _parse_uff(trt, network, source, outputs):
-    from ..uff import schema
+    from uffsurgeon.uff import schema
 
     graph = schema.read(source).graphs[0]
     nodes = {node.id: node for node in graph.nodes if node.operation != "MarkOutput"}
     outputs = list(outputs or [name for node in graph.nodes if node.operation == "MarkOutput" for name in node.inputs])
     _known(outputs, nodes, source)
     if not hasattr(trt, "UffParser"):
-        raise ValueError("%s has no UffParser: convert %s with helpers.uff.to_onnx first"
+        raise ValueError("%s has no UffParser: convert %s with uffsurgeon.to_onnx first"
                          % (called(trt), source))
     parser = trt.UffParser()
     for node in graph.nodes:
@@ -245,7 +245,7 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
     batch: the largest number of images at once. workspace: bytes of scratch memory. dla: core number.
     plugins: paths of plugin libraries. outputs: names of tensors. progress: called as (phase, step, steps).
 
-    A .uff goes through UffParser where there is one, else through helpers.uff.to_onnx. FP16 is a strongly typed network
+    A .uff goes through UffParser where there is one, else through uffsurgeon.to_onnx. FP16 is a strongly typed network
     where TensorRT has one and no DLA is asked for (a float16 .onnx is made), else a flag, with normalisations and softmax
     kept in float32. Beside the plan lies a JSON with GPU, TensorRT, precision, source hash, size and build time; the plan
     is of use only to that GPU and TensorRT.
@@ -335,7 +335,7 @@ def _graph(trt, source, path, precision, calibration, dla):
     """(file to parse, whether it is quantised): the source, or what has to be made of it for this TensorRT."""
     model, in_graph = source, precision == "fp16" and (_takes_types(trt, dla) or not precisions.has_flag(trt, "fp16"))
     if source.suffix == ".uff" and not hasattr(trt, "UffParser"):
-        from ..uff import to_onnx
+        from uffsurgeon import to_onnx
 
         model = path.with_name(source.stem + (".fp16.onnx" if in_graph else ".onnx"))
         _make(model, source, lambda: to_onnx.convert(str(source), str(model), precision="fp16" if in_graph else "fp32"),

@@ -138,7 +138,7 @@ def load_plugin(trt, path):
     """
     if not any(hasattr(trt.INetworkDefinition, "add_plugin_" + generation) for generation in ("v2", "v3")):
         raise RuntimeError("TensorRT for RTX takes no plugins: it would register this one, and end the process when a "
-                           "network uses it. Give the network an ONNX local function instead, as helpers.uff.to_onnx "
+                           "network uses it. Give the network an ONNX local function instead, as uffsurgeon.to_onnx "
                            "does. What the registry says of a library, plugin.registry_in_child can ask.")
     if path is None or not os.path.isfile(str(path)):
         raise FileNotFoundError("no plugin library%s: plugin.compile() makes it" % (" at %s" % path if path else ""))

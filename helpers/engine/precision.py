@@ -83,7 +83,7 @@ def half(source, path):
     Softmax and every normalisation (a sum or mean of many values, from the square before it to the division after it)
     are computed in float32, without float16 between their nodes: in float16 a square overflows from 256 on, and an
     epsilon of 1e-12 is zero. So are operations of another domain, that is plugins and local functions.
-    `helpers.uff.to_onnx.convert(..., precision="fp16")` does the same for a .uff. Raises ValueError for a graph with a
+    `uffsurgeon.to_onnx.convert(..., precision="fp16")` does the same for a .uff. Raises ValueError for a graph with a
     cycle.
     """
     import onnx

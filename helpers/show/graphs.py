@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
 
-from .. import messages
-from ..graphsurgeon.nodes import producer
-from ..uff import schema
+from uffsurgeon import protobuf
+from uffsurgeon.names import producer
+from uffsurgeon.uff import schema
 
 Node = collections.namedtuple("Node", "name op inputs note")
 Node.__doc__ = """One node, whatever the file it came from: inputs are names of nodes, note is a value worth showing."""
@@ -55,8 +55,8 @@ def _tf_note(node):
     if node.op == "Const":
         tensor = node.attr["value"].tensor
         shape = [dim.size for dim in tensor.tensor_shape.dim]
-        if np.prod(shape) <= 4 and tensor.dtype in messages.NUMPY:
-            return _short(messages.array(tensor).tolist())
+        if np.prod(shape) <= 4 and tensor.dtype in protobuf.NUMPY:
+            return _short(protobuf.array(tensor).tolist())
         return "x".join(map(str, shape))
     if "alpha" in node.attr:
         return "alpha = %.2g" % node.attr["alpha"].f

@@ -25,7 +25,6 @@
 # that holds the plumbing: reading files, drawing pictures.
 
 # %%
-import sys; sys.path.insert(0, "..")
 from helpers import network, scenes, show
 
 # %% [markdown]
@@ -213,17 +212,17 @@ here
 # (a 6 x 2 array) and its ray in degrees to its heading, in degrees between -180 and 180. Use `boxes.decode` only to compare.
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 
 def heading(confidence, pairs, ray):
     return ...
 
 
-exercises.check("00.1", heading)
+checks.check("00.1", heading)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 
 def heading(confidence, pairs, ray):
@@ -234,7 +233,7 @@ def heading(confidence, pairs, ray):
 
 
 print(heading(heads["confidence"][0], heads["orientation"][0], np.degrees(rays[0])))
-exercises.check("00.1", heading)
+checks.check("00.1", heading)
 
 # %% [markdown]
 # ## What you saw

@@ -16,7 +16,6 @@
 # **You need** notebook 00. **Time:** 40 minutes, exercises apart.
 
 # %%
-import sys; sys.path.insert(0, "..")
 from helpers import freeze, network, parity, scenes, show
 
 # %% [markdown]
@@ -146,9 +145,9 @@ node.attr["alpha"].f
 # list.
 
 # %%
-from helpers.uff import operations
+from uffsurgeon.uff import tensorflow_ops
 
-show.census(graph, operations.OPERATIONS)
+show.census(graph, tensorflow_ops.OPERATIONS)
 
 # %% [markdown]
 # One operation stands out: `LeakyRelu`. UFF has no name for it. So the converter writes it down as a *custom* operation and
@@ -255,17 +254,17 @@ if LIVE:
 # left?
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 sizes = ...  # a GraphDef
-exercises.check("01.1", sizes)
+checks.check("01.1", sizes)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 sizes = freeze.freeze(model, ["dimension/LeakyRelu"])
 print(len(sizes.node), "nodes")
-exercises.check("01.1", sizes)
+checks.check("01.1", sizes)
 
 # %% [markdown]
 # **2.** How many weights does a frozen graph hold? Write `parameters(graph)`, which adds up the sizes of all constants that
@@ -277,7 +276,7 @@ def parameters(graph):
     return ...
 
 
-exercises.check("01.2", parameters)
+checks.check("01.2", parameters)
 
 # %% tags=["solution"]
 def parameters(graph):
@@ -287,7 +286,7 @@ def parameters(graph):
 
 
 print("{:,}".format(parameters(graph)))
-exercises.check("01.2", parameters)
+checks.check("01.2", parameters)
 
 # %% [markdown]
 # **3.** Before you take a node out, you have to know which nodes read it. Write `readers(graph, name)`, the set of names of all
@@ -299,7 +298,7 @@ def readers(graph, name):
     return ...
 
 
-exercises.check("01.3", readers)
+checks.check("01.3", readers)
 
 # %% tags=["solution"]
 def readers(graph, name):
@@ -308,7 +307,7 @@ def readers(graph, name):
 
 
 print(readers(graph, "reshape_1/Reshape"))
-exercises.check("01.3", readers)
+checks.check("01.3", readers)
 
 # %% [markdown]
 # ## What you saw

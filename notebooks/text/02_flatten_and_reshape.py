@@ -15,7 +15,6 @@
 # **You need** notebook 01. **Time:** 45 minutes, exercises apart.
 
 # %%
-import sys; sys.path.insert(0, "..")
 import numpy as np
 from helpers import freeze, network, parity, scenes, show, toolbox
 
@@ -70,7 +69,7 @@ print("%.1f MB" % (len(data) / 1e6))
 # at that name and at nothing else.
 
 # %%
-from helpers.uff import schema
+from uffsurgeon.uff import schema
 
 meta = schema.read(data)
 show.graph(meta, "flatten_1")
@@ -136,7 +135,7 @@ show.scene_before_after(
 # all, on both sides, with one image, and compare: the first that differs is the culprit, and all after it are only its victims.
 
 # %%
-from helpers.uff import to_onnx
+from uffsurgeon import to_onnx
 
 def suspect(data, image, names):
     model = to_onnx.convert(data, outputs=names, flatten_as="nchw")
@@ -358,22 +357,22 @@ show.graph(repaired, "reshape_2/Reshape/shape", mark={"reshape_2/Reshape/shape/2
 # out in NCHW order.
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 def flatten_nchw(x):
     return ...
 
 
-exercises.check("02.1", flatten_nchw)
+checks.check("02.1", flatten_nchw)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 def flatten_nchw(x):
     return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
 
 
-exercises.check("02.1", flatten_nchw)
+checks.check("02.1", flatten_nchw)
 
 # %% [markdown]
 # **2.** There is another repair, if you cannot touch the graph: leave `Flatten` in, and put the *weights* into the order in which
@@ -386,7 +385,7 @@ def reorder(kernel, height, width, channels):
     return ...
 
 
-exercises.check("02.2", reorder)
+checks.check("02.2", reorder)
 
 # %% tags=["solution"]
 def reorder(kernel, height, width, channels):
@@ -394,7 +393,7 @@ def reorder(kernel, height, width, channels):
     return places.transpose(2, 0, 1, 3).reshape(kernel.shape)
 
 
-exercises.check("02.2", reorder)
+checks.check("02.2", reorder)
 
 # %% [markdown]
 # **3.** A patient: a small network (random weights, an eighth of the channels) and the UFF that a colleague made of it. It
@@ -403,19 +402,19 @@ exercises.check("02.2", reorder)
 # images will do as input.
 
 # %% tags=["exercise"]
-patient, patient_uff = exercises.patient()
+patient, patient_uff = checks.patient()
 
 culprit = ...  # the name of a node
-exercises.check("02.3", culprit)
+checks.check("02.3", culprit)
 
 # %% tags=["solution"]
-patient, patient_uff = exercises.patient()
+patient, patient_uff = checks.patient()
 names = [node.name for node in patient.node if node.op in kinds]
 errors = errors_by_layer(patient, patient_uff, images[:1], names)
 draw_errors(errors)
 culprit = [name for name in names if errors[name] > 1e-3][0]
 print(culprit)
-exercises.check("02.3", culprit)
+checks.check("02.3", culprit)
 
 # %% [markdown]
 # ## What you saw

@@ -16,7 +16,6 @@
 # **You need** notebook 02. **Time:** 50 minutes, exercises apart.
 
 # %%
-import sys; sys.path.insert(0, "..")
 import textwrap
 import numpy as np
 from helpers import artifacts, child, engine, freeze, network, parity, scenes, show, toolbox
@@ -48,7 +47,7 @@ unchanged = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
 # LeakyRelu. With that one, on JetPack 4.4 to 5.1, you will see another node here.)
 
 # %%
-from helpers.uff import schema
+from uffsurgeon.uff import schema
 
 def uff_node(data, name):
     return [node for node in schema.read(data).graphs[0].nodes if node.id == name][0]
@@ -131,7 +130,7 @@ print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 # through the frozen graph, the UFF and the ONNX file that the workbook makes of a UFF; a plan cannot be read.
 
 # %%
-from helpers.uff import to_onnx
+from uffsurgeon import to_onnx
 
 name = "leaky_re_lu_2/LeakyRelu"
 in_onnx = [node for node in to_onnx.convert(collapsed).graph.node if node.name == name][0]
@@ -228,7 +227,6 @@ if not hasattr(trt, "UffParser"):
 
 # %%
 ask = """
-import sys; sys.path.insert(0, "..")
 from helpers import engine
 trt, path = engine.tensorrt(), sys.argv[1]
 builder = trt.Builder(engine.logger(trt))
@@ -261,7 +259,7 @@ else:
 # objects. (It is imported by its full name here, so that you see it on a Jetson too.)
 
 # %%
-from helpers import graphsurgeon as own
+from uffsurgeon import graphsurgeon as own
 
 stray = own.create_plugin_node("leaky_relu_2", op="LReLU_TRT", negSlope=0.1)
 silent = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
@@ -308,7 +306,7 @@ except Exception as error:
 
 # %% [markdown]
 # (The `-l` is for the converter's command line. In the top folder, with the environment's Python:
-# `python -m helpers.uff build/box3d.pb -l`.) With the right names we get a UFF, and an ONNX file of it.
+# `python -m uffsurgeon.uff build/box3d.pb -l`.) With the right names we get a UFF, and an ONNX file of it.
 
 # %%
 outputs = ["dimension/LeakyRelu", "reshape_2/Reshape", "confidence/Softmax"]
@@ -470,16 +468,16 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # dictionary for `collapse_namespaces`. It will be tried on a network whose layers have other names and other slopes.
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 def leaky_plugins(graph):
     return ...
 
 
-exercises.check("03.1", leaky_plugins)
+checks.check("03.1", leaky_plugins)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 def leaky_plugins(graph):
     def plugin(node):
@@ -488,11 +486,11 @@ def leaky_plugins(graph):
     return {node.name: plugin(node) for node in graph.find_nodes_by_op("LeakyRelu")}
 
 
-exercises.check("03.1", leaky_plugins)
+checks.check("03.1", leaky_plugins)
 
 # %% [markdown]
 # **2.** *Swish* is `x * sigmoid(x)`, two nodes: `swish_1/Sigmoid` and `swish_1/mul`, which reads the first and `x`. In
-# `exercises.swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
+# `checks.swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
 # one plugin node with the op `Swish_TRT`. Two nodes need two names.
 
 # %% tags=["exercise"]
@@ -501,7 +499,7 @@ def swish(graph):
     return ...  # the graph
 
 
-exercises.check("03.2", swish)
+checks.check("03.2", swish)
 
 # %% tags=["solution"]
 def swish(graph):
@@ -510,11 +508,11 @@ def swish(graph):
     return graph
 
 
-after = swish(gs.DynamicGraph(exercises.swish_graph()))
-show.graph_before_after(exercises.swish_graph(), after, "*")
+after = swish(gs.DynamicGraph(checks.swish_graph()))
+show.graph_before_after(checks.swish_graph(), after, "*")
 
 # %% tags=["solution"]
-exercises.check("03.2", swish)
+checks.check("03.2", swish)
 
 # %% [markdown]
 # **3.** Our line of NumPy has a hole: a pair of two zeros has no direction, and 0 divided by 0 is no number. TensorFlow returns
@@ -526,7 +524,7 @@ def normalise(pairs):
     return ...
 
 
-exercises.check("03.3", normalise)
+checks.check("03.3", normalise)
 
 # %% tags=["solution"]
 def normalise(pairs):
@@ -534,7 +532,7 @@ def normalise(pairs):
     return pairs / np.sqrt(np.maximum(squares, 1e-12))
 
 
-exercises.check("03.3", normalise)
+checks.check("03.3", normalise)
 
 # %% [markdown]
 # ## What you saw

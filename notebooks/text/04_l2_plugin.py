@@ -27,7 +27,6 @@
 # **You need** notebook 03. **Time:** 80 minutes, exercises apart. It is long: after *How fast?* is a good place for a break.
 
 # %%
-import sys; sys.path.insert(0, "..")
 import numpy as np
 from helpers import artifacts, freeze, network, parity, plugin, scenes, show, toolbox
 
@@ -420,7 +419,7 @@ show.graph(graph, "orientation/l2_normalize")
 # read it in notebook 03.)
 
 # %%
-from helpers.uff import to_onnx
+from uffsurgeon import to_onnx
 
 def to_uff(graph):
     with toolbox.silence():
@@ -490,13 +489,13 @@ show.graph_before_after(before, graph, "orientation/l2_normalize")
 
 # %% [markdown]
 # Six nodes became one with one input, and it kept the name, so the network's output is still called what it was. For a network
-# of your own, `helpers.l2_surgery.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node cannot replace:
+# of your own, `uffsurgeon.l2_normalize.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node cannot replace:
 # two axes, a sum that drops its axis, an inner result with another reader.
 #
 # Ours becomes a file. In it the node looks like this:
 
 # %%
-from helpers.uff import schema
+from uffsurgeon.uff import schema
 
 uff_file = artifacts.BUILD / "box3d_plugin.uff"
 data = to_uff(graph)
@@ -603,7 +602,7 @@ def last_lines(text):
     return "\n".join(textwrap.fill(line, 88) for line in lines[-3:])
 
 # %%
-build = """import sys; sys.path.insert(0, "..")
+build = """import sys
 from helpers import engine
 plan = engine.build(sys.argv[1], sys.argv[2], batch=8, plugins=sys.argv[3:])
 print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6))
@@ -636,7 +635,7 @@ else:
 # %%
 bare = artifacts.BUILD / "box3d_bare_node.onnx"
 to_onnx.convert(data, bare, plugins="node")
-parse = """import sys; sys.path.insert(0, "..")
+parse = """import sys
 from helpers import engine
 trt = engine.tensorrt()
 network = trt.Builder(engine.logger(trt)).create_network(*engine.network_flags(trt))
@@ -700,16 +699,16 @@ if trt:
 # the check shows you a row.)
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 def softmax_half(x):
     return ...
 
 
-exercises.check("04.1", softmax_half)
+checks.check("04.1", softmax_half)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 def softmax_half(x):
     wide = x.astype(np.float32)
@@ -717,7 +716,7 @@ def softmax_half(x):
     return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float16)
 
 
-exercises.check("04.1", softmax_half)
+checks.check("04.1", softmax_half)
 
 # %% [markdown]
 # **2.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
@@ -730,7 +729,7 @@ def collapse_l2(graph, name):
     return ...  # the graph
 
 
-exercises.check("04.2", collapse_l2)
+checks.check("04.2", collapse_l2)
 
 # %% tags=["solution"]
 def collapse_l2(graph, name):
@@ -745,7 +744,7 @@ def collapse_l2(graph, name):
     return graph
 
 
-exercises.check("04.2", collapse_l2)
+checks.check("04.2", collapse_l2)
 
 # %% [markdown]
 # **3.** A colleague cannot load plugins and has to live with `naive_fp16`, five steps in FP16. The web advises a larger `eps`. Rows
@@ -755,7 +754,7 @@ exercises.check("04.2", collapse_l2)
 
 # %% tags=["exercise"]
 eps_for_half = ...  # (smallest, largest)
-exercises.check("04.3", eps_for_half)
+checks.check("04.3", eps_for_half)
 
 # %% tags=["solution"]
 eps_for_half = 1e-7, 1e-4  # 1e-8 is 0 in FP16, and 1e-3 is more than the square of 0.01
@@ -763,7 +762,7 @@ show.over_lengths(lengths, in_float64(rows),
                   {"eps = %g" % each: naive_fp16(rows, each) for each in eps_for_half})
 
 # %% tags=["solution"]
-exercises.check("04.3", eps_for_half)
+checks.check("04.3", eps_for_half)
 
 # %% [markdown]
 # ## What you saw

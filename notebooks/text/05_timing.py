@@ -19,7 +19,6 @@
 # **You need** notebooks 01 to 04. **Time:** 60 minutes, exercises apart.
 
 # %%
-import sys; sys.path.insert(0, "..")
 import numpy as np
 from helpers import artifacts, boxes, child, cuda, engine, freeze, network, parity
 from helpers import scenes, show, timing, toolbox
@@ -35,11 +34,11 @@ on_gpu = toolbox.runs_plans(trt)
 # networks before ONNX).
 
 # %%
-from helpers import l2_surgery
+from uffsurgeon import l2_normalize
 
 gs, uff = toolbox.surgery()
 graph = gs.DynamicGraph(freeze.load(freeze.box3d()))
-l2_surgery.collapse(graph, gs)
+l2_normalize.collapse(graph, gs)
 graph.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
     for node in graph.find_nodes_by_op("LeakyRelu")})
@@ -70,7 +69,7 @@ show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/Lea
 # So we write it into an ONNX file. Notebook 04 told why `l2_normalize` must not be computed in 16 bits; the converter knows.
 
 # %%
-from helpers.uff import to_onnx
+from uffsurgeon import to_onnx
 
 models = {name: artifacts.BUILD / ("box3d_timing.%s.onnx" % name)
           for name in ("fp32", "fp16", "int8")}
@@ -151,7 +150,6 @@ if hasattr(trt, "UffParser"):
 
 # %%
 build = """
-import sys; sys.path.insert(0, "..")
 import numpy as np
 from helpers import engine
 model, plan, precision, batch, pictures = sys.argv[1:6]
@@ -651,23 +649,23 @@ show.layers(layers, "%s, by its own profile, median of 10 runs" % column.name)
 # *nearest rank*. It always returns a time that really occurred.)
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 def p90(samples):
     return ...
 
 
-exercises.check("05.1", p90)
+checks.check("05.1", p90)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 def p90(samples):
     rank = -(-9 * len(samples) // 10)  # 0.9 n, rounded up, in whole numbers
     return sorted(samples)[rank - 1]
 
 
-exercises.check("05.1", p90)
+checks.check("05.1", p90)
 
 # %% [markdown]
 # **2.** Three recordings of the same network, in TensorFlow on one machine, each 24 runs. One was made as it should be, one without a
@@ -681,10 +679,10 @@ show.samples(three["samples_ms"])
 
 # %% tags=["exercise"]
 answer = ...  # "A", "B" or "C"
-exercises.check("05.2", answer)
+checks.check("05.2", answer)
 
 # %% tags=["solution"]
-exercises.check("05.2", "A")
+checks.check("05.2", "A")
 
 # %% [markdown]
 # **3.** Which batch should a program use? Write `best_batch(rows, deadline)`. `rows` are what `timing.rows(record)` gives, in any order:
@@ -696,7 +694,7 @@ def best_batch(rows, deadline):
     return ...
 
 
-exercises.check("05.3", best_batch)
+checks.check("05.3", best_batch)
 
 # %% tags=["solution"]
 def best_batch(rows, deadline):
@@ -706,7 +704,7 @@ def best_batch(rows, deadline):
     return max(in_time, key=lambda row: row["batch"] / row["ms"])["batch"]
 
 
-exercises.check("05.3", best_batch)
+checks.check("05.3", best_batch)
 
 # %% [markdown]
 # ## What you saw

@@ -19,7 +19,6 @@
 # long: before "Polygraphy" is a good place for a break.
 
 # %%
-import sys; sys.path.insert(0, "..")
 import numpy as np
 import onnx
 from helpers import artifacts, child, engine, freeze, network, parity, scenes, show, toolbox
@@ -224,7 +223,6 @@ crooked.graph.node.remove(superfluous)
 
 # %%
 build = """
-import sys; sys.path.insert(0, "..")
 from helpers import engine
 engine.build(sys.argv[1], sys.argv[2], precision=sys.argv[3], batch=8)
 """
@@ -665,16 +663,16 @@ if trt:
 # `tensor.CopyFrom` replaces one, as in `louder` above.)
 
 # %% tags=["exercise"]
-from helpers import exercises
+from notebooks import checks
 
 def without_transpose(model, height, width, channels):
     return ...  # the model
 
 
-exercises.check("06.1", without_transpose)
+checks.check("06.1", without_transpose)
 
 # %% tags=["solution"]
-from helpers import exercises
+from notebooks import checks
 
 def without_transpose(model, height, width, channels):
     maker = {node.output[0]: node for node in model.graph.node}
@@ -693,7 +691,7 @@ def without_transpose(model, height, width, channels):
     return model
 
 
-exercises.check("06.1", without_transpose)
+checks.check("06.1", without_transpose)
 
 # %% tags=["solution"]
 straight = without_transpose(onnx.load(str(onnx_file)), 7, 7, 512)
@@ -711,7 +709,7 @@ def borders(model, names):
     return ...  # comes_in, goes_out
 
 
-exercises.check("06.2", borders)
+checks.check("06.2", borders)
 
 # %% tags=["solution"]
 def borders(model, names):
@@ -725,7 +723,7 @@ def borders(model, names):
     return sorted(comes_in), sorted(made & wanted)
 
 
-exercises.check("06.2", borders)
+checks.check("06.2", borders)
 
 # %% tags=["solution"]
 borders(model, [node.name for node in model.graph.node if node.name.startswith("orientation")])
@@ -742,7 +740,7 @@ def settings(trt, builder, size):
     return ...  # where the settings were made, True or False
 
 
-exercises.check("06.3", settings)
+checks.check("06.3", settings)
 
 # %% tags=["solution"]
 def settings(trt, builder, size):
@@ -759,7 +757,7 @@ def settings(trt, builder, size):
     return config, old or hasattr(trt.BuilderFlag, "FP16")
 
 
-exercises.check("06.3", settings)
+checks.check("06.3", settings)
 
 # %% [markdown]
 # ## What you saw

@@ -1,0 +1,346 @@
+"""The UFF file format: its messages, reading, writing, looking into them.
+
+A .uff file is one `MetaGraph` in protocol buffer encoding. Nodes name their inputs; small values lie in a
+node's `fields`, weights and dimension orders in `referenced_data`, to which a field points by name:
+
+    >>> meta = read("box3d.uff")
+    >>> node = next(node for node in meta.graphs[0].nodes if node.operation == "Conv")
+    >>> field(node, "strides"), field(node, "implicit_padding", meta)
+    ([1, 1], 'same')
+    >>> orders(node, meta)      # what each dimension of input 0 (NHWC) and of input 1 (HWCK) means
+    [[0, 2, 2147483647, 1], [2, 2147483647, 1, 0]]
+    >>> array(weights, meta)    # a Const node's values as NumPy, with its dtype and shape
+
+`text` gives the form that people read (the .pbtxt beside a .uff), with long weights left out.
+"""
+import functools
+import itertools
+import operator
+import os
+
+import numpy as np
+from google.protobuf import text_format
+
+from uffsurgeon import files, protobuf
+
+# Package uff of NVIDIA's uff 0.6.3, as the messages in its files show it. Numbers are the format.
+UFF = """
+enum DataType {
+  DT_INVALID = 0; DT_INT8 = 65544; DT_INT16 = 65552; DT_INT32 = 65568; DT_INT64 = 65600;
+  DT_FLOAT16 = 131088; DT_FLOAT32 = 131104;
+}
+enum OrderEnum {
+  OE_ZERO = 0; OE_SPECIAL = -1; OE_INCREMENT = 2147483647; OE_DECREMENT = -2147483648;
+}
+message ListString { repeated string val = 1; }
+message ListBool { repeated bool val = 1; }
+message ListINT64 { repeated int64 val = 1; }
+message ListDouble { repeated double val = 1; }
+message ListDataType { repeated DataType val = 1; }
+message DimensionOrders { map<int32, ListINT64> orders = 1; }
+message ListDimensionOrders { repeated DimensionOrders val = 1; }
+message Data {
+  oneof data_oneof {
+    string s = 1; ListString s_list = 2; double d = 3; ListDouble d_list = 4; bool b = 5;
+    ListBool b_list = 6; int64 i = 7; ListINT64 i_list = 8; bytes blob = 9; string ref = 100;
+    DataType dtype = 101; ListDataType dtype_list = 102; DimensionOrders dim_orders = 103;
+    ListDimensionOrders dim_orders_list = 104;
+  }
+}
+message Descriptor { string id = 1; uint32 version = 2; bool optional = 3; }
+message Node {
+  string id = 1; repeated string inputs = 2; string operation = 3;
+  map<string, Data> fields = 4; map<string, Data> extra_fields = 100;
+}
+message Graph { string id = 1; repeated Node nodes = 2; map<string, Data> extra_fields = 100; }
+message MetaGraph {
+  uint32 version = 1; uint32 descriptor_core_version = 2; repeated Descriptor descriptors = 3;
+  repeated Graph graphs = 4; map<string, Data> referenced_data = 5; map<string, Data> extra_fields = 100;
+}
+"""
+_classes = protobuf.build(UFF, "uff")
+MetaGraph, Graph, Node, Data = [_classes[n] for n in ("MetaGraph", "Graph", "Node", "Data")]
+Descriptor = _classes["Descriptor"]
+
+# DataType number -> numpy dtype, little-endian as the blobs are; and back from the dtype's name.
+NUMPY = {
+    0x10008: np.dtype("<i1"), 0x10010: np.dtype("<i2"), 0x10020: np.dtype("<i4"),
+    0x10040: np.dtype("<i8"), 0x20010: np.dtype("<f2"), 0x20020: np.dtype("<f4"),
+}
+DTYPE = {dtype.name: number for number, dtype in NUMPY.items()}
+# What the dimensions of an input mean, by the names in NVIDIA's references: N batch, C input channels,
+# K output channels, + all spatial ones. In the lists 0 is N or K, 1 is C, and "2, MAX" stands for the
+# spatial dimensions, from 2 on.
+MAX = 2147483647
+ORDERS = {
+    "N+C": [0, 2, MAX, 1], "NC+": [0, 1, 2, MAX], "+CK": [2, MAX, 1, 0], "+KC": [2, MAX, 0, 1],
+    "NC": [0, 1], "CN": [1, 0], "CK": [1, 0], "KC": [0, 1],
+}
+# Operation, number of inputs (+: any), fields and what they hold (?: may be missing).
+OPERATIONS = """
+Input 0 dtype:dtype shape:i_list
+Const 0 dtype:dtype shape:i_list values:blob
+Identity 1
+Shape 1
+Flatten 1
+Reshape 2
+Activation 1 func:s
+Unary 1 func:s
+Binary 2 func:s
+Softmax 1 axis:i inputs_orders:orders
+ExpandDims 1 axis:i
+ArgMax 1 axis:i
+ArgMin 1 axis:i
+Transpose 1 permutation:i_list
+Reduce 1 func:s keepdims:b axes:i_list?
+Squeeze 1 axes:i_list?
+Stack + axis:i
+Concat + axis:i
+Pad 2
+StridedSlice 4 begin_mask:i end_mask:i shrink_axis_mask:i
+Gather 2 indices_dtype:dtype params_dtype:dtype validate_indices:b
+GatherV2 2 axis:i indices_dtype:dtype params_dtype:dtype
+Pool 1 func:s kernel:i_list inputs_orders:orders strides:i_list? padding:i_list? implicit_padding:s?
+LRN 1 window_size:i alpha:d beta:d k:d inputs_orders:orders
+BatchNorm 5 epsilon:d inputs_orders:orders
+FullyConnected 2 inputs_orders:orders
+Conv 2 inputs_orders:orders strides:i_list? dilation:i_list? padding:i_list? implicit_padding:s? number_groups:i?
+ConvTranspose 3 inputs_orders:orders strides:i_list? dilation:i_list? padding:i_list? implicit_padding:s?
+MarkOutput +
+"""
+_RULES = {words[0]: (words[1], dict(word.split(":") for word in words[2:]))
+          for words in map(str.split, OPERATIONS.split("\n")) if words}
+SKIP_ABOVE = 32  # bytes of a blob that the text form still shows
+
+
+class UffException(ValueError):
+    """A graph that UFF cannot express, or a file that is no sound UFF. NVIDIA's name for it."""
+
+
+def read(source):
+    """The MetaGraph in a .uff file (path) or in bytes, checked by `check`.
+
+    Raises FileNotFoundError, or UffException when the bytes are no UFF, are cut off, a reference is
+    missing, or weights have another length than their dtype and shape say.
+    """
+    name = "these bytes" if isinstance(source, (bytes, bytearray, memoryview)) else str(source)
+    try:
+        meta = protobuf.read(MetaGraph, source)
+    except ValueError as error:
+        raise UffException("%s. A .uff file was expected." % error) from None
+    if not meta.version or not meta.graphs:
+        raise UffException(
+            "%s is not UFF: it has no %s. A .pb (GraphDef) is converted by uffsurgeon.uff, an .onnx is no "
+            "UFF either." % (name, "graph" if meta.version else "format version"))
+    check(meta)
+    return meta
+
+
+def check(meta):
+    """Raise UffException unless `validate` passes, references lead to data, and blobs fit their Const."""
+    validate(meta)
+    for graph in meta.graphs:
+        for node in graph.nodes:
+            for key in node.fields:
+                resolve(node, key, meta)
+            if node.operation == "Const":
+                _constant(node, meta)
+
+
+def validate(meta):
+    """Raise UffException unless every node has the inputs and fields that its operation asks for.
+
+    Custom operations ("_" and a name) may have any.
+    """
+    for graph in meta.graphs:
+        ids = {node.id for node in graph.nodes}
+        for node in graph.nodes:
+            what = "node '%s' (%s)" % (node.id, node.operation)
+            for name in node.inputs:
+                if name not in ids:
+                    raise UffException("%s reads '%s', which no node of this UFF is" % (what, name))
+            if len(node.operation) > 1 and node.operation[0] == "_":
+                continue
+            if node.operation not in _RULES:
+                raise UffException("%s: no such operation in UFF" % what)
+            count, fields = _RULES[node.operation]
+            if not node.inputs if count == "+" else len(node.inputs) != int(count):
+                raise UffException("%s has %d inputs, expected: %s" % (
+                    what, len(node.inputs), "one or more" if count == "+" else count))
+            for key, kind in fields.items():
+                _check_field(node, key, kind, what)
+            unknown = set(node.fields) - set(fields) - {"outputs_orders"}
+            if unknown:
+                raise UffException("%s: field %s unknown" % (what, sorted(unknown)[0]))
+
+
+def _check_field(node, key, kind, what):
+    if key not in node.fields:
+        if not kind.endswith("?"):
+            raise UffException("%s has no field '%s'" % (what, key))
+        return
+    kind = kind.rstrip("?")
+    wanted = "ref" if kind in ("blob", "orders") else kind
+    found = node.fields[key].WhichOneof("data_oneof")
+    if found != wanted:
+        raise UffException("%s: field '%s' holds %s and not %s" % (what, key, found or "nothing", wanted))
+
+
+def write(meta, path):
+    """Write a MetaGraph to `path`, atomically; weights are encoded one at a time."""
+    with files.atomic(path) as temporary, open(str(temporary), "wb") as stream:
+        for part in parts(meta):
+            stream.write(part)
+    return os.path.abspath(str(path))
+
+
+def parts(meta, blobs=()):
+    """Yield the encoded `meta` in pieces, followed by `blobs`: pairs of a reference name and bytes.
+
+    The pieces joined are one MetaGraph; `blobs` may be a generator, so that each weight lives only
+    while it is written.
+    """
+    shell, names = _without_blobs(meta)
+    yield shell.SerializeToString(deterministic=True)
+    for name in names:
+        yield from _entry(name, meta.referenced_data[name].blob)
+    for name, blob in blobs:
+        yield from _entry(name, blob)
+
+
+def _entry(name, blob):
+    """referenced_data[name] = Data(blob=blob) on the wire, without a copy of the blob."""
+    key = name.encode("utf-8")
+    key = b"\x0a" + _varint(len(key)) + key  # map entry: field 1, the key
+    data = b"\x4a" + _varint(len(blob))  # Data: field 9, blob
+    value = b"\x12" + _varint(len(data) + len(blob)) + data  # map entry: field 2, the value
+    # MetaGraph: field 5, referenced_data
+    yield b"\x2a" + _varint(len(key) + len(value) + len(blob)) + key + value
+    yield blob
+
+
+def _varint(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes(out + bytearray([number]))
+
+
+def _without_blobs(meta):
+    """A copy of `meta` without the blobs in its referenced data, and the sorted names of these."""
+    shell = MetaGraph(version=meta.version, descriptor_core_version=meta.descriptor_core_version)
+    shell.descriptors.extend(meta.descriptors)
+    shell.graphs.extend(meta.graphs)
+    for name in meta.extra_fields:
+        shell.extra_fields[name].CopyFrom(meta.extra_fields[name])
+    names = []
+    for name in sorted(meta.referenced_data):
+        if meta.referenced_data[name].WhichOneof("data_oneof") == "blob":
+            names.append(name)
+        else:
+            shell.referenced_data[name].CopyFrom(meta.referenced_data[name])
+    return shell, names
+
+
+def text(meta, blobs=()):
+    """The readable form (.pbtxt), as NVIDIA's converter writes it: blobs over 32 bytes are skipped."""
+    shell, names = _without_blobs(meta)
+    held = ((name, meta.referenced_data[name].blob) for name in names)
+    for name, blob in itertools.chain(held, blobs):
+        mark = b"(...%d bytes skipped...)" % len(blob)
+        shell.referenced_data[name].blob = blob if len(blob) <= SKIP_ABOVE else mark
+    return text_format.MessageToString(shell)
+
+
+def resolve(node, key, meta):
+    """The Data message of a field, with a reference followed into `meta.referenced_data`.
+
+    Raises UffException for a field that the node has not and for a reference that leads nowhere.
+    """
+    if key not in node.fields:
+        raise UffException("node '%s' (%s) has no field '%s', only %s" % (
+            node.id, node.operation, key, sorted(node.fields)))
+    data = node.fields[key]
+    if data.WhichOneof("data_oneof") != "ref":
+        return data
+    if meta is None:
+        raise UffException("field '%s' of node '%s' is a reference: give the MetaGraph it leads into"
+                           % (key, node.id))
+    if data.ref not in meta.referenced_data:
+        raise UffException("field '%s' of node '%s' refers to '%s', which this UFF does not hold"
+                           % (key, node.id, data.ref))
+    return meta.referenced_data[data.ref]
+
+
+_MISSING = object()
+
+
+def field(node, key, meta=None, default=_MISSING):
+    """The value of a node's field as Python sees it; a reference is followed when `meta` is given.
+
+    int, float, bool, str; a list of these; bytes for a blob; a DataType number for a dtype (look it up
+    in `NUMPY`); for dimension orders a list with one {axis: list of int} per input; None for a field
+    with nothing in it. A Const node's `values` come as a NumPy array, as from `array`.
+    Raises UffException for a field that is not there, unless `default` is given.
+    """
+    if key not in node.fields and default is not _MISSING:
+        return default
+    data = resolve(node, key, meta)
+    if key == "values" and node.operation == "Const":
+        return array(node, meta)
+    kind = data.WhichOneof("data_oneof")
+    if kind is None:
+        return None
+    value = getattr(data, kind)
+    if kind == "dim_orders":
+        return _orders(value)
+    if kind == "dim_orders_list":
+        return [_orders(each) for each in value.val]
+    return list(value.val) if kind.endswith("_list") else value
+
+
+def fields(node, meta=None):
+    """All fields of a node as {name: value}."""
+    return {key: field(node, key, meta) for key in sorted(node.fields)}
+
+
+def orders(node, meta, key="inputs_orders"):
+    """Per input, what its dimensions mean: a list of int, of N 0, C 1 or MAX for NHWC, as NVIDIA writes it."""
+    return [each[-1] for each in field(node, key, meta)]
+
+
+def array(node, meta):
+    """The values of a Const node as a read-only NumPy array [shape] of its dtype; layout as in the file.
+
+    Raises UffException for a dtype number that the format does not know (NVIDIA's converter writes 7 for
+    those it cannot say) and for a blob of the wrong length.
+    """
+    if node.operation != "Const":
+        raise UffException("node '%s' is a %s, not a Const: it has no values" % (
+            node.id, node.operation))
+    blob, shape, number = _constant(node, meta)
+    if number not in NUMPY:
+        raise UffException("Const '%s' has dtype %r, which UFF does not know; NVIDIA's converter writes 7 for "
+                           "a dtype that it cannot express" % (node.id, number))
+    return np.frombuffer(blob, NUMPY[number]).reshape(shape)
+
+
+def _constant(node, meta):
+    """(blob, shape, DataType number) of a Const; UffException unless the blob's length is theirs."""
+    for key in ("dtype", "shape", "values"):
+        _check_field(node, key, _RULES["Const"][1][key], "Const '%s'" % node.id)
+    blob = resolve(node, "values", meta).blob
+    shape, number = field(node, "shape", meta), field(node, "dtype", meta)
+    if min(shape, default=0) < 0:
+        raise UffException("Const '%s' has the shape %s" % (node.id, shape))
+    if number in NUMPY:
+        size = functools.reduce(operator.mul, shape, NUMPY[number].itemsize)
+        if len(blob) != size:
+            raise UffException("Const '%s' is %s %s and needs %d bytes of values, the UFF holds %d" % (
+                node.id, NUMPY[number].name, shape, size, len(blob)))
+    return blob, shape, number
+
+
+def _orders(dimension_orders):
+    return {axis: list(dimension_orders.orders[axis].val) for axis in dimension_orders.orders}
