@@ -1,6 +1,6 @@
 """The sample scenes in data/scenes (everywhere) and the renderer that made them (where OpenGL is).
 
-The label files are held to what KITTI's format says and to the geometry they claim: a 3D box, projected with
+The label files are compared with KITTI's format and with their own geometry: a 3D box, projected with
 the scene's own camera and clipped to the image, is its 2D box.
 """
 import json
@@ -122,7 +122,7 @@ def test_2d_box_is_that_of_the_projected_3d_box(name):
         bbox = n[3:7]
         box = project_box(P, n[7:10], n[10:13], n[13])
         clipped = np.array([*np.maximum(box[:2], edges[:2]), *np.minimum(box[2:], edges[2:])])
-        # Metres are stored to a tenth of a millimetre: nowhere does that move a corner by a tenth of a pixel.
+        # Metres are stored to a tenth of a millimetre, which moves no corner by more than a tenth of a pixel.
         np.testing.assert_allclose(bbox, clipped, atol=0.1)
         touches = np.any(np.abs(bbox - edges) < 0.01)
         assert touches or n[0] == 0, "truncated without touching the edge of the image"
@@ -140,7 +140,7 @@ def make_renderer():
     if sys.version_info < (3, 10):
         pytest.skip("the renderer needs Python 3.10 or later")
     pytest.importorskip("moderngl", reason="the renderer needs moderngl")
-    from data.render import Renderer
+    from data.making.render import Renderer
 
     try:
         return Renderer(supersample=1)
@@ -156,7 +156,7 @@ def renderer():
 @pytest.fixture(scope="module")
 def rendered(renderer):
     """(scene, image, id buffer, labels) of the first sample's seed."""
-    from data.render import objects, scene_from_seed
+    from data.making.render import objects, scene_from_seed
 
     scene = scene_from_seed(TABLE[NAMES[0]]["seed"])
     image, buffer = renderer.render(scene)
@@ -165,7 +165,7 @@ def rendered(renderer):
 
 @pytest.mark.slow
 def test_labels_come_out_as_stored(rendered):
-    from data.render.samples import labelled
+    from data.making.render.samples import labelled
 
     scene, _, _, labels = rendered
     again = [label for label in labels if labelled(label)]
@@ -212,7 +212,7 @@ def lone(scene, **changes):
 
 @pytest.mark.slow
 def test_visible_and_truncated_mean_what_they_say(renderer, rendered):
-    from data.render import objects
+    from data.making.render import objects
 
     scene = lone(rendered[0])
     (alone,) = objects(scene, renderer.identify(scene))
@@ -221,7 +221,7 @@ def test_visible_and_truncated_mean_what_they_say(renderer, rendered):
 
     half_out = lone(rendered[0], x=-12.0 * 609.5593 / 721.5377)
     (cut,) = objects(half_out, renderer.identify(half_out))
-    # The camera sees its left flank too, which lies farther out: more than half is gone.
+    # The camera also sees its left flank, which lies farther out, so more than half is cut off.
     assert 0.5 < cut["truncated"] < 0.75 and cut["bbox"][0] == 0
 
     behind = dict(scene["vehicles"][0], id=2, y=18.0, x=0.3)
@@ -234,7 +234,7 @@ def test_visible_and_truncated_mean_what_they_say(renderer, rendered):
 
 @pytest.mark.slow
 def test_same_seed_same_scene(renderer, rendered):
-    from data.render import scene_from_seed
+    from data.making.render import scene_from_seed
 
     scene, image, _, _ = rendered
     again = scene_from_seed(scene["seed"])
@@ -244,8 +244,8 @@ def test_same_seed_same_scene(renderer, rendered):
 
 @pytest.mark.slow
 def test_crops_follow_the_readers_rule(rendered):
-    """A training crop is what a reader's program cuts out: round, clip, resize bilinearly."""
-    from data.render.crops import LABEL, as_row, crop, usable
+    """A training crop is cut as the workbook cuts it: round, clip, resize bilinearly."""
+    from data.making.render.crops import LABEL, as_row, crop, usable
 
     _, image, _, labels = rendered
     label = next(label for label in labels if usable(label))
@@ -260,7 +260,7 @@ def test_crops_follow_the_readers_rule(rendered):
 def test_growing_npy_is_a_plain_npy(tmp_path):
     if sys.version_info < (3, 10):
         pytest.skip("the renderer needs Python 3.10 or later")
-    from data.render.crops import growing_npy
+    from data.making.render.crops import growing_npy
 
     rng = np.random.default_rng(0)
     blocks = rng.integers(0, 255, (37, 4, 5, 3), np.uint8)

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from data.train.figures import figures
+from data.making.train.figures import figures
 from helpers import boxes, scenes
 from helpers.artifacts import DATA
 
