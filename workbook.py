@@ -2,16 +2,18 @@
 """The launcher of the TensorRT surgery workbook.
 
     python3 workbook.py run [NN ...]    set up .venv, run the notebooks in order, write pages to build/
-    python3 workbook.py test [...]      the same environment, then the tests (arguments go to pytest)
-    python3 workbook.py lab             JupyterLab in that environment, on localhost
+    python3 workbook.py test [...]      set up .venv, run the tests (arguments go to pytest)
+    python3 workbook.py lab             set up .venv, start JupyterLab on localhost
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
-    python3 workbook.py build [NN ...]  for authors: text twins -> executed notebooks, stored in notebooks/
-    python3 workbook.py bundle [DIR]    a folder (bundle/) with everything that this platform needs, for a room without network
-                                        (--with-tensorrt-rtx: NVIDIA's builder too, whose licence is not to pass it on)
+    python3 workbook.py link            for an environment of your own (conda, for example): let the Python that runs this find
+                                        helpers, uffsurgeon, graphsurgeon and uff from any folder
+    python3 workbook.py build [NN ...]  for authors: execute the text twins and store the notebooks in notebooks/
+    python3 workbook.py bundle [DIR]    a folder (bundle/) with everything that this platform needs, for use without a network
+                                        (--with-tensorrt-rtx: with TensorRT for RTX, whose licence forbids passing it on)
     python3 workbook.py clean           remove build/ and .venv/
 
 `--python PATH` (before or after the command) chooses another interpreter than the one that runs this file.
-Needs nothing but a Python 3.6, 3.8 or 3.10 to 3.13 with its venv module. Linux and Windows, x86-64 and ARM.
+Needs only Python 3.6, 3.8 or 3.10 to 3.13 with its venv module. Linux and Windows, x86-64 and ARM.
 """
 import argparse
 import errno
@@ -30,24 +32,24 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 VENVS = os.path.join(ROOT, ".venv")
 WINDOWS = os.name == "nt"
 NVIDIA_NAMES = os.path.join(ROOT, "uffsurgeon", "nvidia_names.py")
-# Python -> the pins in requirements/. The boards' Pythons decide which there are.
+# Python version -> name of the pins file in requirements/. JetPack's Pythons and TensorFlow's wheels decide which there are.
 STACKS = {(3, 6): "jetpack4", (3, 8): "jetpack5",
           (3, 10): "current", (3, 11): "current", (3, 12): "current", (3, 13): "current"}
 NEEDED_GB = 4.0
-# What comes with a Jetson and is never installed over, with the packages that it was built against.
+# These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours.
 BOARD = ("tensorflow", "tensorrt", "uff", "graphsurgeon", "pycuda")
-# Left out of a bundle: NVIDIA's licence lets you use it, and not pass it on. The notebooks do without.
+# Left out of a bundle: NVIDIA's licence allows using it, not passing it on. The notebooks run without it.
 NOT_PASSED_ON = "tensorrt-rtx"
 
 
 class Stop(Exception):
-    """A sentence for the reader: what is wrong and what to do. Ends the launcher, without a traceback."""
+    """Ends the launcher without a traceback. The message says what is wrong and what to do."""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "build", "bundle", "clean"])
-    parser.add_argument("--python", default=sys.executable, help="the interpreter to build the environment from")
+    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "link", "build", "bundle", "clean"])
+    parser.add_argument("--python", default=sys.executable, help="the interpreter to use; default: the one that runs this file")
     arguments, rest = parser.parse_known_args()
     try:
         return globals()[arguments.command](arguments.python, rest)
@@ -55,12 +57,12 @@ def main():
         print("\nworkbook: %s" % stop, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nworkbook: interrupted; nothing is lost, the same command goes on from here.", file=sys.stderr)
+        print("\nworkbook: interrupted. The same command continues where this one stopped.", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        print("\nworkbook: the disk is full (%s). Free about %.0f GB and type the command again."
+        print("\nworkbook: the disk is full (%s). Free about %.0f GB, then type the same command again."
               % (error.filename or ROOT, NEEDED_GB), file=sys.stderr)
         return 1
 
@@ -82,7 +84,7 @@ def lab(python, rest):
     port = free_port(8888)
     if os.environ.get("SSH_CONNECTION"):
         host = os.environ["SSH_CONNECTION"].split()[2]
-        print("On your own computer type:\n\n    ssh -N -L %d:localhost:%d %s@%s\n\nand open the address below there.\n"
+        print("On your own computer type\n\n    ssh -N -L %d:localhost:%d %s@%s\n\nand open the address below there.\n"
               % (port, port, os.environ.get("USER", "you"), host))
         rest = ["--no-browser"] + rest
     if not WINDOWS and os.geteuid() == 0:
@@ -92,16 +94,16 @@ def lab(python, rest):
 
 
 def doctor(python, rest):
-    """Look with the environment's Python when it is there, else with the one given; install nothing."""
+    """Report with the environment's Python if it is set up, else with the given one. Installs nothing."""
     folder = venv_folder(inspect(python))
     ready = os.path.exists(os.path.join(folder, "ready.json"))
-    print("Looking with %s; the environment %s\n" % (
+    print("Using %s; the environment %s.\n" % (
         venv_python(folder) if ready else python, "is ready" if ready else
-        "is not set up yet (`python3 workbook.py run` does that), so most packages are absent"), flush=True)
+        "is not set up yet (`python3 workbook.py run` does that), so most packages are missing"), flush=True)
     code = subprocess.call([venv_python(folder) if ready else python, "-m", "helpers.machine"], cwd=ROOT)
     free = shutil.disk_usage(ROOT).free / 1e9
     if not ready and free < NEEDED_GB:
-        print("  - Only %.1f GB of disk are free; the environment needs about %.0f GB." % (free, NEEDED_GB))
+        print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, NEEDED_GB))
     return code
 
 
@@ -113,7 +115,7 @@ def clean(python, rest):
 
 
 def bundle(python, rest):
-    """Copy the workbook, the wheels of one stack and the pages into a folder from which all commands work offline."""
+    """Copy the workbook, the wheels of one stack and the pages into a folder in which all commands work offline."""
     parser = argparse.ArgumentParser(prog="workbook.py bundle")
     parser.add_argument("folder", nargs="?", default=os.path.join(ROOT, "bundle"))
     parser.add_argument("--with-" + NOT_PASSED_ON, dest="everything", action="store_true",
@@ -124,10 +126,10 @@ def bundle(python, rest):
     target = os.path.abspath(options.folder)
     part = target + ".part"
     if os.path.exists(target):
-        raise Stop("%s is there already; remove it or name another folder." % target)
+        raise Stop("%s exists already; remove it or name another folder." % target)
     environment(python)
     shutil.rmtree(part, ignore_errors=True)
-    print("Collecting the workbook and its wheels; the first time, some minutes.", flush=True)
+    print("Collecting the workbook and its wheels; this takes some minutes the first time.", flush=True)
     copy = shutil.ignore_patterns(".*", "build", "bundle*", "wheels", "__pycache__", os.path.basename(part))
     shutil.copytree(ROOT, part, ignore=copy)
     pages = os.path.join(ROOT, "build", "notebooks")
@@ -142,31 +144,42 @@ def bundle(python, rest):
     for name, lines in (("pins.txt", [pin for pin in pins if pin not in left_out]), ("left_out.txt", left_out)):
         with open(os.path.join(wheels, name), "w") as stream:
             stream.write("".join(line + "\n" for line in lines))
-    # Wheels, not downloads: what comes as source is built here, where its build tools can be had.
+    # `pip wheel`, not `pip download`: source packages are built here, where their build tools are available.
     if info["version"] < (3, 8):
         pip(venv_python(folder), folder, ["pip==21.3.1", "wheel==0.37.1"], command=["wheel", "-w", wheels])
     pip(venv_python(folder), folder, ["--no-deps", "-r", os.path.join(wheels, "pins.txt")], command=["wheel", "-w", wheels])
     os.rename(part, target)
     size = sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(target) for name in names)
-    print("%s, %.1f GB, for Python %d.%d on %s %s. There, the same commands: python3 workbook.py run"
+    print("%s, %.1f GB, for Python %d.%d on %s %s. In that folder the same commands work: python3 workbook.py run"
           % ((target, size / 1e9) + info["version"][:2] + (platform.system(), info["machine"])))
     if left_out:
-        print("Without TensorRT for RTX: its licence lets you use it, and not pass it on. Notebooks quote there what it gave.\n"
+        print("TensorRT for RTX is left out: its licence allows using it, not passing it on. The notebooks run without it.\n"
               "For machines of your own organisation: python3 workbook.py bundle DIR --with-%s" % NOT_PASSED_ON)
     return 0
 
 
+def link(python, rest=()):
+    """The command: make `python` find the workbook's packages, and say so."""
+    inspect(python)
+    print("%s: helpers, uffsurgeon and notebooks are found in %s, and graphsurgeon and uff where NVIDIA's are not installed."
+          % (write_pth(python), ROOT))
+    return 0
+
+
 def free_port(first):
-    """The first port from `first` on that nobody listens on: two students may share a board."""
+    """The first unused port from `first` on: two people may share a board."""
     for port in range(first, first + 100):
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)):
                 return port
-    raise Stop("no free port from %d to %d; close a JupyterLab and try again." % (first, first + 99))
+    raise Stop("no port from %d to %d is free; close a JupyterLab and try again." % (first, first + 99))
 
 
 def inspect(python):
-    """Version, machine and what the system already has, asked of the interpreter itself."""
+    """What an interpreter says about itself: a dict with version, stack, machine, bits, venv, base, jetson.
+
+    Raises Stop if it does not run.
+    """
     code = ("import json, sys, platform, struct\n"
             "try:\n"
             " import venv, ensurepip; venv = True\n"
@@ -176,7 +189,7 @@ def inspect(python):
     try:
         text = subprocess.check_output([python, "-c", code], stderr=subprocess.STDOUT)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Stop("%s does not run as a Python interpreter (%s). Give another one with --python PATH." % (python, error))
+        raise Stop("%s does not run as a Python interpreter (%s). Choose another one with --python PATH." % (python, error))
     info = json.loads(text.decode("utf-8").strip().splitlines()[-1])
     info["python"] = python
     info["version"] = tuple(info["version"])
@@ -186,20 +199,20 @@ def inspect(python):
 
 
 def check(info):
-    """Raise Stop for an interpreter that no environment can be made from."""
+    """Raise Stop if no environment can be made from this interpreter."""
     version = ".".join(map(str, info["version"]))
     if info["stack"] is None:
         others = ["%s (Python %d.%d)" % (path, key[0], key[1]) for key in sorted(STACKS, reverse=True)
                   for path in [shutil.which("python%d.%d" % key)] + sorted(glob.glob(
                       os.path.expanduser("~/.pyenv/versions/%d.%d.*/bin/python" % key))) if path and works(path)]
-        raise Stop("Python %s has no tested stack: TensorFlow and the boards leave 3.6, 3.8 and 3.10 to 3.13. %s" % (
-            version, "Here is one: python3 workbook.py %s --python %s" % (sys.argv[1], others[0]) if others else
-            "Install one of them and give it with --python PATH."))
+        raise Stop("Python %s is not supported; the workbook runs on 3.6, 3.8 and 3.10 to 3.13. %s" % (
+            version, "This machine has one: python3 workbook.py %s --python %s" % (sys.argv[1], others[0]) if others else
+            "Install one of them and choose it with --python PATH."))
     if info["bits"] != 64:
-        raise Stop("%s is a 32-bit Python; TensorFlow exists for 64 bits only." % info["python"])
+        raise Stop("%s is a 32-bit Python; TensorFlow needs a 64-bit one." % info["python"])
     if not info["venv"]:
-        raise Stop("Python %s comes without its venv module. On Ubuntu and Jetson: sudo apt install python%d.%d-venv, "
-                   "then the same command again." % ((version,) + info["version"][:2]))
+        raise Stop("Python %s has no venv module. On Ubuntu and Jetson: sudo apt install python%d.%d-venv, then type the "
+                   "same command again." % ((version,) + info["version"][:2]))
 
 
 def venv_folder(info):
@@ -211,61 +224,71 @@ def venv_python(folder):
 
 
 def environment(python):
-    """Path of the environment's Python, which is made, or repaired, first if it has to be."""
+    """Path of the environment's Python. Makes, repairs or links the environment first where that is necessary.
+
+    ready.json is written last and says what the environment was made from; where it differs, the environment is completed.
+    """
     info = inspect(python)
     check(info)
     folder = venv_folder(info)
     pins_file = os.path.join(ROOT, "requirements", info["stack"] + ".txt")
     wanted = {"pins": digest(pins_file), "base": info["base"], "jetson": info["jetson"], "root": ROOT,
               "names": digest(NVIDIA_NAMES)}
-    ready = os.path.join(folder, "ready.json")
-    if read_json(ready) == wanted and works(venv_python(folder)):
-        return venv_python(folder)
+    ready, target = os.path.join(folder, "ready.json"), venv_python(folder)
+    found = read_json(ready) or {}
+    if all(found.get(key) == wanted[key] for key in ("pins", "base", "jetson")) and works(target):
+        if found != wanted:  # the packages are right, and only the link is old
+            write_pth(target)
+            write_json(ready, wanted)
+        return target
     started = time.time()
     if os.path.exists(ready):
-        os.unlink(ready)  # from here on until the end it is half made
+        os.unlink(ready)
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < NEEDED_GB:
-        raise Stop("only %.1f GB of disk are free; the environment needs about %.0f GB." % (free, NEEDED_GB))
-    print("Setting up .venv for Python %d.%d (%s); once, a few minutes." % (info["version"][:2] + (info["stack"],)),
-          flush=True)
-    if not works(venv_python(folder), "import pip"):
+        raise Stop("only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, NEEDED_GB))
+    print("Setting up .venv for Python %d.%d (%s), once; this takes a few minutes."
+          % (info["version"][:2] + (info["stack"],)), flush=True)
+    if not works(target, "import pip"):
         if os.path.exists(folder):
-            print("  what an earlier try left there does not work: making it anew", flush=True)
+            print("  the environment that is there does not work; making a new one", flush=True)
             shutil.rmtree(folder)
         command = [info["base"], "-m", "venv", folder] + (["--system-site-packages"] if info["jetson"] else [])
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             raise Stop("no virtual environment could be made in %s:\n%s" % (folder, done.stdout.strip()[-800:]))
-    target = venv_python(folder)
-    if info["version"] < (3, 8):  # the pip that came with 3.6 knows no manylinux2014 wheels
+    if info["version"] < (3, 8):  # the pip that comes with Python 3.6 does not know manylinux2014 wheels
         pip(target, folder, ["pip==21.3.1", "wheel==0.37.1"])
     pins = pins_for(pins_file, target, info)
-    partial = os.path.join(folder, "pins.txt")
-    with open(partial, "w") as stream:
+    pins_here = os.path.join(folder, "pins.txt")
+    with open(pins_here, "w") as stream:
         stream.write("\n".join(pins) + "\n")
-    pip(target, folder, ["--no-deps", "-r", partial], len(pins))
-    link(target)
-    with open(ready + ".part", "w") as stream:
-        json.dump(wanted, stream)
-    os.replace(ready + ".part", ready)
+    pip(target, folder, ["--no-deps", "-r", pins_here], len(pins))
+    write_pth(target)
+    write_json(ready, wanted)
     print("  ready after %.0f s" % (time.time() - started), flush=True)
     return target
 
 
-def link(python):
-    """Let `python` import helpers, uffsurgeon and notebooks from any folder, and uffsurgeon under NVIDIA's names.
+def write_pth(python):
+    """Let `python` import helpers, uffsurgeon and notebooks from any folder. Returns the path of workbook.pth.
 
-    A .pth file names this folder, and calls a copy of uffsurgeon/nvidia_names.py: with that `import graphsurgeon` and
-    `import uff` find NVIDIA's packages where they are installed, and uffsurgeon's elsewhere.
+    The .pth file in its site-packages adds this folder to sys.path and calls a copy of uffsurgeon/nvidia_names.py, by which
+    `import graphsurgeon` and `import uff` find NVIDIA's packages where they are installed, and uffsurgeon's elsewhere.
     """
-    site = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"])
-    site = site.decode("utf-8").strip()
-    shutil.copyfile(NVIDIA_NAMES, os.path.join(site, "workbook_nvidia_names.py"))
-    with open(os.path.join(site, "workbook.pth"), "w") as stream:
-        stream.write("%s\nimport workbook_nvidia_names; workbook_nvidia_names.install()\n" % ROOT)
-    return 0
+    code = "import json, sysconfig; print(json.dumps(sysconfig.get_paths()['purelib']))"
+    pth = os.path.join(json.loads(subprocess.check_output([python, "-c", code]).decode("ascii")), "workbook.pth")
+    # One line of code in ASCII: Python 3.6 in the C locale does not start if a .pth file has another character in it.
+    line = ("import os, sys; sys.path.append(os.fsdecode(%r)); import workbook_nvidia_names; workbook_nvidia_names.install()\n"
+            % os.fsencode(ROOT))
+    try:
+        shutil.copyfile(NVIDIA_NAMES, os.path.join(os.path.dirname(pth), "workbook_nvidia_names.py"))
+        with open(pth, "w") as stream:
+            stream.write(line)
+    except PermissionError as error:
+        raise Stop("%s cannot be written. Use the Python of a virtual or conda environment of your own." % error.filename)
+    return pth
 
 
 def digest(path):
@@ -281,7 +304,14 @@ def read_json(path):
         return None
 
 
+def write_json(path, value):
+    with open(path + ".part", "w") as stream:
+        json.dump(value, stream)
+    os.replace(path + ".part", path)
+
+
 def works(python, code="pass"):
+    """Whether `python` runs this code without an error."""
     try:
         return subprocess.call([python, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
     except OSError:
@@ -289,7 +319,7 @@ def works(python, code="pass"):
 
 
 def pins_for(pins_file, python, info):
-    """The lines of the pins file, on a Jetson without what the board brings and what that was built against."""
+    """The lines of the pins file; on a Jetson without the board's own packages and the packages they were built against."""
     with open(pins_file) as stream:
         lines = [line.strip() for line in stream if line.strip() and not line.startswith("#")]
     if os.path.exists(os.path.join(ROOT, "wheels", "left_out.txt")):
@@ -303,7 +333,7 @@ def pins_for(pins_file, python, info):
             if line.split("==")[0].lower().replace("_", "-").replace("tensorflow-cpu", "tensorflow") not in kept]
 
 
-# Names of the board's packages that are installed, and of everything that they require, from their metadata.
+# Prints the names of the board's packages that are installed, and of all their requirements, from their metadata.
 BOARD_CODE = """
 import json, re
 try:
@@ -327,16 +357,16 @@ print(json.dumps(sorted(found)))
 
 
 def pip(python, folder, arguments, count=0, command=("install",)):
-    """Run pip with one line of progress; its whole output is in install.log beside the environment.
+    """Run pip with one line of progress; its whole output goes to install.log in `folder`.
 
-    In a bundle the packages come from its own wheels.
+    In a bundle the packages come from its own wheels. Raises Stop, with the reason, if pip fails.
     """
     log = os.path.join(folder, "install.log")
     wheels = os.path.join(ROOT, "wheels")
     offline = ["--no-index", "--find-links", wheels] if os.path.isdir(wheels) else []
     command = [python, "-m", "pip"] + list(command) + ["--disable-pip-version-check", "--no-color"] + offline + arguments
     seen, tail, live = 0, [], sys.stdout.isatty()
-    # No stdin: a pip that asks a question would hang where nobody sees it.
+    # No stdin: pip would wait for an answer to a question that is not shown.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         with open(log, "ab") as stream:
@@ -360,15 +390,15 @@ def pip(python, folder, arguments, count=0, command=("install",)):
         return
     text = "\n".join(tail)
     if "No space left" in text or "Errno 28" in text:
-        raise Stop("the disk became full while packages were installed. Free about %.0f GB, then the same command again."
+        raise Stop("the disk became full while packages were installed. Free about %.0f GB, then type the same command again."
                    % NEEDED_GB)
     if any(word in text for word in ("NewConnectionError", "Name or service not known", "Temporary failure in name",
                                      "ConnectTimeout", "Connection refused", "Network is unreachable", "ProxyError")):
         raise Stop("the package index cannot be reached. Check the network (or the proxy: HTTPS_PROXY), then type the same "
-                   "command again: what is downloaded already is kept.")
+                   "command again; finished downloads are kept.")
     errors = [line for line in tail if "error" in line.lower()] or tail[-3:]
-    raise Stop("pip could not install the packages:\n  %s\nThe whole log is %s. On %s, requirements/README.md says which "
-               "packages a board must bring itself." % ("\n  ".join(errors[-4:]), log, platform.machine()))
+    raise Stop("pip could not install the packages:\n  %s\nThe whole log is %s. requirements/README.md lists the packages "
+               "that have no wheel for some machines (this one: %s)." % ("\n  ".join(errors[-4:]), log, platform.machine()))
 
 
 if __name__ == "__main__":

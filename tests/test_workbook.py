@@ -1,5 +1,6 @@
-"""The launcher: chooses a stack, makes and repairs an environment, and says in a sentence what is wrong."""
+"""The launcher: chooses a stack, makes, repairs and links an environment, and reports what is wrong in a sentence."""
 import errno
+import json
 import os
 import shutil
 import socket
@@ -20,7 +21,7 @@ INFO = dict(version=(3, 11, 4), machine="x86_64", venv=True, bits=64, base=sys.e
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """An empty checkout with one small stack, and a record of the commands that would have been run."""
+    """An empty checkout with one small stack, and the list of pip's arguments instead of pip."""
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "current.txt").write_text("# pins\nsix==1.17.0\nh5py==3.14.0 ; sys_platform == 'linux'\n")
     monkeypatch.setattr(workbook, "ROOT", str(tmp_path))
@@ -31,12 +32,78 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path, installed
 
 
+def run(python, code, **env):
+    """Output of a piece of code, run in another folder than the checkout's."""
+    env = dict({key: value for key, value in os.environ.items() if key != "PYTHONPATH"}, **env)
+    return subprocess.check_output([str(python), "-c", code], env=env, cwd=os.path.dirname(str(python)),
+                                   universal_newlines=True).strip()
+
+
 def test_an_environment_is_made_once(checkout):
     _, installed = checkout
     python = workbook.environment("python")
     assert subprocess.call([python, "-c", "pass"]) == 0
     assert installed[-1][0] == "--no-deps" and len(installed) == 1
     assert workbook.environment("python") == python and len(installed) == 1
+
+
+def test_an_environment_made_before_is_linked_by_the_next_command(checkout, monkeypatch):
+    """One of an older workbook, whose ready.json has neither "root" nor "names", and one of another checkout."""
+    root, installed = checkout
+    python = Path(workbook.environment("python"))
+    (pth,) = root.glob(".venv/**/workbook.pth")
+    ready = root / ".venv" / "py3.11" / "ready.json"
+    wanted = json.loads(ready.read_text())
+    for old in ({key: wanted[key] for key in ("pins", "base", "jetson")}, dict(wanted, root="/another"),
+                dict(wanted, names="of another file")):
+        pth.unlink()
+        ready.write_text(json.dumps(old))
+        assert workbook.environment("python") == str(python) and len(installed) == 1
+        assert str(root) in run(python, "import sys; print(sys.path)") and json.loads(ready.read_text()) == wanted
+
+
+@pytest.fixture(params=["checkout", "J\u00f6rgs Mappe"])
+def linked(request, tmp_path, monkeypatch):
+    """(folder of a small workbook, Python of a fresh environment that was linked to it)."""
+    room = tmp_path / request.param
+    try:
+        room.mkdir()
+    except UnicodeEncodeError:
+        pytest.skip("this file system does not take such names")
+    (room / "helpers.py").write_text("")
+    shutil.copytree(str(ROOT / "uffsurgeon"), str(room / "uffsurgeon"), ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(str(ROOT / "workbook.py"), str(room))
+    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "own")])
+    python = workbook.venv_python(str(tmp_path / "own"))
+    out = subprocess.check_output([sys.executable, str(room / "workbook.py"), "link", "--python", python])
+    assert b"workbook.pth" in out
+    return room, python
+
+
+@pytest.mark.parametrize("env", [{}, {"LC_ALL": "C"}])
+def test_link_lets_a_python_find_the_workbook_from_any_folder(linked, env):
+    room, python = linked
+    code = ("import helpers, importlib.util as u, os\n"
+            "print(os.path.isfile(helpers.__file__), u.find_spec('graphsurgeon') is not None, u.find_spec('uff') is not None)")
+    assert run(python, code, **env) == "True True True"
+
+
+def test_link_leaves_nvidia_s_packages_in_front(linked):
+    room, python = linked
+    site = run(python, "import sysconfig; print(sysconfig.get_paths()['purelib'])")
+    Path(site, "uff.py").write_text("owner = 'NVIDIA'")
+    assert run(python, "import uff; print(uff.owner)") == "NVIDIA"
+    room.rename(room.parent / "moved")
+    assert run(python, "import importlib.util as u; print(u.find_spec('graphsurgeon'))") == "None"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_link_says_when_it_may_not_write(linked):
+    room, python = linked
+    site = run(python, "import sysconfig; print(sysconfig.get_paths()['purelib'])")
+    os.chmod(site, 0o555)
+    with pytest.raises(workbook.Stop, match="environment of your own"):
+        workbook.link(python)
 
 
 def test_other_pins_are_installed_into_the_same_environment(checkout):
@@ -71,21 +138,21 @@ def test_a_broken_environment_is_made_anew(checkout):
     assert len(installed) == 2
 
 
-def test_a_full_disk_is_said_before_anything_is_made(checkout, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_made(checkout, monkeypatch):
     root, _ = checkout
     monkeypatch.setattr(workbook.shutil, "disk_usage", lambda path: workbook.shutil._ntuple_diskusage(9e9, 8e9, 1e9))
-    with pytest.raises(workbook.Stop, match="only 1.0 GB of disk are free"):
+    with pytest.raises(workbook.Stop, match="only 1.0 GB of disk space are free"):
         workbook.environment("python")
     assert not (root / ".venv").exists()
 
 
 @pytest.mark.parametrize("changes, words", [
-    (dict(version=(3, 9, 1), stack=None), "3.9.1 has no tested stack"),
+    (dict(version=(3, 9, 1), stack=None), "3.9.1 is not supported"),
     (dict(version=(2, 7, 18), stack=None), "3.6, 3.8 and 3.10 to 3.13"),
     (dict(bits=32), "32-bit"),
     (dict(venv=False), "sudo apt install python3.11-venv"),
 ])
-def test_an_interpreter_that_will_not_do_is_refused_with_what_to_do(changes, words, monkeypatch):
+def test_an_unusable_interpreter_is_refused_with_what_to_do(changes, words, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["workbook.py", "run"])
     with pytest.raises(workbook.Stop, match=words):
         workbook.check(dict(INFO, **changes))
@@ -97,14 +164,14 @@ def test_each_python_has_its_stack(version, stack):
     assert workbook.STACKS.get(version) == stack
 
 
-def test_what_is_no_python_is_said():
+def test_a_program_that_is_not_python_is_refused():
     with pytest.raises(workbook.Stop, match="--python PATH"):
         workbook.inspect(str(ROOT / "no_such_python"))
     with pytest.raises(workbook.Stop, match="--python PATH"):
         workbook.inspect("false" if os.name != "nt" else "where")
 
 
-def test_this_python_is_understood():
+def test_inspect_describes_this_python():
     info = workbook.inspect(sys.executable)
     assert info["version"][:2] == sys.version_info[:2] and info["bits"] == 64
 
@@ -145,7 +212,7 @@ def test_stops_are_printed_without_a_traceback(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("error, code, words", [
-    (KeyboardInterrupt(), 130, "goes on from here"), (OSError(errno.ENOSPC, "full"), 1, "disk is full")])
+    (KeyboardInterrupt(), 130, "continues"), (OSError(errno.ENOSPC, "full"), 1, "disk is full")])
 def test_interrupts_and_a_full_disk_end_with_a_sentence(monkeypatch, capsys, error, code, words):
     def fail(python, rest):
         raise error
@@ -202,20 +269,20 @@ def test_ready_json_is_written_last(checkout, monkeypatch):
 
 
 def wheel(folder, name, version):
-    """A wheel made by hand, with one module that knows its version."""
+    """A wheel written by hand, with one module that holds its version."""
     module, info = name.replace("-", "_"), "%s-%s.dist-info/" % (name.replace("-", "_"), version)
     with zipfile.ZipFile(str(folder / ("%s-%s-py3-none-any.whl" % (module, version))), "w") as archive:
         archive.writestr(module + ".py", "version = %r\n" % version)
         archive.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: %s\nVersion: %s\n" % (name, version))
         archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(info + "RECORD", "".join("%s,,\n" % each for each in archive.namelist()) + info + "RECORD,,\n")
+        archive.writestr(info + "RECORD", "".join("%s,,\n" % member for member in archive.namelist()) + info + "RECORD,,\n")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="fetches a newer pip first")
 @pytest.mark.parametrize("options, found", [([], "None"), (["--with-tensorrt-rtx"], "2.0")])
 def test_a_bundle_sets_itself_up_from_its_own_wheels(tmp_path, monkeypatch, options, found):
-    """The real pip and the real launcher; `index` is all that they can reach, and it is gone when the bundle is used."""
+    """With the real pip and launcher. `index` is all that they can reach, and it is deleted before the bundle is used."""
     index, room = tmp_path / "index", tmp_path / "checkout"
     for folder in (index, room / "requirements", room / "notebooks", room / "uffsurgeon", room / ".secret",
                    room / "build" / "notebooks"):
@@ -239,7 +306,7 @@ def test_a_bundle_sets_itself_up_from_its_own_wheels(tmp_path, monkeypatch, opti
         return done.stdout
 
     made = launch(room, "bundle", str(tmp_path / "stick"), *options, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index))
-    assert ("Without TensorRT for RTX" in made) == (not options)
+    assert ("TensorRT for RTX is left out" in made) == (not options)
     shutil.rmtree(str(index))
     shutil.rmtree(str(room))
     stick = tmp_path / "stick"
@@ -251,6 +318,6 @@ def test_a_bundle_sets_itself_up_from_its_own_wheels(tmp_path, monkeypatch, opti
 def test_a_bundle_replaces_nothing(checkout):
     root, installed = checkout
     (root / "bundle").mkdir()
-    with pytest.raises(workbook.Stop, match="there already"):
+    with pytest.raises(workbook.Stop, match="exists already"):
         workbook.bundle("python", [])
     assert not installed
