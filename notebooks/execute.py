@@ -1,8 +1,8 @@
 """Run the notebooks: text twin -> notebook -> executed in a fresh kernel -> HTML page.
 
-`python3 workbook.py run` and `build` call this in the right environment. Without --store the executed notebooks
-and pages go to build/notebooks/; with it they also replace the stored ones beside this file, each with the
-fingerprint of its code, by which the tests see outputs that come from other code.
+`python3 workbook.py run` and `build` call this in the right environment. Executed notebooks and pages go to build/notebooks/.
+With --store they also replace the stored ones beside this file, each with a fingerprint of its code, by which the tests
+recognise outputs of other code.
 """
 import argparse
 import asyncio
@@ -25,31 +25,31 @@ import nbformat  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 
-from helpers import artifacts  # noqa: E402
+from helpers import artifacts, machine  # noqa: E402
 
 TEXT = HERE / "text"
-PHOTO = 200000  # characters of a PNG above which it is a photo rather than a drawing
+PHOTO = 200000  # characters of a base64 PNG above which it probably contains a photo and is stored as JPEG
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
-CELL_TIMEOUT = 600  # a slow board is no error; a hang is
+CELL_TIMEOUT = 600  # seconds; long enough for building a plan on a slow board
 
 
 def twins(wanted=()):
-    """Paths of the text twins, in order; `wanted` are numbers or beginnings of names."""
+    """Paths of the text twins, in order. wanted: numbers or beginnings of names; all by default."""
     found = sorted(TEXT.glob("[0-9][0-9]_*.py"))
     chosen = [path for path in found if not wanted or any(path.stem.startswith(word) for word in wanted)]
     if wanted and not chosen:
-        raise SystemExit("no notebook begins with %s; there are: %s"
+        raise SystemExit("no notebook begins with %s; there are %s"
                          % (" or ".join(wanted), ", ".join(path.stem for path in found)))
     return chosen
 
 
 def learner(twin):
-    """The notebook that a reader gets: everything but the solutions."""
+    """The notebook for the reader: everything except the cells tagged `solution`."""
     return _notebook(twin, lambda tags: "solution" not in tags)
 
 
 def solution(twin):
-    """The notebook with the exercises solved, or None where there are none: the exercise cells make room."""
+    """The notebook with solutions in place of the exercise cells, or None if there are none."""
     text = jupytext.read(str(twin), fmt="py:percent")
     if not any("solution" in _tags(cell) for cell in text.cells):
         return None
@@ -64,7 +64,7 @@ def _notebook(twin, keep):
     notebook = jupytext.read(str(twin), fmt="py:percent")
     notebook.cells = [cell for cell in notebook.cells if keep(_tags(cell))]
     for cell in notebook.cells:
-        cell.pop("id", None)  # random ones would make every rebuild a change
+        cell.pop("id", None)  # jupytext makes random ones, which would change the file with every build
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("jupyter", None)
@@ -76,23 +76,28 @@ def _notebook(twin, keep):
 
 
 def fingerprint(notebook):
-    """Hash of the code cells: stored outputs belong to just this code."""
+    """Hash of the code cells, stored with the outputs of that code."""
     code = [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]
     return hashlib.sha256("\n@\n".join(code).encode("utf-8")).hexdigest()
 
 
+def checked(cell):
+    """Numbers of the exercises that a cell checks, such as ["01.2"]."""
+    return re.findall(r"\bcheck\(\s*\"([\d.]+)\"", cell.source) if cell.cell_type == "code" else []
+
+
 def unproven(notebook):
-    """Number of the first exercise whose check, in an executed notebook, did not say that it is right; else ""."""
+    """Number of the first exercise of an executed notebook that its check did not call right; "" if all are right."""
     for cell in notebook.cells:
-        for number in re.findall(r"\bcheck\(\s*\"([\d.]+)\"", cell.source if cell.cell_type == "code" else ""):
-            said = "".join(output.get("text", "") for output in cell.outputs)
-            if "Exercise %s is right" % number not in said:
+        for number in checked(cell):
+            printed = "".join(output.get("text", "") for output in cell.outputs)
+            if "Exercise %s is right" % number not in printed:
                 return number
     return ""
 
 
 class Client(NotebookClient):
-    """Tells which cell it is at."""
+    """A client that prints its progress."""
 
     def progress(self, done, total, started):
         line = "  cell %d of %d, %.0f s" % (done, total, time.time() - started)
@@ -103,37 +108,36 @@ class Client(NotebookClient):
 
 
 def execute(notebook, name):
-    """Run all cells in a fresh kernel, in the notebooks' folder; the outputs are left in `notebook`.
+    """Run all cells in a fresh kernel, in the folder of the notebooks. The outputs are put into `notebook`.
 
-    Raises CellExecutionError and its kin with the cell's number and traceback in the message.
+    Returns the seconds it took. For a cell that fails, prints its number and traceback and raises one of FAILED.
     """
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # this checkout's code
-    os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # this environment's kernel, no other
+    # The kernel imports the code of this checkout, even if its environment is linked to another one.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # the kernel of this environment
     client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}},
                     extra_arguments=["--IPKernelApp.log_level=40"])
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
-    started, done, seconds = time.time(), 0, []
-    # The kernel is asked cell by cell, so that there is progress, a time for each cell, and a name for the one that fails.
+    started, done = time.time(), 0
+    # Cell by cell, for the progress and for the number of the one that fails.
     if sys.version_info < (3, 8):
         asyncio.set_event_loop(asyncio.new_event_loop())
     with client.setup_kernel():
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
                 continue
-            cell_started = time.time()
             try:
                 client.execute_cell(cell, index)
             except FAILED as error:
                 print("\n%s stopped in code cell %d of %d. %s"
                       % (name, done + 1, total, _plain(str(error)).strip()[-4000:]), flush=True)
                 raise
-            seconds.append(time.time() - cell_started)
             done += 1
             client.progress(done, total, started)
     if sys.stdout.isatty():
         print()
     _tidy(notebook)
-    return time.time() - started, max(seconds or [0])
+    return time.time() - started
 
 
 def _plain(text):
@@ -141,7 +145,7 @@ def _plain(text):
 
 
 def _tidy(notebook):
-    """Take out of the outputs what differs from run to run and says nothing: times of execution, local paths."""
+    """Remove execution times and local paths from the outputs, which differ from run to run; make JPEGs of photos."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
@@ -159,7 +163,7 @@ def _tidy(notebook):
 
 
 def _jpeg(png):
-    """A PNG as JPEG, both base64: a figure with a photo in it is five times smaller so."""
+    """A base64 PNG as a base64 JPEG: a figure with a photo in it becomes five times smaller."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
@@ -175,7 +179,7 @@ def _relative(text):
 
 
 def page(notebook, path, title):
-    """Write `notebook` as one HTML file that needs no network: pictures inside, no scripts from elsewhere."""
+    """Write `notebook` as one HTML file that needs no network: images embedded, no external scripts."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(template_name="lab")
@@ -191,7 +195,7 @@ STYLE = "<style>.jp-RenderedMarkdown pre{margin:0 0 1em;padding:.6em 1em;backgro
 
 
 def _from_page(link, path):
-    """A link to a file of the workbook, as it has to be from a page that lies elsewhere."""
+    """A link to a file of the workbook, made relative to the folder of the page."""
     target = (HERE / link.group(1)).resolve()
     if link.group(1).endswith(".html") or not target.exists():
         return link.group(0)
@@ -206,34 +210,31 @@ a{color:#0b61a4}</style><h1>TensorRT surgery workbook</h1><p>Executed on this ma
 
 
 def index(rows, path):
-    """The page that links the others."""
+    """Write the page that links the others. rows: (name of a notebook, seconds, what is real on this machine)."""
     lines = ["<tr><td><a href='%s.html'>%s</a><td>%.0f<td>%s</tr>"
              % (name, name.replace("_", " "), seconds, html.escape(real)) for name, seconds, real in rows]
     artifacts.write(path, INDEX % (time.strftime("%Y-%m-%d"), sys.version.split()[0], "".join(lines)))
 
 
-# Which stages of the road (helpers.machine) a notebook walks.
+# The stages (helpers.machine) that a notebook goes through.
 STAGES = {"00": ("freeze", "plan", "run"), "01": ("freeze",), "02": ("surgery, UFF", "plan"), "03": ("surgery, UFF", "plan"),
           "04": ("L2 layer",), "05": ("plan", "timing"), "06": ("plan", "run")}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", nargs="*", help="numbers, such as 03; all without")
+    parser.add_argument("notebook", nargs="*", help="numbers, such as 03; default: all")
     parser.add_argument("--store", action="store_true", help="replace the stored notebooks, and build the solutions")
-    parser.add_argument("--solutions", action="store_true", help="run the solutions too, and see that their checks pass")
+    parser.add_argument("--solutions", action="store_true", help="run the solutions, too, and require that their checks pass")
     arguments = parser.parse_args()
     out = artifacts.BUILD / "notebooks"
     rows, chosen = [], twins(arguments.notebook)
-    from helpers import machine
-
-    here = machine.Machine()
-    stages = {stage: how for stage, how, _ in here.stages()}
+    stages = {stage: how for stage, how, _ in machine.Machine().stages()}
     for twin in chosen:
-        print("%s" % twin.stem, flush=True)
+        print(twin.stem, flush=True)
         notebook = learner(twin)
         try:
-            seconds, slowest = execute(notebook, twin.stem)
+            seconds = execute(notebook, twin.stem)
         except FAILED:
             return 1
         page(notebook, out / (twin.stem + ".html"), twin.stem.replace("_", " "))
@@ -250,7 +251,7 @@ def main():
                     return 1
                 wrong = unproven(solved)
                 if wrong:
-                    print("the solution of exercise %s in %s does not pass its check" % (wrong, twin.stem))
+                    print("The solution of exercise %s in %s does not pass its check." % (wrong, twin.stem))
                     return 1
                 if arguments.store:
                     store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
@@ -266,6 +267,7 @@ def main():
 
 
 def store(notebook, path):
+    """Write `notebook` with the fingerprint of its code."""
     notebook.metadata["workbook"] = {"code_sha256": fingerprint(notebook)}
     artifacts.write(path, nbformat.writes(notebook) + "\n")
 

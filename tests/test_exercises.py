@@ -1,9 +1,10 @@
-"""The checks behind "your turn": quiet about an open exercise, right about a right answer, with a reason for a wrong one."""
+"""The checks of "Your turn": an open exercise stays open, a right answer passes, a wrong one gets its reason."""
 import numpy as np
 import pytest
 
-from helpers import freeze, network
+from helpers import freeze, network, process
 from notebooks import checks
+from uffsurgeon.names import producer
 
 
 def test_every_open_exercise_says_so(capsys):
@@ -27,12 +28,60 @@ def test_nonsense_is_never_right_and_never_raises():
 @pytest.mark.parametrize("number", sorted(set(checks.CHECKS) - {"00.1", "01.1", "02.3", "04.3", "05.2"}))
 def test_a_function_that_returns_the_dots_is_not_filled_in_yet(number):
     assert checks.judge(number, lambda *arguments: ...) == (
-        None, "Exercise %s, not yet: it returns the dots: replace them" % number)
+        None, "Exercise %s, not yet: your function returns the dots; replace them." % number)
 
 
 def test_an_unknown_exercise_is_an_error():
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="no exercise '99.9'; there are 00.1, 01.1"):
         checks.check("99.9")
+
+
+# Exercises whose function may change its argument and return nothing.
+IN_PLACE = {"03.2", "04.2"}
+
+
+@pytest.mark.parametrize("number", sorted(set(checks.CHECKS) - {"00.1", "01.1", "02.3", "04.3", "05.2"}))
+def test_a_forgotten_return_and_a_wrong_number_of_arguments_are_named(number):
+    verdict, said = checks.judge(number, lambda *arguments: None)
+    assert verdict is False and ("is the `return` missing?" in said) == (number not in IN_PLACE), said
+    verdict, said = checks.judge(number, lambda: 1)
+    assert verdict is False and "it is called as " in said and said.endswith("and your function takes ()")
+    verdict, said = checks.judge(number, 3)
+    assert verdict is False and "give the function itself, " in said
+
+
+def test_an_error_inside_the_answer_names_the_line_of_the_answer():
+    def helper(x):
+        return x.nonsense
+
+    def flatten_nchw(x):
+        y = np.asarray(x)
+        return helper(y)
+
+    verdict, said = checks.judge("02.1", flatten_nchw)
+    assert verdict is False and "`return x.nonsense`" in said
+    assert "your function raised AttributeError: 'numpy.ndarray' object has no attribute 'nonsense'" in said
+
+    def parameters(graph):
+        return np.reshape([1, 2], 3)  # the error is raised in NumPy; the line is still this one
+
+    assert "`return np.reshape([1, 2], 3)" in checks.judge("01.2", parameters)[1]
+    assert "your answer cannot be used: TypeError" in checks.judge("01.2", lambda graph: "many")[1]
+
+
+def test_functions_of_any_kind_are_answers():
+    import functools
+
+    class Flatten:
+        def __call__(self, x):
+            return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+
+    def flatten(x, order="C"):
+        return np.moveaxis(x, -1, 1).reshape((x.shape[0], -1), order=order)
+
+    for answer in (Flatten(), Flatten().__call__, flatten, functools.partial(flatten, order="C"),
+                   lambda *args: Flatten()(*args).tolist()):
+        assert checks.judge("02.1", answer)[0], answer
 
 
 def heading(confidence, pairs, ray, angle=lambda cosine, sine: np.degrees(np.arctan2(sine, cosine)), first=0, sign=1,
@@ -61,11 +110,13 @@ def test_01_1():
     assert checks.judge("01.1", freeze.freeze(model, ["dimension/LeakyRelu"]))[0]
     assert "another head" in checks.judge("01.1", freeze.freeze(model))[1]
     assert "missing" in checks.judge("01.1", freeze.freeze(model, ["confidence/Softmax"]))[1]
+    assert "has no nodes" in checks.judge("01.1", process.tensorflow().compat.v1.GraphDef())[1]
+    assert "this is a list" in checks.judge("01.1", ["dimension/LeakyRelu"])[1]
 
 
 def test_01_2():
     def count(graph, kinds="f", least=1):
-        values = [freeze.tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"]
+        values = [process.tensorflow().make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"]
         return sum(value.size for value in values if value.dtype.kind in kinds and value.ndim >= least)
 
     assert checks.judge("01.2", count)[0]
@@ -74,10 +125,11 @@ def test_01_2():
 
 
 def test_01_3():
-    def readers(graph, name, clean=freeze.producer):
+    def readers(graph, name, clean=producer):
         return {node.name for node in graph.node if name in [clean(text) for text in node.input]}
 
-    assert checks.judge("01.3", readers)[0]
+    for kind in (set, list, tuple, frozenset, dict.fromkeys):
+        assert checks.judge("01.3", lambda graph, name, kind=kind: kind(readers(graph, name)))[0]
     assert "first output" in checks.judge("01.3", lambda g, n: readers(g, n, lambda text: text.lstrip("^")))[1]
     assert "waits" in checks.judge("01.3", lambda g, n: readers(g, n, lambda text: text.split(":")[0]))[1]
     assert "begin alike" in checks.judge(

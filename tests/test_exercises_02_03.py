@@ -1,8 +1,10 @@
-"""The checks of notebooks 02 and 03: what is right passes, each usual mistake is told by its own reason."""
+"""The checks of notebooks 02 and 03: right answers pass, each usual mistake gets its own reason."""
+import collections
+
 import numpy as np
 import pytest
 
-from helpers import freeze, toolbox
+from helpers import run
 from notebooks import checks
 from uffsurgeon import graphsurgeon as gs
 from uffsurgeon import to_onnx
@@ -13,8 +15,7 @@ from uffsurgeon import to_onnx
     (lambda x: x.transpose(0, 3, 2, 1).reshape(len(x), -1), "rows before columns"),
     (lambda x: x.transpose(0, 3, 1, 2), "should give (2, 60)"),
     (lambda x: x[..., ::-1].reshape(len(x), -1), "batch, channel, row, column"),
-    (lambda x: x.nonsense, "raised AttributeError"),
-    (3, "the function itself")])
+    (lambda x: x[:, :, :, :2], "should give (2, 60)")])
 def test_flatten_nchw_wrong(answer, reason):
     right, sentence = checks.judge("02.1", answer)
     assert right is False and reason in sentence
@@ -30,15 +31,28 @@ def test_reorder_wrong(answer, reason):
     assert right is False and reason in sentence
 
 
-def test_the_patient_is_sick_in_the_node_that_the_check_wants():
+@pytest.mark.parametrize("answer", [
+    lambda k, h, w, c: k.reshape(h, w, c, -1).transpose(2, 0, 1, 3).reshape(k.shape),
+    lambda k, h, w, c: k[np.arange(h * w * c).reshape(h, w, c).transpose(2, 0, 1).ravel()],
+    lambda k, h, w, c: np.concatenate([k[channel::c] for channel in range(c)]),
+    lambda k, h, w, c: np.moveaxis(k.reshape(h, w, c, -1), 2, 0).reshape(-1, k.shape[1]).astype(np.float32),
+    lambda kernel, height, width, channels: [kernel[(row * width + column) * channels + channel] for channel in range(channels)
+                                             for row in range(height) for column in range(width)]])
+def test_reorder_right(answer):
+    assert checks.judge("02.2", answer)[0] is True
+
+
+def test_the_fault_of_the_patient_is_in_the_node_that_the_check_expects():
     graph, data = checks.patient()
     image = (np.random.RandomState(0).rand(1, 224, 224, 3).astype(np.float32) - 0.5) * 200
     names = [node.name for node in graph.node if node.op in ("Relu", "MaxPool", "LeakyRelu", "Softmax")]
-    expected = freeze.run(graph, image, names)
-    found = toolbox.run_onnx(to_onnx.convert(data, outputs=names), image)
-    wrong = [name for name, value in zip(names, expected)
-             if np.abs(found[name] - value).max() > 1e-3 * np.abs(value).max()]
-    assert checks.judge("02.3", wrong[0])[0] is True
+    expected = run.tensorflow(graph, image, names)
+    found = run.onnx(to_onnx.convert(data, outputs=names), image)
+    wrong = [name for name in names if np.abs(found[name] - expected[name]).max() > 1e-3 * np.abs(expected[name]).max()]
+    for answer in (wrong[0], wrong[0] + ":0", wrong[0].split("/")[0], np.str_(wrong[0])):
+        assert checks.judge("02.3", answer)[0] is True
+    right, sentence = checks.judge("02.3", "block4_pol/MaxPool")
+    assert right is False and "no node 'block4_pol/MaxPool'; did you mean 'block4_pool/MaxPool'" in sentence
     right, sentence = checks.judge("02.3", wrong[1])
     assert right is False and "what it reads" in sentence
     right, sentence = checks.judge("02.3", names[0])
@@ -54,17 +68,36 @@ def plugins(graph, op="LReLU_TRT", slope=None, rename=lambda name: name, ops=("L
 @pytest.mark.parametrize("how, reason", [
     (dict(slope=0.1), "read it from attr"),
     (dict(op="LRelu_TRT"), "the plugin is called LReLU_TRT"),
-    (dict(rename=lambda name: name + "_new"), "its readers would not find it"),
-    (dict(ops=("LeakyRelu", "Relu")), "no LeakyRelu of this graph"),
+    (dict(rename=lambda name: name + "_new"), "the converter will be asked for that name; with your dictionary it is "
+                                              "'tail/out/LeakyRelu_new'"),
+    (dict(ops=("LeakyRelu", "Relu")), "'relu' is a Relu"),
     (dict(ops=("Relu",)), "leaves out"),
-    (dict(key="slope"), "no setting negSlope")])
+    (dict(key="slope"), "no field negSlope")])
 def test_leaky_plugins_wrong(how, reason):
     right, sentence = checks.judge("03.1", lambda graph: plugins(graph, **how))
     assert right is False and reason in sentence
 
 
-def test_leaky_plugins_right():
-    assert checks.judge("03.1", plugins)[0] is True
+def renamed_inside(graph):
+    return plugins(graph, rename=lambda name: name.replace("head/act", "head/plugin"))
+
+
+def by_namespace(graph):
+    made = plugins(graph)
+    return {"head": made["head/act"], "tail/out": made["tail/out/LeakyRelu"]}
+
+
+def by_loop(graph):
+    made = collections.OrderedDict()
+    for node in graph.as_graph_def().node:
+        if node.op == "LeakyRelu":
+            made[node.name] = gs.create_node(node.name, op="LReLU_TRT", negSlope_u_float=node.attr["alpha"].f)
+    return made
+
+
+@pytest.mark.parametrize("answer", [plugins, renamed_inside, by_namespace, by_loop])
+def test_leaky_plugins_right(answer):
+    assert checks.judge("03.1", answer)[0] is True, checks.judge("03.1", answer)[1]
 
 
 def swish(graph, spaces=("swish_1", "swish_2"), name=lambda space: space, op="Swish_TRT"):
@@ -75,7 +108,7 @@ def swish(graph, spaces=("swish_1", "swish_2"), name=lambda space: space, op="Sw
 @pytest.mark.parametrize("how, reason", [
     (dict(spaces=("swish_1",)), "is still there"),
     (dict(op="Swish"), "no node of the graph has the op Swish_TRT"),
-    (dict(name=lambda space: "swish"), "raised ValueError: two plugin nodes are called 'swish'"),
+    (dict(name=lambda space: "swish"), "your function raised ValueError: two plugin nodes are called 'swish'"),
     (dict(spaces=("swish_1/Sigmoid", "swish_2/Sigmoid")), "is still there")])
 def test_swish_wrong(how, reason):
     right, sentence = checks.judge("03.2", lambda graph: swish(graph, **how))
@@ -85,6 +118,24 @@ def test_swish_wrong(how, reason):
 @pytest.mark.parametrize("how", [dict(), dict(name=lambda space: space + "/mul")])
 def test_swish_right(how):
     assert checks.judge("03.2", lambda graph: swish(graph, **how))[0] is True
+    assert checks.judge("03.2", lambda graph: swish(graph, **how) and None)[0] is True
+    assert checks.judge("03.2", lambda graph: swish(gs.DynamicGraph(graph.as_graph_def()), **how).as_graph_def())[0] is True
+
+
+def rows_in_a_loop(pairs):
+    out = np.zeros(pairs.shape)
+    for row, column in np.ndindex(*pairs.shape[:2]):
+        x, y = pairs[row, column]
+        out[row, column] = pairs[row, column] / max(float(x * x + y * y), 1e-12) ** 0.5
+    return out
+
+
+@pytest.mark.parametrize("answer", [
+    lambda p: p / np.sqrt(np.maximum((p ** 2).sum(axis=2, keepdims=True), 1e-12)),
+    lambda p: p / np.maximum(np.linalg.norm(p, axis=-1, keepdims=True), 1e-6),
+    lambda p: p * (np.maximum(np.einsum("nbk,nbk->nb", p, p), 1e-12) ** -0.5)[..., None], rows_in_a_loop])
+def test_normalise_right(answer):
+    assert checks.judge("03.3", answer)[0] is True
 
 
 @pytest.mark.parametrize("answer, reason", [

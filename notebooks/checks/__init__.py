@@ -1,11 +1,14 @@
-"""The checks behind "your turn".
+"""What judges the exercises ("Your turn") of the notebooks.
 
-Each check takes what the reader made and tries it, the way the lesson would. It prints one line: not filled in yet,
-right, or wrong and why. It never raises, so that an open exercise does not stop a run.
+    from notebooks.checks import check
+    check("01.1", answer)
+
+A check runs the answer on examples of its own and prints one line: not filled in yet, right, or not yet with the reason. It
+never raises, so that an open exercise does not stop a run.
 
 One module for each notebook; `judging` has what they share.
 """
-from . import notebook_00, notebook_01, notebook_04, notebook_05, notebook_06  # noqa: F401 (each registers its checks)
+from . import notebook_00, notebook_01, notebook_04, notebook_05, notebook_06  # noqa: F401 (importing them registers the checks)
 from .judging import CHECKS, check, exercise, judge
 from .notebook_02 import patient
 from .notebook_03 import swish_graph

@@ -3,15 +3,14 @@ import numpy as np
 
 from .judging import exercise
 
-# What a vehicle answers in each bin besides the best: pairs of length one that belong to no angle in particular.
+# The pairs of a vehicle in all bins but the best: unit vectors, none of which gives the right angle.
 OTHERS = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, -1.0], [1.0, 0.0], [0.8, -0.6], [-0.6, -0.8]])
-# (best bin, degrees from its centre, degrees of the ray): sign, centre, ray and the turn over 180 degrees each decide one.
+# (best bin, degrees from its centre, degrees of the ray). Each finds another mistake: sign, centre, ray, turn over 180 degrees.
 VEHICLES = [(0, -20, 0), (2, 25, 0), (4, 10, -20), (3, 20, 30)]
 
 
-@exercise("00.1")
+@exercise("00.1", "heading(confidence, pairs, ray)")
 def _heading(function):
-    assert callable(function), "give the function itself, heading, not what it returns"
     for best, offset, ray in VEHICLES:
         confidence, pairs = np.full(6, 0.04), OTHERS.copy()
         confidence[best] = 0.8
@@ -23,15 +22,15 @@ def _heading(function):
 
 
 def _compare(found, right, best, offset, ray):
-    """Raise AssertionError, with the mistake that gives just this number, for a heading that is not the right one."""
-    case = "the best bin is %d, its pair is the angle %d and the ray is %d degrees: that is %d, and it gives %.4g" % (
-        best, offset, ray, right, found)
+    """Raise AssertionError if a heading is wrong, naming the mistake if one is known that gives this number."""
+    case = ("the best bin is %d, its pair is the angle %d and the ray is %d degrees: the heading is %d, and yours is %.4g"
+            % (best, offset, ray, right, found))
     assert np.isfinite(found), case
-    hints = [(60 * best - offset + ray, "the sine has the sign of the angle, the cosine has not: arctan2 takes both"),
+    hints = [(60 * best - offset + ray, "the sine has the sign of the angle, the cosine does not: arctan2 takes both"),
              (offset + ray, "the pair counts from the centre of the bin; add the centre"),
              (60 * best + 30 + offset + ray, "bin 0 is centred on 0 degrees, it does not begin there"),
              (60 * best + offset, "that is alpha; the ray leads from it to the heading"),
-             (60 * best + offset - ray, "the ray is added"),
+             (60 * best + offset - ray, "the ray is added, not subtracted"),
              (60 * best + np.radians(offset) + ray, "arctan2 gives radians")]
     for wrong, hint in hints:
         assert abs(_wrap(found - wrong)) > 0.01 or abs(_wrap(right - wrong)) < 0.01, "%s (%s)" % (case, hint)

@@ -1,37 +1,37 @@
 """Checks of notebook 02, Flatten and Reshape."""
-from .judging import exercise
+import contextlib
+import functools
+import io
+
+from .judging import exercise, nodes_of
 
 
-@exercise("02.1")
+@exercise("02.1", "flatten_nchw(x)")
 def _flatten_nchw(function):
     import numpy as np
 
-    assert callable(function), "give the function itself, flatten_nchw, not what it returns"
     x = np.random.RandomState(1).rand(2, 3, 4, 5)
-    row = function(x.copy())
-    row = np.asarray(row)
+    row = np.asarray(function(x.copy()))
     assert row.shape == (2, 60), "maps of shape (2, 3, 4, 5) should give (2, 60), yours give %s" % (row.shape,)
     assert not np.array_equal(row, x.reshape(2, -1)), "that is TensorFlow's order: the channels have to come first"
     assert not np.array_equal(row, x.transpose(0, 3, 2, 1).reshape(2, -1)), (
         "the channels come first now, but within a channel a row has to stay together: rows before columns")
     assert np.array_equal(row, x.transpose(0, 3, 1, 2).reshape(2, -1)), (
-        "the order should be batch, channel, row, column; x.transpose puts axes in the order that you name")
+        "the order should be batch, channel, row, column; x.transpose puts the axes into the order that you give")
     return "One transpose, and the weights that follow no longer fit."
 
 
-@exercise("02.2")
+@exercise("02.2", "reorder(kernel, height, width, channels)")
 def _reorder(function):
     import numpy as np
 
-    assert callable(function), "give the function itself, reorder, not what it returns"
     random = np.random.RandomState(2)
     x, kernel = random.rand(2, 3, 4, 5), random.rand(60, 7)
-    new = function(kernel.copy(), 3, 4, 5)
-    new = np.asarray(new)
-    assert new.shape == kernel.shape, "the weights keep their shape, (60, 7) here; yours have %s" % (new.shape,)
+    new = np.asarray(function(kernel.copy(), 3, 4, 5))
+    assert new.shape == kernel.shape, "the weights keep their shape, (60, 7) in this case; yours have %s" % (new.shape,)
     assert not np.array_equal(new, kernel), "these are the weights as they were"
-    undone = kernel.reshape(5, 3, 4, 7).transpose(1, 2, 0, 3).reshape(60, 7)
-    assert not np.array_equal(new, undone), (
+    inverse = kernel.reshape(5, 3, 4, 7).transpose(1, 2, 0, 3).reshape(60, 7)
+    assert not np.array_equal(new, inverse), (
         "the rows are moved the wrong way round: in `kernel` they are in the order height, width, channels")
     wanted = x.reshape(2, -1) @ kernel
     assert np.allclose(x.transpose(0, 3, 1, 2).reshape(2, -1) @ new, wanted), (
@@ -40,33 +40,40 @@ def _reorder(function):
     return "The same sums, in another order. Each dense layer after the Flatten needs it, three in our network."
 
 
-_SICK = "block4_pool"
+_CULPRIT = "block4_pool"
+
+
+@functools.lru_cache(maxsize=None)
+def _healthy():
+    from helpers import freeze, network
+
+    return freeze.freeze(network.build(width=8))
 
 
 def patient():
-    """(frozen GraphDef, bytes of a UFF that computes something else) of a small network, for exercise 02.3."""
-    import contextlib
-    import io
-
-    from helpers import freeze, network
+    """A small network with a hidden fault, for exercise 02.3: (frozen GraphDef, bytes of a UFF that computes another thing)."""
+    from helpers import network
     from uffsurgeon import uff
 
-    graph = freeze.freeze(network.build(width=8))
-    sick = type(graph)()
-    sick.CopyFrom(graph)
-    for node in sick.node:
-        if node.name == _SICK + "/MaxPool":
+    faulty = type(_healthy())()
+    faulty.CopyFrom(_healthy())
+    for node in faulty.node:
+        if node.name == _CULPRIT + "/MaxPool":
             node.op = "AvgPool"
     with contextlib.redirect_stdout(io.StringIO()):
-        return graph, uff.from_tensorflow(sick, list(network.OUTPUTS), quiet=True)
+        return _healthy(), uff.from_tensorflow(faulty, list(network.OUTPUTS), quiet=True)
 
 
 @exercise("02.3")
 def _culprit(name):
+    from uffsurgeon.names import did_you_mean, producer
+
     assert isinstance(name, str), "give the name of a node as a string; this is a %s" % type(name).__name__
-    layer = name.split("/")[0]
-    before = ["block%d_conv%d" % (b, c) for b in range(1, 5) for c in range(1, 4)] + ["block%d_pool" % b for b in (1, 2, 3)]
-    assert layer not in before, "%s is right: its error is that of 32-bit numbers, around 1e-6" % name
-    assert layer == _SICK, ("%s may well be wrong, but look at what it reads: the culprit is the first wrong node in the order "
-                            "of the graph" % name)
+    nodes = nodes_of(_healthy())
+    layer, layers = producer(name).split("/")[0], [known.split("/")[0] for known in nodes]
+    assert producer(name) in nodes or name in layers, "the graph has no node %r%s" % (name, did_you_mean(name, nodes))
+    assert layers.index(layer) >= layers.index(_CULPRIT), (
+        "%s is right: its error is that of 32-bit numbers, around 1e-6" % name)
+    assert layer == _CULPRIT, ("%s may well be wrong, but look at what it reads: the culprit is the first wrong node in the "
+                               "order of the graph" % name)
     return "It takes the mean of four numbers where the network takes the largest: every shape is right."

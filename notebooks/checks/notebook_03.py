@@ -1,12 +1,11 @@
 """Checks of notebook 03, LeakyReLU and collapse_namespaces."""
-from .judging import exercise, graph_of
+from .judging import exercise, graph_of, nodes_of
 
 
-@exercise("03.1")
+@exercise("03.1", "leaky_plugins(graph)")
 def _leaky_plugins(function):
     from uffsurgeon import graphsurgeon
 
-    assert callable(function), "give the function itself, leaky_plugins, not what it returns"
     slopes = {"head/act": 0.25, "tail/out/LeakyRelu": 0.05}
     graph = graphsurgeon.DynamicGraph(graph_of([
         ("x", "Placeholder", []), ("head/act", "LeakyRelu", ["x"]), ("relu", "Relu", ["head/act"]),
@@ -14,25 +13,32 @@ def _leaky_plugins(function):
     for name, slope in slopes.items():
         graph.node_map[name].attr["alpha"].f = slope
     made = function(graph)
-    assert isinstance(made, dict), "collapse_namespaces wants a dictionary; yours returns a %s" % type(made).__name__
+    assert isinstance(made, dict), "collapse_namespaces takes a dictionary; yours returns a %s" % type(made).__name__
     for name in slopes:
-        assert name in made, "the graph has a LeakyRelu called %r, which your dictionary leaves out" % name
-    strangers = sorted(set(made) - set(slopes))
-    assert not strangers, "%r is no LeakyRelu of this graph" % strangers[0]
-    for name, slope in slopes.items():
-        node = made[name]
-        assert node.op == "LReLU_TRT", "the op of %r is %r; the plugin is called LReLU_TRT" % (name, node.op)
-        assert node.name == name, "the node for %r is called %r: its readers would not find it" % (name, node.name)
-        assert "negSlope_u_float" in node.attr, "%r has no setting negSlope; it has %s" % (name, sorted(node.attr) or "none")
+        assert any((name + "/").startswith(space + "/") for space in made), (
+            "the graph has a LeakyRelu called %r, which your dictionary leaves out" % name)
+    assert not any(("relu/").startswith(space + "/") for space in made), "'relu' is a Relu, not a LeakyRelu"
+    for name, node in made.items():
+        assert node.op == "LReLU_TRT", "the op of the node for %r is %r; the plugin is called LReLU_TRT" % (name, node.op)
+        assert "negSlope_u_float" in node.attr, "the node for %r has no field negSlope; it has %s" % (
+            name, sorted(node.attr) or "none")
+    graph.collapse_namespaces(made)
+    nodes = nodes_of(graph)
+    out = [name for name in nodes if not any(name in node.input for node in nodes.values())]
+    assert out == ["tail/out/LeakyRelu"], (
+        "the output of this network is 'tail/out/LeakyRelu', and the converter will be asked for that name; with your "
+        "dictionary it is %r" % out[0])
+    last = nodes[out[0]]
+    first = nodes[nodes[last.input[0]].input[0]]
+    for node, slope in zip((first, last), slopes.values()):
         found = node.attr["negSlope_u_float"].f
         assert abs(found - slope) < 1e-6, "the slope of %r is %g and became %.3g: read it from attr[\"alpha\"].f" % (
-            name, slope, found)
-    graph.collapse_namespaces(made)
+            node.name, slope, found)
     return "Two layers with other names, each with its own slope."
 
 
 def swish_graph():
-    """The GraphDef of exercise 03.2: two swish layers with a dense one between."""
+    """The GraphDef of exercise 03.2: two swish layers with a dense layer between them."""
     return graph_of([
         ("x", "Placeholder", []), ("swish_1/Sigmoid", "Sigmoid", ["x"]), ("swish_1/mul", "Mul", ["x", "swish_1/Sigmoid"]),
         ("dense/kernel", "Placeholder", []), ("dense/MatMul", "MatMul", ["swish_1/mul", "dense/kernel"]),
@@ -40,39 +46,35 @@ def swish_graph():
         ("y", "Softmax", ["swish_2/mul"])])
 
 
-@exercise("03.2")
+@exercise("03.2", "swish(graph)", in_place=True)
 def _swish(function):
     from uffsurgeon import graphsurgeon
 
-    assert callable(function), "give the function itself, swish, not what it returns"
     graph = graphsurgeon.DynamicGraph(swish_graph())
     given = function(graph)
-    given = graph if given is None else given
-    nodes = {node.name: node for node in given.as_graph_def().node}
+    nodes = nodes_of(graph if given is None else given)
     made = [node for node in nodes.values() if node.op == "Swish_TRT"]
     assert made, "no node of the graph has the op Swish_TRT; there are %s" % sorted({node.op for node in nodes.values()})
     left = [name for name, node in nodes.items() if node.op in ("Sigmoid", "Mul")]
     assert not left, "%s is still there: the namespace is the part of the name before the slash" % left[0]
-    assert len(made) == 2, "two layers, two plugins; there is %d" % len(made)
-    reads = {node.name: list(node.input) for node in nodes.values()}
+    assert len(made) == 2, "two layers need two plugin nodes; there is %d" % len(made)
     for reader, source in (("dense/MatMul", "x"), ("y", "dense/MatMul")):
-        plugin = reads[reader][0]
-        assert plugin in nodes and nodes[plugin].op == "Swish_TRT", "%r reads %r, which is no plugin" % (reader, plugin)
-        assert reads[plugin] == [source], "the plugin before %r should read %r alone, and reads %s" % (
-            reader, source, reads[plugin])
+        plugin = nodes.get(nodes[reader].input[0])
+        assert plugin is not None and plugin.op == "Swish_TRT", "%r reads %r, which is not a plugin node" % (
+            reader, nodes[reader].input[0])
+        assert list(plugin.input) == [source], "the plugin before %r should read %r alone; it reads %s" % (
+            reader, source, list(plugin.input))
     return "Both nodes of a layer read x, the plugin reads it once."
 
 
-@exercise("03.3")
+@exercise("03.3", "normalise(pairs)")
 def _normalise(function):
     import numpy as np
 
-    assert callable(function), "give the function itself, normalise, not what it returns"
     pairs = np.random.RandomState(3).randn(4, 6, 2).astype(np.float32)
     pairs[1, 2], pairs[0, 0] = 0, (3e-8, 4e-8)
     with np.errstate(all="ignore"):
-        got = function(pairs.copy())
-    got = np.asarray(got)
+        got = np.asarray(function(pairs.copy()))
     assert got.shape == pairs.shape, "pairs of shape (4, 6, 2) should keep it, yours have %s" % (got.shape,)
     wanted = pairs / np.sqrt(np.maximum((pairs ** 2).sum(axis=2, keepdims=True), 1e-12))
     ordinary = np.ones((4, 6), bool)

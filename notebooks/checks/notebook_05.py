@@ -1,12 +1,11 @@
-"""Checks of notebook 05: percentiles, what samples tell, throughput under a deadline."""
+"""Checks of notebook 05, timing: a percentile, three recordings, throughput under a deadline."""
 from .judging import exercise
 
 
-@exercise("05.1")
+@exercise("05.1", "p90(samples)")
 def _p90(function):
     import numpy as np
 
-    assert callable(function), "give the function itself, p90, not what it returns"
     random = np.random.RandomState(5)
     for n in (10, 1, 9, 11, 20, 37, 100):
         samples = [round(float(ms), 3) for ms in 20 + random.exponential(4, n)]
@@ -14,16 +13,16 @@ def _p90(function):
         given = list(samples)
         found = function(samples)
         assert isinstance(found, (int, float, np.number)) and not isinstance(found, bool), (
-            "for %d samples it returns a %s; a time in ms is wanted" % (n, type(found).__name__))
-        assert samples == given, "it changes the list that it is given: sorted(samples) makes a new one"
+            "for %d samples it returns a %s; it should be a time in ms" % (n, type(found).__name__))
+        assert samples == given, "it changes the list that it gets: sorted(samples) makes a new one"
         small = "the %d samples %s" % (n, sorted(samples)) if n < 12 else "%d samples" % n
         assert any(abs(found - ms) < 1e-9 for ms in samples), (
-            "for %s it gives %.4f, which is none of them: no value between two samples, please" % (small, found))
+            "for %s it gives %.4f, which is not one of them, but a value between two samples" % (small, found))
         below = sum(1 for ms in samples if ms <= found)
-        assert below >= 0.9 * n, "for %s it gives %.3f, and only %d of %d samples are no larger" % (small, found, below, n)
+        assert below >= 0.9 * n, "for %s it gives %.3f, and only %d of %d samples are not larger" % (small, found, below, n)
         smaller = sum(1 for ms in samples if ms < found)
-        assert smaller < 0.9 * n, ("for %s it gives %.3f, but %d of %d samples are smaller than that: the one before "
-                                   "would do" % (small, found, smaller, n))
+        assert smaller < 0.9 * n, ("for %s it gives %.3f, but %d of %d samples are smaller: the sample before it "
+                                   "is enough" % (small, found, smaller, n))
     return "In any order, for any number of samples, and always a time that occurred."
 
 
@@ -33,14 +32,12 @@ def _beside_a_neighbour(letter):
     letter = letter.strip().upper()
     assert letter in ("A", "B", "C"), "the recordings are called A, B and C"
     assert letter != "B", "the first run of B stands out, and the rest is as low as C: it had no warm-up, and no neighbour"
-    assert letter != "C", "C is the lowest of the three and level from the first run to the last: nobody disturbed it"
-    return "All of its runs are slow and none stands out. Without C beside it nobody would know."
+    assert letter != "C", "C is the lowest of the three and level from the first run to the last: nothing disturbed it"
+    return "All of its runs are slow and none stands out. Only the comparison with C shows it."
 
 
-@exercise("05.3")
+@exercise("05.3", "best_batch(rows, deadline)", in_place=True)  # for one deadline, None is the right answer
 def _best_batch(function):
-    assert callable(function), "give the function itself, best_batch, not what it returns"
-
     def row(batch, ms, p90):
         return {"name": "x", "batch": batch, "ms": ms, "p90": p90, "images_per_second": batch * 1e3 / ms}
 
@@ -48,9 +45,10 @@ def _best_batch(function):
     for deadline, wanted, why in (
             (100, 32, "457 images a second, more than any other"),
             (33, 2, "339 images a second with a p90 of 30; 4 gives 333, and 8 is late in more than one of ten runs"),
-            (14, 4, "a p90 of just 14 ms keeps a deadline of 14"), (10, 1, "the only one in time"),
+            (14, 4, "a p90 of exactly 14 ms keeps a deadline of 14"), (10, 1, "the only one in time"),
             (5, None, "none is in time")):
-        found = function([dict(each) for each in rows], deadline)
+        found = function([dict(row) for row in rows], deadline)
+        assert found is not None or deadline != 100, "your function returns nothing: is the `return` missing?"
         assert found == wanted and not isinstance(found, (bool, dict)), (
             "for a deadline of %d ms it gives %r; right is %r: %s" % (deadline, found, wanted, why))
     return "The deadline decides by p90, the throughput by the median."

@@ -212,17 +212,17 @@ here
 # (a 6 x 2 array) and its ray in degrees to its heading, in degrees between -180 and 180. Use `boxes.decode` only to compare.
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 
 def heading(confidence, pairs, ray):
     return ...
 
 
-checks.check("00.1", heading)
+check("00.1", heading)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 
 def heading(confidence, pairs, ray):
@@ -233,7 +233,7 @@ def heading(confidence, pairs, ray):
 
 
 print(heading(heads["confidence"][0], heads["orientation"][0], np.degrees(rays[0])))
-checks.check("00.1", heading)
+check("00.1", heading)
 
 # %% [markdown]
 # ## What you saw

@@ -254,17 +254,17 @@ if LIVE:
 # left?
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 sizes = ...  # a GraphDef
-checks.check("01.1", sizes)
+check("01.1", sizes)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 sizes = freeze.freeze(model, ["dimension/LeakyRelu"])
 print(len(sizes.node), "nodes")
-checks.check("01.1", sizes)
+check("01.1", sizes)
 
 # %% [markdown]
 # **2.** How many weights does a frozen graph hold? Write `parameters(graph)`, which adds up the sizes of all constants that
@@ -276,7 +276,7 @@ def parameters(graph):
     return ...
 
 
-checks.check("01.2", parameters)
+check("01.2", parameters)
 
 # %% tags=["solution"]
 def parameters(graph):
@@ -286,7 +286,7 @@ def parameters(graph):
 
 
 print("{:,}".format(parameters(graph)))
-checks.check("01.2", parameters)
+check("01.2", parameters)
 
 # %% [markdown]
 # **3.** Before you take a node out, you have to know which nodes read it. Write `readers(graph, name)`, the set of names of all
@@ -298,7 +298,7 @@ def readers(graph, name):
     return ...
 
 
-checks.check("01.3", readers)
+check("01.3", readers)
 
 # %% tags=["solution"]
 def readers(graph, name):
@@ -307,7 +307,7 @@ def readers(graph, name):
 
 
 print(readers(graph, "reshape_1/Reshape"))
-checks.check("01.3", readers)
+check("01.3", readers)
 
 # %% [markdown]
 # ## What you saw

@@ -357,22 +357,22 @@ show.graph(repaired, "reshape_2/Reshape/shape", mark={"reshape_2/Reshape/shape/2
 # out in NCHW order.
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check, patient
 
 def flatten_nchw(x):
     return ...
 
 
-checks.check("02.1", flatten_nchw)
+check("02.1", flatten_nchw)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check, patient
 
 def flatten_nchw(x):
     return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
 
 
-checks.check("02.1", flatten_nchw)
+check("02.1", flatten_nchw)
 
 # %% [markdown]
 # **2.** There is another repair, if you cannot touch the graph: leave `Flatten` in, and put the *weights* into the order in which
@@ -385,7 +385,7 @@ def reorder(kernel, height, width, channels):
     return ...
 
 
-checks.check("02.2", reorder)
+check("02.2", reorder)
 
 # %% tags=["solution"]
 def reorder(kernel, height, width, channels):
@@ -393,28 +393,28 @@ def reorder(kernel, height, width, channels):
     return places.transpose(2, 0, 1, 3).reshape(kernel.shape)
 
 
-checks.check("02.2", reorder)
+check("02.2", reorder)
 
 # %% [markdown]
 # **3.** A patient: a small network (random weights, an eighth of the channels) and the UFF that a colleague made of it. It
 # converts without an error, and its answers are wrong; it is not the Flatten this time. Which node is the culprit? Your
-# instruments are `errors_by_layer` and `draw_errors`. Take the names from `patient`, as we took them from `first`; one of our
+# instruments are `errors_by_layer` and `draw_errors`. Take the names from `sick`, as we took them from `first`; one of our
 # images will do as input.
 
 # %% tags=["exercise"]
-patient, patient_uff = checks.patient()
+sick, sick_uff = patient()
 
 culprit = ...  # the name of a node
-checks.check("02.3", culprit)
+check("02.3", culprit)
 
 # %% tags=["solution"]
-patient, patient_uff = checks.patient()
-names = [node.name for node in patient.node if node.op in kinds]
-errors = errors_by_layer(patient, patient_uff, images[:1], names)
+sick, sick_uff = patient()
+names = [node.name for node in sick.node if node.op in kinds]
+errors = errors_by_layer(sick, sick_uff, images[:1], names)
 draw_errors(errors)
 culprit = [name for name in names if errors[name] > 1e-3][0]
 print(culprit)
-checks.check("02.3", culprit)
+check("02.3", culprit)
 
 # %% [markdown]
 # ## What you saw

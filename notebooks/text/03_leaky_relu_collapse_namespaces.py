@@ -468,16 +468,16 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # dictionary for `collapse_namespaces`. It will be tried on a network whose layers have other names and other slopes.
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check, swish_graph
 
 def leaky_plugins(graph):
     return ...
 
 
-checks.check("03.1", leaky_plugins)
+check("03.1", leaky_plugins)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check, swish_graph
 
 def leaky_plugins(graph):
     def plugin(node):
@@ -486,11 +486,11 @@ def leaky_plugins(graph):
     return {node.name: plugin(node) for node in graph.find_nodes_by_op("LeakyRelu")}
 
 
-checks.check("03.1", leaky_plugins)
+check("03.1", leaky_plugins)
 
 # %% [markdown]
 # **2.** *Swish* is `x * sigmoid(x)`, two nodes: `swish_1/Sigmoid` and `swish_1/mul`, which reads the first and `x`. In
-# `checks.swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
+# `swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
 # one plugin node with the op `Swish_TRT`. Two nodes need two names.
 
 # %% tags=["exercise"]
@@ -499,7 +499,7 @@ def swish(graph):
     return ...  # the graph
 
 
-checks.check("03.2", swish)
+check("03.2", swish)
 
 # %% tags=["solution"]
 def swish(graph):
@@ -508,11 +508,11 @@ def swish(graph):
     return graph
 
 
-after = swish(gs.DynamicGraph(checks.swish_graph()))
-show.graph_before_after(checks.swish_graph(), after, "*")
+after = swish(gs.DynamicGraph(swish_graph()))
+show.graph_before_after(swish_graph(), after, "*")
 
 # %% tags=["solution"]
-checks.check("03.2", swish)
+check("03.2", swish)
 
 # %% [markdown]
 # **3.** Our line of NumPy has a hole: a pair of two zeros has no direction, and 0 divided by 0 is no number. TensorFlow returns
@@ -524,7 +524,7 @@ def normalise(pairs):
     return ...
 
 
-checks.check("03.3", normalise)
+check("03.3", normalise)
 
 # %% tags=["solution"]
 def normalise(pairs):
@@ -532,7 +532,7 @@ def normalise(pairs):
     return pairs / np.sqrt(np.maximum(squares, 1e-12))
 
 
-checks.check("03.3", normalise)
+check("03.3", normalise)
 
 # %% [markdown]
 # ## What you saw

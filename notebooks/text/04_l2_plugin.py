@@ -699,16 +699,16 @@ if trt:
 # the check shows you a row.)
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def softmax_half(x):
     return ...
 
 
-checks.check("04.1", softmax_half)
+check("04.1", softmax_half)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def softmax_half(x):
     wide = x.astype(np.float32)
@@ -716,7 +716,7 @@ def softmax_half(x):
     return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float16)
 
 
-checks.check("04.1", softmax_half)
+check("04.1", softmax_half)
 
 # %% [markdown]
 # **2.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
@@ -729,7 +729,7 @@ def collapse_l2(graph, name):
     return ...  # the graph
 
 
-checks.check("04.2", collapse_l2)
+check("04.2", collapse_l2)
 
 # %% tags=["solution"]
 def collapse_l2(graph, name):
@@ -744,7 +744,7 @@ def collapse_l2(graph, name):
     return graph
 
 
-checks.check("04.2", collapse_l2)
+check("04.2", collapse_l2)
 
 # %% [markdown]
 # **3.** A colleague cannot load plugins and has to live with `naive_fp16`, five steps in FP16. The web advises a larger `eps`. Rows
@@ -754,7 +754,7 @@ checks.check("04.2", collapse_l2)
 
 # %% tags=["exercise"]
 eps_for_half = ...  # (smallest, largest)
-checks.check("04.3", eps_for_half)
+check("04.3", eps_for_half)
 
 # %% tags=["solution"]
 eps_for_half = 1e-7, 1e-4  # 1e-8 is 0 in FP16, and 1e-3 is more than the square of 0.01
@@ -762,7 +762,7 @@ show.over_lengths(lengths, in_float64(rows),
                   {"eps = %g" % each: naive_fp16(rows, each) for each in eps_for_half})
 
 # %% tags=["solution"]
-checks.check("04.3", eps_for_half)
+check("04.3", eps_for_half)
 
 # %% [markdown]
 # ## What you saw

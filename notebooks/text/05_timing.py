@@ -649,23 +649,23 @@ show.layers(layers, "%s, by its own profile, median of 10 runs" % column.name)
 # *nearest rank*. It always returns a time that really occurred.)
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def p90(samples):
     return ...
 
 
-checks.check("05.1", p90)
+check("05.1", p90)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def p90(samples):
     rank = -(-9 * len(samples) // 10)  # 0.9 n, rounded up, in whole numbers
     return sorted(samples)[rank - 1]
 
 
-checks.check("05.1", p90)
+check("05.1", p90)
 
 # %% [markdown]
 # **2.** Three recordings of the same network, in TensorFlow on one machine, each 24 runs. One was made as it should be, one without a
@@ -679,10 +679,10 @@ show.samples(three["samples_ms"])
 
 # %% tags=["exercise"]
 answer = ...  # "A", "B" or "C"
-checks.check("05.2", answer)
+check("05.2", answer)
 
 # %% tags=["solution"]
-checks.check("05.2", "A")
+check("05.2", "A")
 
 # %% [markdown]
 # **3.** Which batch should a program use? Write `best_batch(rows, deadline)`. `rows` are what `timing.rows(record)` gives, in any order:
@@ -694,7 +694,7 @@ def best_batch(rows, deadline):
     return ...
 
 
-checks.check("05.3", best_batch)
+check("05.3", best_batch)
 
 # %% tags=["solution"]
 def best_batch(rows, deadline):
@@ -704,7 +704,7 @@ def best_batch(rows, deadline):
     return max(in_time, key=lambda row: row["batch"] / row["ms"])["batch"]
 
 
-checks.check("05.3", best_batch)
+check("05.3", best_batch)
 
 # %% [markdown]
 # ## What you saw

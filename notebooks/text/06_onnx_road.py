@@ -663,16 +663,16 @@ if trt:
 # `tensor.CopyFrom` replaces one, as in `louder` above.)
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def without_transpose(model, height, width, channels):
     return ...  # the model
 
 
-checks.check("06.1", without_transpose)
+check("06.1", without_transpose)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def without_transpose(model, height, width, channels):
     maker = {node.output[0]: node for node in model.graph.node}
@@ -691,7 +691,7 @@ def without_transpose(model, height, width, channels):
     return model
 
 
-checks.check("06.1", without_transpose)
+check("06.1", without_transpose)
 
 # %% tags=["solution"]
 straight = without_transpose(onnx.load(str(onnx_file)), 7, 7, 512)
@@ -709,7 +709,7 @@ def borders(model, names):
     return ...  # comes_in, goes_out
 
 
-checks.check("06.2", borders)
+check("06.2", borders)
 
 # %% tags=["solution"]
 def borders(model, names):
@@ -723,7 +723,7 @@ def borders(model, names):
     return sorted(comes_in), sorted(made & wanted)
 
 
-checks.check("06.2", borders)
+check("06.2", borders)
 
 # %% tags=["solution"]
 borders(model, [node.name for node in model.graph.node if node.name.startswith("orientation")])
@@ -740,7 +740,7 @@ def settings(trt, builder, size):
     return ...  # where the settings were made, True or False
 
 
-checks.check("06.3", settings)
+check("06.3", settings)
 
 # %% tags=["solution"]
 def settings(trt, builder, size):
@@ -757,7 +757,7 @@ def settings(trt, builder, size):
     return config, old or hasattr(trt.BuilderFlag, "FP16")
 
 
-checks.check("06.3", settings)
+check("06.3", settings)
 
 # %% [markdown]
 # ## What you saw
