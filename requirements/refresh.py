@@ -1,7 +1,7 @@
-"""Refresh the pins, or check that an ARM board can have them. Needs `uv` and `packaging` (pip install uv packaging).
+"""Refresh the pins, or list those without a wheel for ARM boards. Needs `uv` and `packaging` (pip install uv packaging).
 
     python requirements/refresh.py             # NAME.in -> NAME.txt, every version pinned, transitive ones too
-    python requirements/refresh.py --aarch64   # which pins have no wheel for aarch64: a Jetson brings those itself
+    python requirements/refresh.py --aarch64   # pins without a wheel for aarch64: requirements/README.md
 
 Afterwards run the tests on every stack, and copy the versions that environment.yml names.
 """
@@ -34,21 +34,21 @@ def environments(pythons):
 
 
 def compile_stack(name):
-    """Write NAME.txt: pins that hold on Linux (x86-64, aarch64) and Windows for all Pythons of the stack."""
+    """Write NAME.txt: pins for Linux (x86-64, aarch64) and Windows and for all Pythons of the stack."""
     pythons, overrides, _, title = STACKS[name]
     command = ["uv", "pip", "compile", "--universal", "--quiet", "--no-annotate", "--no-header",
                "--python-version", pythons[0],
                "--override", overrides, name + ".in"]
     done = subprocess.run(command, cwd=str(HERE), stdout=subprocess.PIPE, universal_newlines=True)
     if done.returncode:
-        sys.exit("uv could not resolve %s.in; its message is above" % name)
+        sys.exit("uv could not resolve %s.in; see its message above" % name)
     lines = []
     for line in done.stdout.splitlines():
         pin, _, marker = line.partition(" ; ")
-        every = [Marker(marker).evaluate(env) for env in environments(pythons)] if marker else [True]
-        if pin.startswith("#") or pin.startswith("--") or not any(every):
+        applies = [Marker(marker).evaluate(env) for env in environments(pythons)] if marker else [True]
+        if pin.startswith("#") or pin.startswith("--") or not any(applies):
             continue
-        lines.append(pin if all(every) else line)
+        lines.append(pin if all(applies) else line)
     head = "# Pins of the stack %s (%s), made by refresh.py from %s.in.\n" % (name, title, name)
     (HERE / (name + ".txt")).write_text(head + "\n".join(lines) + "\n")
     print("%-10s %d pins" % (name, len(lines)))

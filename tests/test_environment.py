@@ -1,4 +1,4 @@
-"""Versions stand in one place; whatever else names one agrees with it."""
+"""Versions are defined in one place, requirements/; what repeats them agrees, and every package is used."""
 import re
 import subprocess
 import sys
@@ -20,6 +20,13 @@ def pins(name):
     return found
 
 
+def wanted(name):
+    """The packages that an .in file names."""
+    return [re.split(r"[=<>!; ]", line)[0].lower().replace("_", "-")
+            for line in (ROOT / "requirements" / (name + ".in")).read_text().splitlines()
+            if line and not line.startswith("#")]
+
+
 def test_conda_takes_its_versions_from_the_pins():
     current = pins("current")
     lines = [line.strip()[2:] for line in (ROOT / "environment.yml").read_text().splitlines() if line.strip().startswith("- ")]
@@ -32,12 +39,30 @@ def test_conda_takes_its_versions_from_the_pins():
         assert package in words
 
 
+def test_conda_links_its_python():
+    """An environment that the launcher did not make has no .pth until somebody types this."""
+    assert "#     python workbook.py link " in (ROOT / "environment.yml").read_text()
+
+
+# Where the module or the command has another name than the package.
+USED_AS = {"tensorflow-cpu": "tensorflow", "tf-keras": "tf_keras", "onnx-graphsurgeon": "onnx_graphsurgeon", "pillow": "PIL",
+           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "ipykernel": "IPKernelApp"}
+PINNED_FOR_OTHERS = {"send2trash", "tensorflow-io-gcs-filesystem"}
+
+
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current"])
+def test_every_wanted_package_is_used(name):
+    files = [path for folder in ("helpers", "uffsurgeon", "notebooks", "tests", "docs", "plugin_src")
+             for path in (ROOT / folder).rglob("*.py")] + [ROOT / "workbook.py", ROOT / ".ci" / "run"]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files if path != Path(__file__).resolve())
+    for package in set(wanted(name)) - PINNED_FOR_OTHERS:
+        module = USED_AS.get(package, package)
+        assert re.search(r"(import|from) %s\b|-m\W+%s\b|[\"']%s[\"'.]|--%s" % ((re.escape(module),) * 4), code), package
+
+
 @pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current"])
 def test_every_wanted_package_is_pinned(name):
-    wanted = [re.split(r"[=<>!; ]", line)[0].lower().replace("_", "-")
-              for line in (ROOT / "requirements" / (name + ".in")).read_text().splitlines()
-              if line and not line.startswith("#")]
-    assert not set(wanted) - set(pins(name))
+    assert not set(wanted(name)) - set(pins(name))
 
 
 def test_the_article_s_stack_has_the_article_s_tensorflow():
@@ -50,7 +75,7 @@ def test_no_pin_is_an_address():
 
 
 def test_this_environment_is_what_the_pins_say():
-    """The tests themselves run on pinned versions, or their results are about something else."""
+    """The results of the tests are about the pinned versions only if they run on those."""
     stack = {(3, 6): "jetpack4", (3, 8): "jetpack5"}.get(sys.version_info[:2], "current")
     installed = dict(line.lower().replace("_", "-").split("==") for line in subprocess.check_output(
         [sys.executable, "-m", "pip", "freeze", "--disable-pip-version-check"],
