@@ -1,19 +1,17 @@
-"""Draws the title picture of the README: `python -m docs.title` in the top folder, with the Python of .venv."""
-import contextlib
+"""The title picture of the README: `python -m docs.title` in the top folder, with the Python of .venv."""
 import io
 
 from PIL import Image
 
-from helpers import artifacts, freeze, network, parity, process, run, scenes, show
+from helpers import artifacts, freeze, network, page, parity, process, run, scenes, show
 from uffsurgeon import to_onnx, uff
 
 process.prepare_tensorflow()
-
 scene = scenes.load("000002")
 images = network.preprocess(scenes.crops(scene))
 frozen = freeze.load(freeze.box3d(flat="flatten"))
 right = network.heads(run.tensorflow(frozen, images))
-with contextlib.redirect_stdout(io.StringIO()):
+with page.silence():
     data = uff.from_tensorflow(frozen, list(network.OUTPUTS), quiet=True)
 broken = to_onnx.convert(data, flatten_as="nchw", plugins="inline")
 wrong = network.heads(run.onnx(broken, images))

@@ -21,11 +21,14 @@
 # %% [markdown]
 # ## The end first
 #
-# Every notebook begins with the first line of this cell. It lets Python find `helpers`, the small package beside the notebooks
-# that holds the plumbing: reading files, drawing pictures.
+# Every notebook begins with a cell like this. The first line brings in parts of `helpers`, the small package beside the notebooks
+# that holds the plumbing: reading files, drawing pictures. The second prepares TensorFlow for these pages: it computes on the
+# CPU, and is quiet about everything but errors.
 
 # %%
-from helpers import network, scenes, show
+from helpers import network, process, scenes, show
+
+process.prepare_tensorflow()
 
 # %% [markdown]
 # Build the network and load the weights that come with the workbook. They were trained on rendered streets, not on real ones
