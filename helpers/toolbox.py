@@ -18,7 +18,6 @@ from uffsurgeon import to_onnx
 from uffsurgeon import uff as own_uff
 
 from . import artifacts, cuda, engine, machine, network
-from .engine.library import is_rtx
 
 
 def surgery(say=print):
@@ -48,7 +47,7 @@ def tensorrt(say=print):
     except RuntimeError:
         say("No TensorRT of any kind here: cells that need one say what they would do, and quote.")
         return None
-    if is_rtx(trt):
+    if trt.__name__ == "tensorrt_rtx":
         say("TensorRT for RTX %s: it builds plans for RTX cards on any machine; no UffParser, and no\n"
             "plugins of your own." % trt.__version__)
     else:
@@ -62,9 +61,7 @@ def runs_plans(trt, say=print):
 
     TensorRT for RTX builds on any machine and runs on RTX cards only: it is asked, in a child process, to open a plan.
     """
-    why = "there is no TensorRT" if trt is None else cuda.why_not()
-    if why is None and is_rtx(trt) and not machine.packages(["tensorrt_rtx"])["tensorrt_rtx"].extra.get("runs"):
-        why = "TensorRT for RTX refuses this GPU, %(name)s of compute capability %(compute_capability)s" % cuda.device()
+    why = "there is no TensorRT" if trt is None else machine.tensorrt().why_not
     if why:
         say("No plan runs here: %s" % why)
     return why is None

@@ -598,7 +598,7 @@ def test_rtx_errors_are_sentences(models, tmp_path):
     assert "Plugin not found" in unknown and "orientation/l2_normalize" in unknown
     assert "more than one -1 wildcard" in wildcards and "reshape_2" in wildcards
     assert "cudaError 35" not in unknown + wildcards + done.stderr
-    assert run.startswith("RuntimeError") and "needs an NVIDIA GPU" in run and "ONNX Runtime" in run or cuda.available()
+    assert run.startswith("RuntimeError") and "ONNX Runtime" in run or cuda.available()
     assert cut.startswith("ValueError") and "damaged" in cut
 
 
@@ -729,21 +729,3 @@ def test_build_engine_makes_the_same_plan_as_python(models, tmp_path, monkeypatc
 def test_import_helpers_engine_needs_no_tensorflow():
     done = child("import helpers.engine; print('tensorflow' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
-
-
-def test_a_tensorrt_that_cannot_build_for_want_of_a_driver_is_passed_over(monkeypatch):
-    classic = doubles.tensorrt("10.3")
-    monkeypatch.setitem(sys.modules, "tensorrt", classic)
-    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
-    monkeypatch.setattr(library.machine, "has_driver", lambda: False)
-    with pytest.raises(RuntimeError, match="tensorrt: it builds nothing .* without an NVIDIA GPU"):
-        engine.tensorrt()
-    monkeypatch.setattr(library.machine, "has_driver", lambda: True)
-    assert engine.tensorrt() is classic
-
-
-def test_without_any_tensorrt_the_reasons_are_given(monkeypatch):
-    for name in ("tensorrt", "tensorrt_rtx"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(RuntimeError, match="no TensorRT here .*tensorrt_rtx.*JetPack.*tensorrt-rtx-cu12"):
-        engine.tensorrt()

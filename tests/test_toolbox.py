@@ -8,7 +8,7 @@ import pytest
 from doubles.behaviour import UffParser
 from doubles.cuda import Cuda
 
-from helpers import cuda, engine, freeze, machine, network, toolbox
+from helpers import cuda, engine, freeze, network, toolbox
 from uffsurgeon import graphsurgeon, uff
 
 
@@ -77,42 +77,6 @@ def test_no_tensorrt_is_no_error(monkeypatch, capsys):
     monkeypatch.setattr(engine, "tensorrt", absent)
     assert toolbox.tensorrt() is None
     assert "No TensorRT" in capsys.readouterr().out
-
-
-@pytest.fixture
-def a_gpu(monkeypatch):
-    """A GPU on which everything that needs only CUDA works."""
-    backend = Cuda()
-    monkeypatch.setattr(cuda, "_backend", lambda: backend)
-
-
-def test_a_classic_tensorrt_runs_what_it_builds_where_there_is_a_gpu(a_gpu, capsys):
-    assert toolbox.runs_plans(doubles.tensorrt("10.3")) and capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("opened", [True, False])
-def test_tensorrt_for_rtx_runs_where_it_opened_a_plan(opened, a_gpu, monkeypatch, capsys):
-    found = machine.Package("tensorrt_rtx", "ready", "1.7", "", {"runs": opened})
-    monkeypatch.setattr(machine, "packages", lambda names: {"tensorrt_rtx": found})
-    assert toolbox.runs_plans(doubles.tensorrt("rtx-1.7")) == opened
-    assert capsys.readouterr().out == ("" if opened else "No plan runs here: TensorRT for RTX refuses this GPU, Double of "
-                                       "compute capability 7.2\n")
-
-
-def test_the_real_tensorrt_for_rtx_is_asked_and_refuses_where_there_is_no_card(a_gpu, capsys):
-    trt = pytest.importorskip("tensorrt_rtx")
-    if machine.has_driver():
-        pytest.skip("a driver is here, and maybe a card that it runs on")
-    assert not toolbox.runs_plans(trt)
-    assert "refuses this GPU" in capsys.readouterr().out
-
-
-def test_without_tensorrt_or_gpu_that_is_the_reason(monkeypatch, capsys):
-    monkeypatch.setattr(machine, "has_driver", lambda: False)
-    assert not toolbox.runs_plans(None) and not toolbox.runs_plans(doubles.tensorrt("8.5"))
-    assert capsys.readouterr().out.splitlines() == [
-        "No plan runs here: there is no TensorRT",
-        "No plan runs here: no NVIDIA driver here. ONNX Runtime computes the same numbers on the CPU."]
 
 
 def test_a_quotation_is_marked_on_every_line(capsys):

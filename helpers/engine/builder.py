@@ -18,7 +18,6 @@ from .library import (
     called,
     clean,
     collected,
-    describe,
     load_plugin,
     logger,
     network_flags,
@@ -262,7 +261,7 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, worksp
         raise FileNotFoundError("no model at %s" % source)
     path = Path(str(path or artifacts.BUILD / ("%s.%s.plan" % (source.stem, precision))))
     loaded = [load_plugin(trt, plugin) for plugin in plugins]
-    made_from = dict(describe(trt), source=source.name, source_sha256=artifacts.digest(source), precision=precision,
+    made_from = dict(plans.describe(trt), source=source.name, source_sha256=artifacts.digest(source), precision=precision,
                      batch=batch, workspace=workspace, dla=dla, outputs=list(outputs or []), gpu=plans.gpu_here(trt),
                      plugins=[artifacts.digest(plugin) for plugin in loaded])
     if calibration is not None:
@@ -292,7 +291,7 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, workspace,
     calibrator = None
     if precision == "int8" and not quantized:
         cache = path.with_suffix(".calibration")
-        ranges_of = dict(describe(trt), source_sha256=artifacts.digest(model), outputs=list(outputs or []))
+        ranges_of = dict(plans.describe(trt), source_sha256=artifacts.digest(model), outputs=list(outputs or []))
         if calibration is not None:
             ranges_of["images"] = _digest(calibration)
         known = artifacts.read_sidecar(cache)  # a cache that came without one is taken where there are no images

@@ -5,46 +5,30 @@ import importlib
 import os
 import sys
 
-from .. import cuda, machine
+from .. import machine
 
 _loggers = {}
 _plugins = {}  # path -> library, kept: a plugin must outlive every plan that uses it
 
 
 def tensorrt():
-    """The module: `tensorrt` where it is installed and a GPU is there, else `tensorrt_rtx`.
-
-    TensorRT cannot even make a builder without a GPU; TensorRT for RTX can, and has almost the same API.
-    Raises RuntimeError when neither can be imported, with the reason of each.
-    """
-    names = ["tensorrt", "tensorrt_rtx"]
-    if not cuda.available():
-        names.reverse()
-    problems = []
-    for name in names:
-        try:
-            if name == "tensorrt" and not machine.has_driver():
-                raise RuntimeError("it builds nothing on a machine without an NVIDIA GPU")
-            return importlib.import_module(name)
-        except Exception as error:  # a package that is broken: its library or driver does not fit
-            problems.append("%s: %s" % (name, error))
-    raise RuntimeError("no TensorRT here (%s). On a Jetson it comes with JetPack, for the system's Python; on a PC "
-                       "`pip install tensorrt-rtx-cu12` brings TensorRT for RTX." % "; ".join(problems))
-
-
-def describe(trt):
-    """{"library": "tensorrt", "version": "8.5.2.2"}: what a plan is bound to, besides the GPU."""
-    return {"library": trt.__name__.split(".")[0], "version": trt.__version__}
+    """The module that `machine.tensorrt` names, imported. RuntimeError when there is none."""
+    here = machine.tensorrt()
+    if here.module is None:
+        raise RuntimeError("%s. On a Jetson TensorRT comes with JetPack, for the system's Python; on a PC "
+                           "`pip install tensorrt-rtx-cu12` brings TensorRT for RTX." % (
+                               here.why_not[0].upper() + here.why_not[1:]))
+    return importlib.import_module(here.module)
 
 
 def called(trt):
-    """"TensorRT 8.5.2", or "TensorRT for RTX 1.7.1": two products, whose numbers have nothing to do with each other."""
-    return "TensorRT%s %s" % (" for RTX" if is_rtx(trt) else "", trt.__version__)
+    """"TensorRT 8.5.2", or "TensorRT for RTX 1.7.1"."""
+    return machine.product(module_name(trt), trt.__version__)
 
 
-def is_rtx(trt):
-    """True for TensorRT for RTX, which builds for several GPUs at once and takes no plugins."""
-    return hasattr(trt, "ComputeCapability")
+def module_name(trt):
+    """"tensorrt" or "tensorrt_rtx"."""
+    return trt.__name__.split(".")[0]
 
 
 def logger(trt):
