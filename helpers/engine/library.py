@@ -1,4 +1,4 @@
-"""The TensorRT of this machine: which one, its one logger, its plugins, the words its messages come in."""
+"""The TensorRT module of this machine, its logger, its errors, its plugins."""
 import contextlib
 import ctypes
 import importlib
@@ -8,7 +8,7 @@ import sys
 from .. import machine
 
 _loggers = {}
-_plugins = {}  # path -> library, kept: a plugin must outlive every plan that uses it
+_plugins = {}  # path -> library: a plugin must outlive every plan that uses it
 
 
 def tensorrt():
@@ -31,11 +31,21 @@ def module_name(trt):
     return trt.__name__.split(".")[0]
 
 
-def logger(trt):
-    """The one logger of this process: warnings and errors to stderr; TensorRT ignores a second one.
+# Messages that mean nothing, each as words that stand together in it. They are not printed.
+NOISE = [
+    ("catchCudaError", "cudaError 35"),  # TensorRT for RTX without a GPU, after each error, whatever the error was
+]
 
-    Where the API lets Python log (`ILogger`), errors are also remembered for `collected`, and a line that TensorRT
-    for RTX adds to every error on a machine without a GPU is left out.
+
+def is_noise(message):
+    """True for a message of the list `NOISE`."""
+    return any(all(words in message for words in noise) for noise in NOISE)
+
+
+def logger(trt):
+    """The one logger of this process: warnings and errors go to stderr. TensorRT ignores a second one.
+
+    Where the API lets Python log (`ILogger`), the messages of `NOISE` are left out and `collected` can hold errors back.
     """
     if trt not in _loggers:
         _loggers[trt] = _messages(trt) if hasattr(trt, "ILogger") else trt.Logger(trt.Logger.WARNING)
@@ -60,11 +70,6 @@ def _messages(trt):
     return Messages()
 
 
-def is_noise(message):
-    """The line "cudaError 35" that follows each error without a GPU, whatever the error was."""
-    return "catchCudaError" in message and "cudaError 35" in message
-
-
 @contextlib.contextmanager
 def collected(trt):
     """A list that fills with the errors logged inside the block, which are then not printed.
@@ -83,12 +88,12 @@ def collected(trt):
 
 
 def clean(text):
-    """A message of TensorRT without its noise."""
+    """A message of TensorRT without the lines that are noise."""
     return "\n".join(line for line in text.strip().splitlines() if not is_noise(line))
 
 
 def reason(errors):
-    """One text for an exception from what `collected` found."""
+    """The errors that `collected` found, as one text for an exception."""
     return "; ".join(map(clean, errors)) or "its reason is in the lines that it printed above"
 
 
@@ -108,22 +113,22 @@ def network_flags(trt, implicit=False):
 
 
 def register_own_plugins(trt):
-    """Let TensorRT's own plugins into its registry, where `LReLU_TRT` is one of them: parsers and plans look there."""
+    """Register TensorRT's own plugins, such as `LReLU_TRT`: parsers and plans look for them in the registry."""
     trt.init_libnvinfer_plugins(logger(trt), "")
 
 
 def load_plugin(trt, path):
-    """Load a plugin library, so that its creators stand in TensorRT's registry; returns its absolute path.
+    """Load a plugin library, which puts its creators into TensorRT's registry; returns its absolute path.
 
-    Once per process, however often it is called: a registry refuses a library that it has. path: None, of a library
-    that could not be compiled, is one that is not there. Raises FileNotFoundError, and RuntimeError when the library
-    cannot be loaded (with the linker's reason) or when this is TensorRT for RTX, which takes no plugins: meeting one,
-    its parser would end the process.
+    A second call for the same library does nothing: a registry refuses one that it has.
+
+    Raises FileNotFoundError (also for None, the path of a library that could not be compiled), and RuntimeError when the
+    library cannot be loaded (with the linker's reason) or when this is TensorRT for RTX, whose parser ends the process
+    when it meets a plugin.
     """
     if not any(hasattr(trt.INetworkDefinition, "add_plugin_" + generation) for generation in ("v2", "v3")):
         raise RuntimeError("TensorRT for RTX takes no plugins: it would register this one, and end the process when a "
-                           "network uses it. Give the network an ONNX local function instead, as uffsurgeon.to_onnx "
-                           "does. What the registry says of a library, plugin.registry_in_child can ask.")
+                           "network uses it. Give the network an ONNX local function instead, as uffsurgeon.to_onnx does.")
     if path is None or not os.path.isfile(str(path)):
         raise FileNotFoundError("no plugin library%s: plugin.compile() makes it" % (" at %s" % path if path else ""))
     path = os.path.abspath(str(path))
