@@ -3,17 +3,18 @@ import io
 
 from PIL import Image
 
-from helpers import artifacts, freeze, network, parity, scenes, show, toolbox
+from helpers import artifacts, freeze, network, page, parity, process, run, scenes, show
 from uffsurgeon import to_onnx, uff
 
+process.prepare_tensorflow()
 scene = scenes.load("000002")
 images = network.preprocess(scenes.crops(scene))
 frozen = freeze.load(freeze.box3d(flat="flatten"))
-right = network.heads(freeze.run(frozen, images))
-with toolbox.silence():
+right = network.heads(run.tensorflow(frozen, images))
+with page.silence():
     data = uff.from_tensorflow(frozen, list(network.OUTPUTS), quiet=True)
 broken = to_onnx.convert(data, flatten_as="nchw", plugins="inline")
-wrong = network.heads(toolbox.run_onnx(broken, images).values())
+wrong = network.heads(run.onnx(broken, images))
 picture = show.scene_before_after(
     scene, parity.place(wrong, [scene])[0], parity.place(right, [scene])[0],
     ("converted with Flatten, as a replay of what the article reports: no error anywhere", "converted with Reshape"))

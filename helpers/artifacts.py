@@ -1,7 +1,7 @@
-"""The files on the way from weights to plan: where they lie, how they are written, when they are stale.
+"""The workbook's files: where they lie, how they are written, and whether they are stale.
 
-Every file made by the workbook is written atomically (a reader never sees half of it) and has a small
-JSON beside it, `<file>.json`, that says from which inputs and versions it was made.
+A file is written atomically, so that a reader never sees half of it, and has a small JSON beside it, `<file>.json`: the
+*sidecar*, which says from which inputs and versions it was made.
 """
 import hashlib
 import json
@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from uffsurgeon import files
-from uffsurgeon.files import atomic  # noqa: F401 (one name for the workbook's writers)
+from uffsurgeon.files import atomic  # noqa: F401 (so that the workbook's writers find both in one place)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
@@ -17,7 +17,7 @@ BUILD = Path(os.environ.get("WORKBOOK_BUILD", str(ROOT / "build")))
 
 
 def write(path, data, **made_from):
-    """Write bytes or text to `path` atomically, and `made_from` (JSON values) to its sidecar."""
+    """Write bytes or text to `path` atomically, and `made_from` (JSON values) to its sidecar; returns the path."""
     files.write(path, data)
     if made_from:
         write_sidecar(path, **made_from)
@@ -30,10 +30,9 @@ def sidecar_path(path):
 
 
 def write_sidecar(path, **made_from):
-    """Record from what `path` was made; its own hash is added, so that a swapped file shows."""
+    """Write from what `path` was made, and the hash of `path`, by which a file that was replaced is noticed."""
     record = dict(made_from, sha256=digest(path))
-    with atomic(sidecar_path(path)) as temporary:
-        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    files.write(sidecar_path(path), json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
 def read_sidecar(path):
@@ -46,14 +45,12 @@ def read_sidecar(path):
 
 
 def fresh(path, **made_from):
-    """True when `path` exists, is the file its sidecar describes, and was made from just this."""
+    """Whether `path` exists, is unchanged since its sidecar was written, and was made from exactly this."""
     if not Path(path).is_file():
         return False
     record = read_sidecar(path)
-    wanted = json.loads(json.dumps(made_from))
-    return {k: v for k, v in record.items() if k != "sha256"} == wanted and (
-        record.get("sha256") == digest(path)
-    )
+    known_hash = record.pop("sha256", None)
+    return record == json.loads(json.dumps(made_from)) and known_hash == digest(path)
 
 
 def digest(path):

@@ -1,7 +1,6 @@
-"""The state that a time depends on: power mode, clocks, temperatures. Standard library only.
+"""What a measurement depends on: power mode, clocks and temperatures of the board or the GPU. Standard library only.
 
-On a Jetson nvpmodel and the kernel's files are asked, on a PC nvidia-smi and the kernel's sensors. What cannot be read is None,
-never a guess.
+On a Jetson nvpmodel and the kernel's files are read, on a PC nvidia-smi. What cannot be read is None.
 """
 import glob
 import os
@@ -10,16 +9,21 @@ import re
 from . import machine
 
 
+def state():
+    """{"power_mode", "clocks", "temperature"} at this moment, for a record."""
+    return {"power_mode": power_mode(), "clocks": clocks(), "temperature": temperatures()}
+
+
 def power_mode():
-    """The power mode by the name that `nvpmodel -q` gives it, such as "MODE_15W"; None elsewhere."""
+    """The mode that `nvpmodel -q` names, such as "MODE_15W", or None."""
     mode = re.search(r"NV Power Mode:\s*(\S+)", machine.output_of(["nvpmodel", "-q"]) or "")
     return mode.group(1) if mode else None
 
 
 def clocks():
-    """{"locked", "gpu_mhz", "gpu_max_mhz"}: the GPU's clock now and at most, in MHz; None where it cannot be read.
+    """{"locked": True, False or None, "gpu_mhz": now, "gpu_max_mhz"}, or None where they cannot be read.
 
-    locked: on a Jetson, whether `jetson_clocks` holds the GPU at the highest clock of the power mode; else None.
+    locked: on a Jetson, whether `jetson_clocks` holds the GPU at the highest clock of the power mode.
     """
     for folder in glob.glob("/sys/class/devfreq/*"):
         if re.search(r"\.(gv11b|gp10b|gm20b|gpu|ga10b|gv100)$|gpu-gpc", os.path.basename(folder)):
@@ -36,23 +40,18 @@ def clocks():
 
 
 def temperatures():
-    """{sensor: degrees C} from the kernel's thermal zones and nvidia-smi; {} when nothing can be read."""
+    """{sensor: degrees C} of the kernel's thermal zones and of nvidia-smi's GPU; {} when nothing can be read."""
     found = {}
     for zone in sorted(glob.glob("/sys/class/thermal/thermal_zone*")):
         name, value = [machine.text_of(os.path.join(zone, part)) for part in ("type", "temp")]
         value = _number(value)
-        if name and value is not None and value > 0 and "PMIC" not in name:
+        if name and value is not None and value > 0 and "PMIC" not in name:  # PMIC is a constant on every board
             found[name] = value / 1000
     value = _number((machine.output_of(["nvidia-smi", "--query-gpu=temperature.gpu", "--format=csv,noheader,nounits"])
                      or "").split("\n")[0])
     if value is not None:
         found["GPU"] = value
     return found
-
-
-def state():
-    """{"power_mode", "clocks", "temperature"} at this moment, for a record."""
-    return {"power_mode": power_mode(), "clocks": clocks(), "temperature": temperatures()}
 
 
 def _number(text):

@@ -1,7 +1,7 @@
-"""A command in a process of its own: what it printed, how long it took, and how much memory it had at most.
+"""Run a command in a process of its own: what it printed, how long it took, how much memory it used at most.
 
-A process that breaks, or that the system ends for its hunger, cannot take the notebook's kernel with it, and the memory
-that it took goes back when it ends.
+A process that crashes, or that the system kills because memory runs out, does not take the notebook's kernel with it,
+and its memory is free again when it ends.
 """
 import collections
 import json
@@ -13,11 +13,12 @@ import tempfile
 import time
 
 Finished = collections.namedtuple("Finished", "code seconds peak_mb text")
-Finished.__doc__ = """code: exit status, negative for the signal that ended it. peak_mb: largest resident memory of the
-command and what it started, in MB (10^6 bytes), None on Windows. text: standard output and error together."""
+Finished.__doc__ = """code: exit status, or the negative number of the signal that ended it. seconds: wall time. peak_mb: the
+largest resident memory of the command and of what it started, in MB (10^6 bytes); None on Windows. text: standard output
+and standard error, in the order in which they were written."""
 
-# The command is started by a small interpreter in between: on Linux a new process is charged with the memory of the one
-# that starts it, and a kernel that holds a network would be counted as the command's.
+# The command is started by a small interpreter in between: Linux counts the memory of the process that forks towards the
+# peak of the new one, so a kernel that holds a network would be counted as the command's.
 _BETWEEN = """
 import json, resource, subprocess, sys
 code = subprocess.call(sys.argv[2:])
@@ -28,10 +29,10 @@ with open(sys.argv[1], "w") as stream:
 
 
 def run(command, cwd=None, env=None):
-    """Run `command`, a list of strings, and wait -> `Finished`.
+    """Run `command`, a list of strings or paths, and wait for it -> `Finished`.
 
-    cwd: folder to run in. env: {name: value} to add to the environment. Raises FileNotFoundError when there is no such
-    program; a command that fails raises nothing, its `code` says so.
+    cwd: folder to run in. env: {name: value} to add to the environment.
+    A command that fails raises nothing: look at `code`. Raises FileNotFoundError when there is no such program.
     """
     command, environment = [str(part) for part in command], dict(os.environ, **(env or {}))
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +43,7 @@ def run(command, cwd=None, env=None):
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=bool(between))
         try:
             text = child.communicate()[0].decode("utf-8", "replace")
-        except BaseException:  # a cell that is interrupted takes its command with it, and what that started
+        except BaseException:  # an interrupted cell ends its command, and everything that the command started
             if between:
                 os.killpg(child.pid, signal.SIGKILL)
             child.kill()
@@ -55,5 +56,5 @@ def run(command, cwd=None, env=None):
                 raise FileNotFoundError("%s did not start: %s" % (command[0], (text.strip().splitlines() or ["?"])[-1]))
             with open(note) as stream:
                 code, used = json.load(stream)
-            peak = used * (1 if sys.platform == "darwin" else 1024) / 1e6  # bytes there, kibibytes elsewhere
+            peak = used * (1 if sys.platform == "darwin" else 1024) / 1e6  # bytes on macOS, kibibytes elsewhere
     return Finished(code, seconds, peak, text)

@@ -1,37 +1,50 @@
-"""Keras model -> frozen GraphDef, ready for surgery.
+"""A Keras model, a SavedModel or a graph -> a frozen GraphDef, ready for surgery.
 
-Freezing turns a model that can still learn into a description that can only compute: variables become
-constants, what only training needs is dropped, and what is left is reduced to the nodes that the outputs need.
-The same code runs on TensorFlow 1.13 and 2.x, because both still speak GraphDef under `tf.compat.v1`.
+    graph_def = freeze.freeze(model)              # or freeze.freeze("mine.h5"), freeze.freeze("saved_model_folder")
+    freeze.save(graph_def, "mine.pb")
+
+Freezing turns a model that can still be trained into a graph that can only compute: variables become constants, what only
+training needs is dropped, and only the nodes that the outputs need are kept. The same code runs on TensorFlow 1.13 and
+2.x, because both have GraphDef under `tf.compat.v1`.
 """
-import collections
+import os
 
 import numpy as np
 
-from uffsurgeon.names import not_found, producer
+from uffsurgeon import graphs, protobuf
+from uffsurgeon.names import not_found, producer, unused
 
-from . import artifacts, network
-from .network import INPUT, OUTPUTS, keras, tf
+from . import artifacts, network, process, saved
+from .saved import load, node_of  # noqa: F401 (`freeze.load` reads what `freeze.save` writes)
 
-v1 = tf.compat.v1
+# Operations that hold a variable, and TensorFlow's number for the type of a resource (a variable or a table by reference).
+VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "ReadVariableOp")
+_RESOURCE = 20
 
 
-def freeze(model, outputs=None):
-    """A frozen, optimised GraphDef of a Keras model.
+def freeze(source, outputs=None):
+    """A frozen, optimised GraphDef.
 
-    model: a functional or sequential Keras model, weights loaded. It is rebuilt in a graph of its own (for
-        inference, so Dropout vanishes) and is not touched.
-    outputs: names of the nodes to keep, in any order; by default the model's own outputs.
+    source: one of
 
-    Returns a GraphDef: Placeholder inputs (unknown batch), constants for all weights, no Identity, no devices,
-    equal constants merged, nodes in an order in which every node follows its inputs.
-    Raises ValueError for an output that the graph does not have (with the nearest names), and for what constants
-    cannot stand for: functions that the graph calls (LSTM, GRU, loops), variables that it changes, tables.
+    - a functional or sequential model of Keras 2 or 3, weights loaded; it is traced for inference, so Dropout vanishes;
+    - a path: a SavedModel folder, an .h5 or .keras file, or the .pb of a graph;
+    - a GraphDef, `tf.Graph` or graphsurgeon graph whose weights are constants already.
+
+    outputs: name of a node to keep, or a list of names; by default the outputs of the model, or the nodes of the graph
+        that no other node reads.
+
+    The source is not changed. Returns TensorFlow's GraphDef: Placeholder inputs (batch dimension open, as in the source),
+    constants for all weights, no Identity, no devices, equal constants other than weights merged, every node after its
+    inputs.
+    Raises TypeError for any other source; ValueError for an output that the graph does not have (with the nearest
+    names), and for what cannot be a constant: functions that the graph calls (LSTM, GRU, loops), variables that it
+    changes, tables. What a path raises is in `saved`.
     """
-    graph_def, own_outputs, weights = variables_to_constants(model)
-    outputs = list(outputs or own_outputs)
+    graph_def, own_outputs, weights = variables_to_constants(source)
+    outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
     check_outputs(graph_def, outputs)
-    # Each pass works in place: the graph holds all weights, and every copy costs 160 MB.
+    # Each pass works in place: the graph holds all weights, and a copy costs 160 MB.
     bypass_identity(graph_def, outputs)
     strip_unused(graph_def, outputs)
     gather_from_constants(graph_def)
@@ -43,9 +56,43 @@ def freeze(model, outputs=None):
     return graph_def
 
 
+def variables_to_constants(source):
+    """The first step of freezing: the graph for inference, its variables replaced by their values.
+
+    source: as for `freeze`. Returns (GraphDef, names of the output nodes, set of the names of the weight constants).
+    """
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        path = str(source)
+        if os.path.isdir(path):
+            return saved.saved_model(path)
+        source = saved.keras_model(path) if path.endswith((".h5", ".hdf5", ".keras")) else saved.load(path)
+    else:
+        source = source.as_graph_def() if hasattr(source, "as_graph_def") else source
+        if hasattr(source, "node"):
+            source = protobuf.copy(source, process.tensorflow().compat.v1.GraphDef())
+    if hasattr(source, "node"):
+        return source, unread(source), _weights(source)
+    if not hasattr(source, "layers"):
+        raise TypeError("a Keras model, a path, a GraphDef or a tf.Graph can be frozen, not %r" % type(source))
+    return _trace(source) if process.tensorflow().__version__.startswith("2") else _rebuild(source)
+
+
+def unread(graph_def):
+    """Names of the nodes that read others and that no node reads, in graph order: what a graph without notes computes."""
+    read = {producer(name) for node in graph_def.node for name in node.input}
+    return [node.name for node in graph_def.node if node.input and node.name not in read and node.op != "NoOp"]
+
+
+def _weights(graph_def):
+    """Names of the floating point constants with at least one dimension."""
+    tf = process.tensorflow()
+    return {node.name for node in graph_def.node if node.op == "Const" and node.attr["value"].tensor.tensor_shape.dim
+            and tf.as_dtype(node.attr["dtype"].type).is_floating}
+
+
 def check_outputs(graph_def, outputs):
-    """Raise ValueError, with the nearest names, for an output that is no node of the graph."""
-    known = [node.name for node in graph_def.node]
+    """Raise ValueError, with the nearest names, for an output that the graph does not have."""
+    known = {node.name for node in graph_def.node}
     for name in outputs:
         if name not in known:
             raise not_found("node", name, known)
@@ -59,14 +106,14 @@ def check_frozen(graph_def):
                 raise ValueError("node %r (%s) calls the function %r, and a frozen graph holds nodes only. LSTM, GRU, loops "
                                  "and convolutions with groups are written so; leave that layer out of the model that you "
                                  "freeze" % (node.name, node.op, node.attr[key].func.name))
-        resource = "dtype" in node.attr and node.attr["dtype"].type == tf.resource.as_datatype_enum
-        if resource or node.op in ("VarHandleOp", "ReadVariableOp"):
-            raise ValueError("node %r (%s) is a resource whose value the model does not show: a variable of no layer, or a "
-                             "table; leave it out of the model that you freeze" % (node.name, node.op))
+        if node.op in VARIABLES or "dtype" in node.attr and node.attr["dtype"].type == _RESOURCE:
+            raise ValueError("node %r (%s) is a variable or a table, and its value is not in the graph. Freeze the Keras model "
+                             "or the SavedModel, without what belongs to none of its layers"
+                             % (node.name, node.op))
 
 
 def gather_from_constants(graph_def):
-    """Let an Embedding, which looks rows up in a variable, look them up in the constant instead, in place."""
+    """Let an Embedding, which looks rows up in a variable, look them up in a constant, in place."""
     for node in [node for node in graph_def.node if node.op == "ResourceGather"]:
         axis = node.attr["batch_dims"].i if "batch_dims" in node.attr else 0
         axis = constant_node(node.name + "/axis", np.int32(axis))
@@ -78,24 +125,15 @@ def gather_from_constants(graph_def):
         graph_def.node.extend([axis])
 
 
-def variables_to_constants(model):
-    """The first step of freezing: the model's graph for inference, its variables replaced by their values.
-
-    Returns (GraphDef, names of the output nodes, set of the names of the weight constants).
-    """
-    return _trace(model) if tf.__version__.startswith("2") else _rebuild(model)
-
-
 def unfrozen(model):
-    """The model's graph for inference with its variables still in it; only to look at, it holds no weights.
+    """The graph of a Keras model for inference with its variables still in it: to look at, since it holds no weights.
 
-    TensorFlow 1.13 and 2.x write a variable in different ways: VarHandleOp, or a Placeholder that the call fills.
+    TensorFlow 2.x writes a variable as a Placeholder that each call fills, 1.13 as a VarHandleOp.
     """
+    tf = process.tensorflow()
     if not tf.__version__.startswith("2"):
-        graph = tf.Graph()
-        with graph.as_default(), v1.Session(graph=graph, config=network.session_config()):
-            keras.backend.set_learning_phase(0)
-            keras.models.clone_model(model)
+        with tf.Graph().as_default() as graph, tf.compat.v1.Session(config=process.session_config()):
+            _clone(model)
         return graph.as_graph_def()
     graph_def = _concrete(model).as_graph_def()
     for node in graph_def.node:
@@ -104,32 +142,38 @@ def unfrozen(model):
     return graph_def
 
 
+def _clone(model):
+    """TensorFlow 1: the model built again for inference in the graph and session that are the default ones."""
+    keras = process.keras()
+    keras.backend.set_learning_phase(0)  # holds for this graph only
+    return keras.models.clone_model(model)
+
+
 def _rebuild(model):
     """TensorFlow 1: build the model again in an empty graph, and let TensorFlow freeze that."""
+    tf = process.tensorflow()
     values = model.get_weights()
-    graph = tf.Graph()
-    with graph.as_default(), v1.Session(graph=graph, config=network.session_config()) as session:
-        keras.backend.set_learning_phase(0)  # for inference; holds for this graph only
-        clone = keras.models.clone_model(model)
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(config=process.session_config()) as session:
+        clone = _clone(model)
         clone.set_weights(values)
-        outputs = [_node_of(tensor) for tensor in clone.outputs]
+        outputs = [node_of(tensor) for tensor in clone.outputs]
         weights = {weight.name.split(":")[0] for weight in clone.weights}
-        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+        graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
     return graph_def, outputs, weights
 
 
 def _trace(model):
     """TensorFlow 2: trace a call, then write each variable's value where the trace reads the variable.
 
-    TensorFlow's own `convert_variables_to_constants_v2` does the same but names a constant after the node that
-    reads it (`box3d/dense_1/MatMul/ReadVariableOp/resource`); here it keeps its own name (`dense_1/kernel`), as
+    TensorFlow's own `convert_variables_to_constants_v2` does the same, but names a constant after the node that reads it
+    (`box3d/dense_1/MatMul/ReadVariableOp/resource`). Here a constant keeps the name of its variable (`dense_1/kernel`), as
     in TensorFlow 1, and the scope of the model is taken off every name.
     """
-    graph = _concrete(model)
-    traced, result = graph.as_graph_def(), v1.GraphDef()
+    tf, graph = process.tensorflow(), _concrete(model)
+    traced, result = graph.as_graph_def(), tf.compat.v1.GraphDef()
     result.versions.CopyFrom(traced.versions)
-    # The model's own list comes last: its variables know the path of their layer, which Keras 3 has no more in the name.
-    variables = {id(each.handle): each for each in list(graph.variables) + list(model.variables)}
+    # The model's list comes last: its variables have the path of their layer, which Keras 3 leaves out of the name.
+    variables = {id(variable.handle): variable for variable in list(graph.variables) + list(model.variables)}
     captured = [inner.op.name for _, inner in graph.captures]
     taken = {_unscoped(node.name, model) for node in traced.node}.difference(_unscoped(name, model) for name in captured)
     read, weights = {}, set()  # node of the trace -> the constant that has its value; all such constants
@@ -141,7 +185,7 @@ def _trace(model):
             name, value = _unscoped(inner.op.name, model), outer.numpy()
         else:
             continue
-        name = _free(name, taken)
+        name = unused(name, taken)
         result.node.add().CopyFrom(constant_node(name, value))
         read[inner.op.name] = name
         weights.add(name)
@@ -155,34 +199,13 @@ def _trace(model):
             copy.name = _unscoped(node.name, model)
             copy.input[:] = [read[producer(name)] if producer(name) in read else _unscoped(name, model)
                              for name in node.input if not (name.startswith("^") and producer(name) in read)]
-    outputs = []
-    for tensor in tf.nest.flatten(graph.structured_outputs):
-        while tensor.op.type == "Identity":  # one that tf.function adds, one that Keras may add
-            tensor = tensor.op.inputs[0]
-        outputs.append(_unscoped(_node_of(tensor), model))
+    outputs = [_unscoped(node_of(tensor), model) for tensor in tf.nest.flatten(graph.structured_outputs)]
     return result, outputs, weights
-
-
-def _node_of(tensor):
-    """Name of the node whose first output `tensor` is."""
-    if tensor.value_index:
-        raise ValueError("an output of the model is %r, and a frozen graph is asked for nodes, whose first output it gives; "
-                         "put a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
-    return tensor.op.name
-
-
-def _free(name, taken):
-    """`name`, or `name_1` and so on if that is taken: layers of two models in one model may share their names."""
-    free, count = name, 0
-    while free in taken:
-        count += 1
-        free = "%s_%d" % (name, count)
-    taken.add(free)
-    return free
 
 
 def _concrete(model):
     """The graph of one traced call of the model."""
+    tf = process.tensorflow()
     names = [tensor.name.split(":")[0] for tensor in model.inputs]
     inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name) for tensor, name in zip(model.inputs, names)]
     call = tf.function(lambda *args: model(args[0] if len(args) == 1 else list(args), training=False))
@@ -195,7 +218,7 @@ def _unscoped(name, model):
 
 
 def bypass_identity(graph_def, keep=()):
-    """Let the readers of an Identity read what it reads, in place; it stays itself, unread, for `strip_unused`."""
+    """Let the consumers of an Identity read its input instead, in place; `strip_unused` then removes the Identity."""
     source = {node.name: node.input[0] for node in graph_def.node
               if node.op == "Identity" and node.name not in keep and len(node.input) == 1}
     for node in graph_def.node:
@@ -208,23 +231,26 @@ def bypass_identity(graph_def, keep=()):
 def fold_constants(graph_def, outputs=()):
     """Turn nodes that depend on constants alone into constants of the same name, in place.
 
-    Random numbers are no constants, although they depend on nothing else.
+    Operations that draw random numbers are left as they are, although they depend on constants alone, and so are the
+    branches of TensorFlow 1, one of which has no value.
     """
-    constant = {node.name for node in graph_def.node if node.op == "Const"}
+    tf = process.tensorflow()
+    # A constant with a control input may lie in a branch, and has no value then.
+    branches = any(node.op == "Switch" for node in graph_def.node)
+    constant = {node.name for node in graph_def.node if node.op == "Const" and not (branches and node.input)}
     foldable = []
-    for node in topological(graph_def):
-        random = "seed2" in node.attr
-        if node.op != "Const" and node.input and not random and node.name not in outputs and all(
-                name in constant for name in node.input):
+    for node in inputs_first(graph_def):
+        left = "seed2" in node.attr or node.op in ("Const", "Switch", "Merge") or node.name in outputs
+        if node.input and not left and all(name in constant for name in node.input):
             constant.add(node.name)
             foldable.append(node.name)
     if not foldable:
         return
     with tf.Graph().as_default() as graph:
-        tf.import_graph_def(v1.graph_util.extract_sub_graph(graph_def, foldable), name="")
+        tf.import_graph_def(tf.compat.v1.graph_util.extract_sub_graph(graph_def, foldable), name="")
         tensors = [graph.get_operation_by_name(name).outputs for name in foldable]
         single = [outs[0] for outs in tensors if len(outs) == 1]
-        with v1.Session(graph=graph, config=network.session_config()) as session:
+        with tf.compat.v1.Session(graph=graph, config=process.session_config()) as session:
             values = dict(zip([tensor.op.name for tensor in single], session.run(single)))
     for node in graph_def.node:
         if node.name in values:
@@ -232,14 +258,14 @@ def fold_constants(graph_def, outputs=()):
 
 
 def constant_node(name, value):
-    """A Const NodeDef with a NumPy array as its value."""
-    value = np.asarray(value)
-    node = v1.NodeDef(name=name, op="Const")
+    """A Const NodeDef of TensorFlow with a NumPy array as its value."""
+    tf, value = process.tensorflow(), np.asarray(value)
+    node = tf.compat.v1.NodeDef(name=name, op="Const")
     dtype = tf.as_dtype(value.dtype).as_datatype_enum
     node.attr["dtype"].type = dtype
     tensor = node.attr["value"].tensor
     if value.nbytes < 64:  # as TensorFlow writes it, readable in a .pbtxt
-        tensor.CopyFrom(v1.make_tensor_proto(value))
+        tensor.CopyFrom(tf.compat.v1.make_tensor_proto(value))
     else:
         tensor.dtype = dtype
         for size in value.shape:
@@ -249,11 +275,12 @@ def constant_node(name, value):
 
 
 def merge_equal_constants(graph_def, keep=()):
-    """Let the readers of constants of one type, shape and value share the first of them, in place.
+    """Let the consumers of constants of equal type, shape and value share the first of them, in place.
 
-    keep: names that stay as they are. Weights belong there: six biases that are all zero today are not the
-    same bias. TensorFlow 1.13's `merge_duplicate_nodes` did this to the graph of the article.
+    keep: names of constants that are not merged. Weights belong there: six biases that are all zero are still six
+    biases. `merge_duplicate_nodes` of TensorFlow 1.13 did the same to the graph of the article.
     """
+    tf = process.tensorflow()
     first, shared = {}, {}
     for node in graph_def.node:
         if node.op == "Const" and node.name not in keep:
@@ -266,7 +293,7 @@ def merge_equal_constants(graph_def, keep=()):
 
 def strip_unused(graph_def, outputs):
     """Keep only the nodes that `outputs` need, every node after its inputs, in place."""
-    position = {node.name: i for i, node in enumerate(topological(graph_def, outputs))}
+    position = {node.name: i for i, node in enumerate(inputs_first(graph_def, outputs))}
     for i in reversed(range(len(graph_def.node))):
         if graph_def.node[i].name not in position:
             del graph_def.node[i]
@@ -274,45 +301,39 @@ def strip_unused(graph_def, outputs):
 
 
 def clear_notes(graph_def):
-    """Take off devices, and notes such as `_output_shapes` that no converter knows, in place."""
+    """Remove devices, and attributes such as `_output_shapes` that no converter knows, in place."""
     for node in graph_def.node:
         node.device = ""
         for key in [key for key in node.attr if key.startswith("_")]:
             del node.attr[key]
 
 
-def topological(graph_def, outputs=None):
+def inputs_first(graph_def, outputs=None):
     """The nodes that `outputs` need (all without it), each after the nodes that it reads.
 
     Raises ValueError when the graph has a cycle or reads a node that it does not have.
     """
-    nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
-    order, state = [], {}
-    for root in nodes if outputs is None else outputs:
-        stack = [root]
-        while stack:
-            name = stack[-1]
-            if state.get(name) == "done":
-                stack.pop()
-                continue
-            if name not in nodes:
-                raise ValueError("node %r is read by %r, but the graph has no such node" % (name, stack[-2]))
-            waiting = [producer(n) for n in nodes[name].input if state.get(producer(n)) != "done"]
-            if not waiting:
-                state[stack.pop()] = "done"
-                order.append(nodes[name])
-                continue
-            state[name] = "open"
-            for other in waiting:
-                if state.get(other) == "open":
-                    raise ValueError("the graph has a cycle through %r and %r; TensorFlow 1 writes LSTM, GRU and "
-                                     "other loops so, and a frozen graph cannot hold them" % (name, other))
-            stack.append(waiting[0])
-    return order
+    nodes = {node.name: node for node in graph_def.node}
+
+    def reads(name):
+        found = [producer(text) for text in nodes[name].input]
+        for other in found:
+            if other not in nodes:
+                raise ValueError("node %r is read by %r, but the graph has no such node" % (other, name))
+        return found
+
+    try:
+        names = graphs.inputs_first([node.name for node in graph_def.node] if outputs is None else outputs, reads)
+    except graphs.Cycle as cycle:
+        raise ValueError("%s. TensorFlow 1 writes LSTM, GRU and other loops so, and a frozen graph cannot hold them" % cycle)
+    return [nodes[name] for name in names]
 
 
 def save(graph_def, path, text=False, **made_from):
-    """Write `path` (binary .pb), with `text` also the .pbtxt beside it; returns the path. Atomic."""
+    """Write a binary .pb atomically, and with `text` a .pbtxt beside it; returns `path`.
+
+    made_from: JSON values for the sidecar, see `artifacts.write`.
+    """
     artifacts.write(path, graph_def.SerializeToString(), **made_from)
     if text:
         from google.protobuf import text_format
@@ -321,48 +342,16 @@ def save(graph_def, path, text=False, **made_from):
     return path
 
 
-def load(path):
-    """Read a binary .pb. Raises FileNotFoundError, or ValueError when it holds no GraphDef."""
-    with open(str(path), "rb") as stream:
-        data = stream.read()
-    graph_def = v1.GraphDef()
-    try:
-        graph_def.ParseFromString(data)
-    except Exception as error:
-        raise ValueError("%s is not a frozen GraphDef (binary .pb): %s" % (path, error))
-    if not graph_def.node:
-        raise ValueError("%s holds a GraphDef without nodes" % path)
-    return graph_def
-
-
-def run(graph_def, images, outputs=OUTPUTS, batch=32):
-    """Run a frozen graph in TensorFlow, on the CPU.
-
-    images: float32 [N, 224, 224, 3], NHWC, preprocessed; of another network, what its one input takes. Returns one
-    array per name in `outputs`.
-    """
-    inputs = [node.name for node in graph_def.node if node.op == "Placeholder"]
-    name = inputs[0] if len(inputs) == 1 else INPUT
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
-        tensors = [graph.get_operation_by_name(name).outputs[0] for name in outputs]
-        config = network.session_config()
-        config.graph_options.rewrite_options.disable_meta_optimizer = True  # 6 s at the first run, for nothing
-        with v1.Session(graph=graph, config=config) as session:
-            parts = [session.run(tensors, {name + ":0": images[i:i + batch]})
-                     for i in range(0, len(images), batch)]
-    return [np.concatenate(part) for part in zip(*parts)]
-
-
 def box3d(flat="reshape", pairs=2, width=1):
-    """Path of the frozen network in `build/`, made now unless a fresh one is there.
+    """Path of the frozen box network in `build/`; it is made now unless a fresh file is there.
 
-    The name says the variant: `box3d.pb` is the repaired network, `box3d_flatten_m1.pb` the article's first.
+    flat, pairs, width: as for `network.build`; trained weights for width 1, random ones for any other.
+    The file name says the variant: `box3d.pb` is the repaired network, `box3d_flatten_m1.pb` the article's first.
     """
     name = "box3d%s%s%s.pb" % ("" if flat == "reshape" else "_flatten", "" if pairs == 2 else "_m1",
                                "" if width == 1 else "_w%d" % width)
     path = artifacts.BUILD / name
-    made_from = dict(network="box3d", flat=flat, pairs=pairs, width=width, tensorflow=tf.__version__)
+    made_from = dict(network="box3d", flat=flat, pairs=pairs, width=width, tensorflow=process.tensorflow().__version__)
     if width == 1:
         made_from["weights"] = artifacts.digest(network.WEIGHTS)
     if not artifacts.fresh(path, **made_from):

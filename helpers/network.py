@@ -3,54 +3,18 @@
 VGG16's convolutions feed three heads (Mousavian et al. 2017, arXiv:1612.00496): `dimension` (metres to add
 to the mean box of the class), `orientation` (a unit vector for each of six angle bins) and `confidence`
 (which bin). Every layer has an explicit name, so that TensorFlow 1.13 and 2.x build the same nodes.
+
+TensorFlow is imported by `build`, and by nothing else in this module.
 """
-import contextlib
+import functools
 import os
 import re
 
 import numpy as np
 
+from . import process
 from .artifacts import DATA
 from .boxes import HEADS
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-# TensorFlow 2 greets every import with lines about oneDNN that its log level does not silence.
-_stderr, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(_nowhere, 2)
-try:
-    import tensorflow as tf
-finally:
-    os.dup2(_stderr, 2)
-    os.close(_stderr)
-    os.close(_nowhere)
-
-try:  # from TensorFlow 2.16 on, Keras 2 (whose node names the article shows) is this package
-    import tf_keras as keras
-except ImportError:
-    keras = tf.keras
-
-# On the CPU, so that TensorFlow leaves a board's memory, which it would take whole and keep, to TensorRT, and so that the
-# answers to compare with are not rounded to TF32. A process that shall time TensorFlow sets the variable before.
-USES_GPU = os.environ.get("WORKBOOK_TENSORFLOW") == "gpu"
-if not USES_GPU and hasattr(getattr(tf, "config", None), "set_visible_devices"):
-    with contextlib.suppress(RuntimeError):  # somebody has used TensorFlow before, and it has its devices
-        tf.config.set_visible_devices([], "GPU")
-
-# TensorFlow 1.13 announces its own deprecations at every call, among the lines of a lesson.
-tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
-
-
-
-def session_config():
-    """A ConfigProto for a `tf.compat.v1.Session`: on the CPU unless this process has TensorFlow on the GPU, and then with
-    memory as it is needed."""
-    config = tf.compat.v1.ConfigProto(device_count={} if USES_GPU else {"GPU": 0})
-    config.gpu_options.allow_growth = True
-    return config
-
-
-if tf.__version__.startswith("1"):
-    keras.backend.set_session(tf.compat.v1.Session(config=session_config()))
 
 INPUT = "input_1"
 INPUT_SHAPE = (224, 224, 3)
@@ -59,27 +23,34 @@ MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 WEIGHTS = DATA / "weights.npz"
 
 
-class L2Normalize(keras.layers.Layer):
-    """Each vector along the last axis divided by its length, through `tf.nn.l2_normalize`."""
+@functools.lru_cache(maxsize=None)
+def l2_normalize_layer():
+    """The Keras layer class that divides each vector along the last axis by its length, with `tf.nn.l2_normalize`.
 
-    def call(self, inputs):
-        return tf.nn.l2_normalize(inputs, axis=len(inputs.shape) - 1)
+    A function, because the class can only be made once Keras is imported. Always the same class, called "L2Normalize".
+    """
+    tf, keras = process.tensorflow(), process.keras()
+
+    class L2Normalize(keras.layers.Layer):
+        def call(self, inputs):
+            return tf.nn.l2_normalize(inputs, axis=len(inputs.shape) - 1)
+
+    return L2Normalize
 
 
 def build(flat="reshape", pairs=2, bin_num=6, width=1):
-    """The network, with random weights.
+    """The network as a Keras 2 model, with random weights.
 
-    flat: "flatten" for `Flatten()`, as the article had it first, "reshape" for its repair,
-        `Reshape((25088,))`.
-    pairs: last entry of the orientation head's `Reshape((bin_num, pairs))`: -1 as the article had it first,
-        2 as repaired.
+    flat: "flatten" for `Flatten()`, the article's first version, or "reshape" for its repair, `Reshape((25088,))`.
+    pairs: last entry of the orientation head's `Reshape((bin_num, pairs))`: -1 in the article's first version, 2 in
+        its repair.
     bin_num: number of angle bins.
-    width: divides the channels of every hidden layer, for quick experiments; 1 is the real network, with
-        40,411,989 parameters.
+    width: divisor of the channels of every hidden layer, for quick experiments: 1, 2, 4, ..., 64. 1 is the real
+        network, with 40,411,989 parameters.
 
-    Returns a Keras model: input [N, 224, 224, 3] float32, NHWC, BGR minus `MEAN_BGR` (see `preprocess`);
-    outputs dimension [N, 3] (h, w, l), orientation [N, bin_num, 2] (cos, sin), confidence [N, bin_num].
-    Raises ValueError for an argument outside its list.
+    Input: [N, 224, 224, 3] float32, NHWC, BGR minus `MEAN_BGR` (see `preprocess`). Outputs: dimension [N, 3] (h, w, l),
+    orientation [N, bin_num, 2] (cos, sin), confidence [N, bin_num].
+    Raises ValueError for any other value of flat, pairs or width.
     """
     if flat not in ("flatten", "reshape"):
         raise ValueError("flat must be 'flatten' or 'reshape', not %r" % (flat,))
@@ -87,6 +58,7 @@ def build(flat="reshape", pairs=2, bin_num=6, width=1):
         raise ValueError("pairs must be 2 or -1, not %r: a bin is one (cos, sin) pair" % (pairs,))
     if width < 1 or 64 % width:
         raise ValueError("width must divide 64, the channels of the first layer; %r does not" % (width,))
+    keras = process.keras()
     layers = keras.layers
     x = inputs = layers.Input(INPUT_SHAPE, name=INPUT)
     for block, (convolutions, channels) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], 1):
@@ -111,25 +83,25 @@ def build(flat="reshape", pairs=2, bin_num=6, width=1):
     orientation = layers.LeakyReLU(0.1, name="leaky_re_lu_3")(orientation)
     name = "reshape_1" if flat == "flatten" else "reshape_2"
     orientation = layers.Reshape((bin_num, pairs), name=name)(orientation)
-    orientation = L2Normalize(name="orientation")(orientation)
+    orientation = l2_normalize_layer()(name="orientation")(orientation)
 
     confidence = layers.Dense(bin_num, activation="softmax", name="confidence")(hidden(256, 5, 4))
     return keras.models.Model(inputs, [dimension, orientation, confidence], name="box3d")
 
 
 def load_weights(model, path=WEIGHTS):
-    """Put trained weights into `model` and return it.
+    """Set the trained weights of `model` and return the model.
 
-    path: this repository's .npz (arrays `<layer>/kernel` and `<layer>/bias`, any float type, convolutions
-        HWIO, dense layers in x out) or a Keras .h5 of the same topology. In the .npz most dense weights are
-        zero, which only makes the file small; in the network they are as dense as any.
+    path: this repository's .npz (arrays `<layer>/kernel` and `<layer>/bias` of any float type; convolutions HWIO, dense
+        layers [inputs, units]) or a Keras .h5 of the same topology. Most dense weights in the .npz are zero, which only
+        makes the file smaller: no runtime takes advantage of it.
 
-    Raises FileNotFoundError, or ValueError that names the layer and the two shapes that do not fit; the model
-    then has the weights that it had before.
+    Raises FileNotFoundError when there is no such file, and ValueError when it cannot be read or does not fit, with the
+    layer and both shapes. The model keeps its weights then.
     """
     path = str(path)
     if not os.path.isfile(path):
-        raise FileNotFoundError("no weights at %s: data/README.md says how they are made" % path)
+        raise FileNotFoundError("there are no weights at %s; data/README.md describes how they are made" % path)
     layers = [layer for layer in model.layers if layer.weights]
     found = _read_h5(path, layers) if path.endswith((".h5", ".hdf5")) else _read_npz(path)
     values = []
@@ -137,14 +109,14 @@ def load_weights(model, path=WEIGHTS):
         shapes = _shapes(layer)
         parts = [found.get("%s/%s" % (layer.name, part)) for part in ("kernel", "bias")]
         if any(part is None for part in parts):
-            raise ValueError("%s holds no kernel and bias for layer %r; it has: %s"
+            raise ValueError("%s has no kernel and bias for layer %r; it has: %s"
                              % (path, layer.name, ", ".join(sorted(found)[:8]) or "nothing"))
         for part, have, need in zip(("kernel", "bias"), parts, shapes):
             if tuple(have.shape) != need:
                 raise ValueError("layer %r needs a %s of shape %s, %s has %s"
                                  % (layer.name, part, need, path, tuple(have.shape)))
         values += [part.astype(np.float32) for part in parts]
-    model.set_weights(values)  # at once: in TensorFlow 1 each call is a run of the session
+    model.set_weights(values)  # in one call: each is a run of the session in TensorFlow 1
     return model
 
 
@@ -156,16 +128,16 @@ def _read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except Exception as error:  # a zip cut short fails in many ways, one for each place of the cut
+    except Exception as error:  # a truncated zip raises different errors, depending on where it ends
         raise ValueError("%s is not a NumPy .npz archive: %s" % (path, error))
 
 
 def _read_h5(path, layers):
-    """`<layer>/kernel` and `/bias` from a Keras weight file or whole-model file.
+    """{"<layer>/kernel": array, "<layer>/bias": array} of a Keras weight file or whole-model file.
 
-    Keras numbers unnamed layers as they are made (`dense_7` in one session is `dense_1` in another). Where the names
-    are not this network's, its layers are taken in the order of their numbers: convolutions first, then the dense
-    layers of the dimension, orientation and confidence head, each hidden layer before its output.
+    Keras numbers unnamed layers in the order in which they are created (`dense_7` in one session is `dense_1` in
+    another). Where the names are not this network's, the layers are matched by that number: convolutions first, then
+    the dense layers of the dimension, the orientation and the confidence head, each hidden layer before its output.
     """
     import h5py
 
@@ -186,13 +158,13 @@ def _read_h5(path, layers):
                          % (path, len(stored), ", ".join(name for name, _ in stored), len(layers)))
     known = {layer.name for layer in layers}
     if not known.issuperset(name for name, _ in stored):
-        def age(item):
+        def order(item):
             name, shape = item
             parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
             return len(shape) != 4, "conf" in name, len(parts) > 1 or len(shape) == 4, parts
 
-        theirs = sorted(stored, key=lambda item: age((item[0], item[1]["kernel"].shape)))
-        ours = sorted(((layer.name, _shapes(layer)[0]) for layer in layers), key=age)
+        theirs = sorted(stored, key=lambda item: order((item[0], item[1]["kernel"].shape)))
+        ours = sorted(((layer.name, _shapes(layer)[0]) for layer in layers), key=order)
         stored = [(name, weights) for (name, _), (_, weights) in zip(ours, theirs)]
     return {"%s/%s" % (name, part): value for name, weights in stored for part, value in weights.items()}
 
@@ -202,9 +174,9 @@ def _text(name):
 
 
 def preprocess(images):
-    """RGB crops -> the network's input: BGR minus the mean of ImageNet's images.
+    """RGB crops as the network's input: BGR minus the mean of ImageNet's images.
 
-    images: [N, 224, 224, 3] uint8 or float, RGB, 0..255. Returns float32 of the same shape, NHWC.
+    images: [N, 224, 224, 3], NHWC, uint8 or float, RGB, 0..255. Returns float32 of the same shape.
     Raises ValueError for any other shape.
     """
     images = np.asarray(images)
@@ -214,7 +186,23 @@ def preprocess(images):
 
 
 def heads(outputs):
-    """Three arrays in the order of `OUTPUTS` -> {"dimension", "orientation", "confidence"}, float32."""
-    if len(outputs) != len(HEADS):
-        raise ValueError("expected %d outputs (%s), got %d" % (len(HEADS), ", ".join(HEADS), len(outputs)))
-    return {name: np.asarray(value, np.float32) for name, value in zip(HEADS, outputs)}
+    """The three heads, {"dimension", "orientation", "confidence"}, as float32 arrays.
+
+    outputs: {output name: array}, as everything in `run` returns it, or the list of three arrays in the order of
+        `OUTPUTS` that Keras's `predict` returns. An output belongs to the head that its name begins with:
+        "dimension/LeakyRelu:0" and "dimension" are both the dimension. Other outputs are ignored.
+    Raises ValueError when a head is missing, or when several outputs could be the same head.
+    """
+    if not hasattr(outputs, "items"):
+        if len(outputs) != len(HEADS):
+            raise ValueError("expected %d outputs (%s), got %d" % (len(HEADS), ", ".join(HEADS), len(outputs)))
+        outputs = dict(zip(OUTPUTS, outputs))
+    found = {}
+    for head, usual in zip(HEADS, OUTPUTS):
+        names = [name for name in outputs if name.split("/")[0].split(":")[0] == head]
+        names = [usual] if usual in names else names
+        if len(names) != 1:
+            raise ValueError("%s output for the head %r; the outputs are: %s" % (
+                "more than one" if names else "no", head, ", ".join(outputs) or "none"))
+        found[head] = np.asarray(outputs[names[0]], np.float32)
+    return found

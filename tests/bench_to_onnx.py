@@ -36,9 +36,9 @@ import sys
 import numpy as np
 import onnx
 import onnxruntime
-from helpers import freeze
+from helpers import freeze, run
 image = np.random.RandomState(0).uniform(-120, 150, (1, 224, 224, 3)).astype("f4")
-wanted = freeze.run(freeze.load(sys.argv[1]), image, sys.argv[3:])
+wanted = run.tensorflow(freeze.load(sys.argv[1]), image, sys.argv[3:]).values()
 session = onnxruntime.InferenceSession(sys.argv[2], providers=["CPUExecutionProvider"])
 names = [name for name in sys.argv[3:]]
 found = {info.name.split(":")[0]: info.name for info in session.get_outputs()}

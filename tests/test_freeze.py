@@ -5,7 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import freeze, network
+from helpers import freeze, network, process, run
+from uffsurgeon.names import producer
+
+process.prepare_tensorflow()
+tf = process.tensorflow()
+layers, Model = process.keras().layers, process.keras().models.Model
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VARIANTS = [(flat, pairs) for flat in ("flatten", "reshape") for pairs in (2, -1)]
@@ -28,7 +33,7 @@ def structure(graph):
 def test_numbers_are_those_of_keras(graphs, variant):
     model, graph = graphs[variant]
     images = network.preprocess(np.random.RandomState(0).randint(0, 255, (3, 224, 224, 3)))
-    for a, b in zip(model.predict(images), freeze.run(graph, images, batch=2)):
+    for a, b in zip(model.predict(images), run.tensorflow(graph, images, batch=2).values()):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
@@ -42,7 +47,7 @@ def test_what_flatten_becomes_depends_on_tensorflow(graphs):
     found = structure(graphs["flatten", 2][1])
     chain = {name: value for name, value in found.items() if name.startswith("flatten_1/")}
     assert chain["flatten_1/Reshape"][0] == "Reshape"
-    if freeze.tf.__version__.startswith("2"):
+    if tf.__version__.startswith("2"):
         assert chain == {"flatten_1/Const": ["Const", []],
                          "flatten_1/Reshape": ["Reshape", ["block5_pool/MaxPool", "flatten_1/Const"]]}
     else:
@@ -60,7 +65,7 @@ def test_every_node_follows_its_inputs(graphs):
     for _, graph in graphs.values():
         seen = set()
         for node in graph.node:
-            assert seen.issuperset(freeze.producer(name) for name in node.input), node.name
+            assert seen.issuperset(producer(name) for name in node.input), node.name
             seen.add(node.name)
 
 
@@ -91,18 +96,19 @@ def test_one_head_alone(graphs):
 def answers(model, *inputs):
     """(what Keras says, what the frozen graph says), one array per output."""
     names = freeze.variables_to_constants(model)[1]
+    graph = freeze.freeze(model)
     wanted = model.predict_on_batch(list(inputs) if len(inputs) > 1 else inputs[0])
     wanted = list(wanted.values()) if isinstance(wanted, dict) else wanted if isinstance(wanted, list) else [wanted]
-    return wanted, freeze.run(freeze.freeze(model), inputs[0], names)
+    found = run.tensorflow(graph, inputs[0], names)
+    return wanted, [found[name] for name in names]
 
 
 def test_other_peoples_models_freeze_too():
-    layers = network.keras.layers
     x = inputs = layers.Input((16, 16, 3), name="picture")
     x = layers.Conv2D(4, 3, strides=2, name="c")(x)
     x = layers.ReLU(name="r")(x)
     x = layers.GlobalAveragePooling2D(name="g")(x)
-    model = network.keras.models.Model(inputs, layers.Dense(2, name="d")(x), name="theirs")
+    model = Model(inputs, layers.Dense(2, name="d")(x), name="theirs")
     graph = freeze.freeze(model)
     ops = {node.name: node.op for node in graph.node}
     assert ops["picture"] == "Placeholder" and ops["d/BiasAdd"] == "BiasAdd"
@@ -110,8 +116,7 @@ def test_other_peoples_models_freeze_too():
     np.testing.assert_allclose(wanted[0], got[0], atol=1e-6)
 
 
-layers, Model = network.keras.layers, network.keras.models.Model
-tensorflow_2 = pytest.mark.skipif(freeze.tf.__version__.startswith("1"), reason="TensorFlow 1 refuses to build such a model")
+tensorflow_2 = pytest.mark.skipif(tf.__version__.startswith("1"), reason="TensorFlow 1 refuses to build such a model")
 
 
 def two_models_with_layers_of_one_name():
@@ -127,15 +132,15 @@ def outputs_by_name():
 
 
 def a_large_constant_and_a_variable_of_no_layer():
-    table = freeze.tf.constant(np.random.RandomState(0).rand(4, 100).astype("f"))
-    variable = freeze.tf.Variable(np.arange(100, dtype="f"))
+    table = tf.constant(np.random.RandomState(0).rand(4, 100).astype("f"))
+    variable = tf.Variable(np.arange(100, dtype="f"))
     x = layers.Input((4,))
-    return Model(x, layers.Lambda(lambda value: freeze.tf.matmul(value, table) * variable)(x))
+    return Model(x, layers.Lambda(lambda value: tf.matmul(value, table) * variable)(x))
 
 
 def keras_3():
     keras = pytest.importorskip("keras", "3.0", reason="Keras 3 comes with TensorFlow 2.16")
-    x = inputs = keras.layers.Input((4,))
+    x = inputs = keras.layers.Input((4,), name="values")
     for _ in range(3):  # each has variables that are called just "kernel" and "bias"
         x = keras.layers.Dense(4, bias_initializer="uniform")(x)
     return keras.Model(inputs, x)
@@ -167,7 +172,7 @@ def test_a_loop_is_refused():
 
 def test_a_second_output_of_one_node_is_refused():
     x = layers.Input((4,))
-    model = Model(x, layers.Lambda(lambda value: freeze.tf.split(value, 2, axis=1))(x))
+    model = Model(x, layers.Lambda(lambda value: tf.split(value, 2, axis=1))(x))
     with pytest.raises(ValueError, match="put a layer behind it"):
         freeze.freeze(model)
 
@@ -179,42 +184,42 @@ def test_a_resource_without_a_value_is_refused():
 
 
 def test_random_numbers_stay_random():
-    with freeze.tf.Graph().as_default() as graph:
-        freeze.v1.random_normal([2], name="noise")
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.random_normal([2], name="noise")
     graph_def = graph.as_graph_def()
     freeze.fold_constants(graph_def)
     assert "RandomStandardNormal" in {node.op for node in graph_def.node}
 
 
 def test_strings_merge_by_what_they_say():
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     for name, text in zip("abcd", ["one", "two", "one", "two"]):
         node = graph.node.add(name=name, op="Const")
-        node.attr["dtype"].type = freeze.tf.string.as_datatype_enum
-        node.attr["value"].tensor.CopyFrom(freeze.v1.make_tensor_proto(text))
+        node.attr["dtype"].type = tf.string.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(tf.compat.v1.make_tensor_proto(text))
     graph.node.add(name="out", op="Any").input.extend("abcd")
     freeze.merge_equal_constants(graph)
     assert list(graph.node[-1].input) == ["a", "b", "a", "b"]
 
 
 def graph_of(*nodes):
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     for name, op, inputs in nodes:
         graph.node.add(name=name, op=op).input.extend(inputs)
     return graph
 
 
 def test_constants_fold_and_merge():
-    with freeze.tf.Graph().as_default() as graph:
-        x = freeze.v1.placeholder(freeze.tf.float32, [None, 4], name="x")
-        two, also_two = freeze.tf.constant(2.0, name="two"), freeze.tf.constant(2.0, name="also_two")
-        three = freeze.tf.constant(3.0, name="three")
-        freeze.tf.add(x * freeze.tf.add(two, three, name="five"), also_two * two, name="out")
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
+        two, also_two = tf.constant(2.0, name="two"), tf.constant(2.0, name="also_two")
+        three = tf.constant(3.0, name="three")
+        tf.add(x * tf.add(two, three, name="five"), also_two * two, name="out")
     graph_def = graph.as_graph_def()
     freeze.fold_constants(graph_def, ["out"])
     freeze.merge_equal_constants(graph_def)
     freeze.strip_unused(graph_def, ["out"])
-    constants = {node.name: float(freeze.tf.make_ndarray(node.attr["value"].tensor))
+    constants = {node.name: float(tf.make_ndarray(node.attr["value"].tensor))
                  for node in graph_def.node if node.op == "Const"}
     assert sorted(constants.values()) == [4.0, 5.0]
     assert constants["five"] == 5.0
@@ -222,7 +227,7 @@ def test_constants_fold_and_merge():
 
 def test_equal_weights_are_not_merged():
     values = [freeze.constant_node(name, np.zeros(3, "f")) for name in ("a/bias", "b/bias", "c", "d")]
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     graph.node.extend(values)
     graph.node.add(name="out", op="AddN").input.extend(["a/bias", "b/bias", "c", "d"])
     freeze.merge_equal_constants(graph, keep={"a/bias", "b/bias"})
@@ -230,7 +235,7 @@ def test_equal_weights_are_not_merged():
 
 
 def test_constants_of_other_types_or_shapes_are_not_merged():
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     for name, value in (("a", np.zeros(1, "f")), ("b", np.zeros(1, "i4")), ("c", np.zeros((1, 1), "f"))):
         graph.node.extend([freeze.constant_node(name, value)])
     graph.node.add(name="out", op="Any").input.extend("abc")
@@ -247,20 +252,20 @@ def test_chains_of_identities_are_bypassed():
 
 
 def test_a_cycle_is_named():
-    with pytest.raises(ValueError, match="cycle through '[ab]' and '[ab]'"):
-        freeze.topological(graph_of(("a", "Relu", ["b"]), ("b", "Relu", ["a"])))
+    with pytest.raises(ValueError, match="'a' reads 'b' reads 'a'. TensorFlow 1 writes LSTM"):
+        freeze.inputs_first(graph_of(("a", "Relu", ["b"]), ("b", "Relu", ["a"])))
 
 
 def test_a_missing_node_is_named():
     with pytest.raises(ValueError, match="'b' is read by 'a'"):
-        freeze.topological(graph_of(("a", "Relu", ["b"])))
+        freeze.inputs_first(graph_of(("a", "Relu", ["b"])))
 
 
 @pytest.mark.parametrize("value", [np.float32(1e-12), np.arange(6, dtype="i4").reshape(2, 3), np.zeros((0, 3), "f"),
                                    np.arange(1000, dtype="f").reshape(10, 100), np.array([True, False])])
 def test_constants_keep_type_shape_and_value(value):
     node = freeze.constant_node("c", value)
-    found = freeze.tf.make_ndarray(node.attr["value"].tensor)
+    found = tf.make_ndarray(node.attr["value"].tensor)
     assert found.dtype == value.dtype and found.shape == value.shape
     np.testing.assert_array_equal(found, value)
 
@@ -273,13 +278,130 @@ def test_save_and_load(graphs, tmp_path):
     assert json.loads((tmp_path / "g.pb.json").read_text())["made_by"] == "test"
 
 
-def test_what_is_no_graph_is_refused(tmp_path):
+@pytest.mark.parametrize("name, data, said", [
+    ("empty.pb", b"", "an empty file"), ("text.pb", b"no graph at all, only text", "but text"),
+    ("bytes.pb", b"\xff" * 100, "bytes.pb"), ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(90), "a Keras file"),
+    ("model.keras", b"PK\x03\x04" + bytes(90), "zip archive"), ("page.pb", b"<!doctype html>", "a web page"),
+    ("lfs.pb", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "git lfs pull"),
+    ("saved_model.pb", b"\x08\x01", "takes the folder"), ("none.pb", b"\x22\x02\x08\x1b", "no nodes")])
+def test_what_is_not_a_graph_is_called_what_it_is(tmp_path, name, data, said):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=name) as error:
+        freeze.load(tmp_path / name)
+    assert said in str(error.value)
+
+
+def test_a_missing_file_is_that(tmp_path):
     with pytest.raises(FileNotFoundError):
         freeze.load(tmp_path / "none.pb")
-    for data in (b"", b"no graph at all, only text", b"\xff" * 100):
-        (tmp_path / "bad.pb").write_bytes(data)
-        with pytest.raises(ValueError, match="bad.pb"):
-            freeze.load(tmp_path / "bad.pb")
+    with pytest.raises(FileNotFoundError):
+        freeze.freeze(tmp_path / "none.pb")
+
+
+def test_weights_alone_cannot_be_frozen(tmp_path, graphs):
+    graphs["reshape", 2][0].save_weights(str(tmp_path / "weights.h5"))
+    with pytest.raises(ValueError, match="weights only"):
+        freeze.freeze(tmp_path / "weights.h5")
+
+
+def test_only_what_can_be_frozen_is_taken():
+    with pytest.raises(TypeError, match="not <class 'int'>"):
+        freeze.freeze(3)
+
+
+# -- sources other than a model ------------------------------------------------------------------------------------
+
+
+def of(graph):
+    return graph.SerializeToString(deterministic=True)
+
+
+def test_a_frozen_graph_freezes_to_itself(graphs):
+    graph = graphs["reshape", 2][1]
+    before = of(graph)
+    assert of(freeze.freeze(graph)) == before == of(graph)
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+    assert structure(freeze.freeze(imported)) == structure(graph)
+
+
+def test_a_graph_of_uffsurgeon_is_taken(graphs):
+    from uffsurgeon import graphsurgeon
+
+    graph = graphs["reshape", 2][1]
+    assert of(freeze.freeze(graphsurgeon.DynamicGraph(graph))) == of(graph)
+
+
+def test_one_output_of_a_file(graphs, tmp_path):
+    model, graph = graphs["reshape", 2]
+    freeze.save(graph, tmp_path / "g.pb")
+    assert of(freeze.freeze(tmp_path / "g.pb", "dimension/LeakyRelu")) == of(freeze.freeze(model, "dimension/LeakyRelu"))
+
+
+def test_a_graph_with_variables_has_no_values():
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.placeholder(tf.float32, [None], name="x") * tf.compat.v1.get_variable("v", [1], use_resource=False)
+    with pytest.raises(ValueError, match=r"'v' \(VariableV2\) is a variable or a table"):
+        freeze.freeze(graph)
+
+
+def test_a_keras_file_freezes_as_the_model_does(graphs, tmp_path):
+    model, graph = graphs["reshape", 2]
+    model.save(str(tmp_path / "m.h5"))
+    assert of(freeze.freeze(tmp_path / "m.h5")) == of(graph)
+    if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 12):
+        model.save(str(tmp_path / "m.keras"), save_format="keras")
+        assert of(freeze.freeze(tmp_path / "m.keras")) == of(graph)
+
+
+@tensorflow_2
+def test_files_of_keras_3(tmp_path):
+    model = keras_3()
+    for name in ("m.keras", "m.h5"):
+        model.save(str(tmp_path / name))
+        assert structure(freeze.freeze(tmp_path / name)) == structure(freeze.freeze(model))
+
+
+def small_model():
+    x = inputs = layers.Input((4,), name="values")
+    x = layers.LeakyReLU(0.1, name="leaky")(layers.Dense(5, name="first", bias_initializer="uniform")(x))
+    return Model(inputs, [layers.Dense(2, name="p")(x), layers.Dense(3, name="q")(x)], name="small")
+
+
+def test_a_saved_model_keeps_its_numbers(tmp_path):
+    model, folder = small_model(), str(tmp_path / "saved")
+    if tf.__version__.startswith("2"):
+        tf.saved_model.save(model, folder)
+    else:
+        tf.compat.v1.saved_model.simple_save(process.keras().backend.get_session(), folder, {"values": model.inputs[0]},
+                                             dict(zip("pq", model.outputs)))
+    graph = freeze.freeze(folder)
+    names = {node.name for node in graph.node}
+    assert {"values", "first/kernel", "first/bias", "q/kernel"} <= names
+    assert not [name for name in names if name.startswith("StatefulPartitionedCall")]
+    values = np.random.RandomState(0).randn(3, 4).astype("f")
+    found = run.tensorflow(graph, values)
+    for wanted, got in zip(model.predict(values), [found[name] for name in sorted(found)]):
+        np.testing.assert_allclose(wanted, got, atol=1e-6)
+
+
+def test_a_saved_model_has_the_signatures_that_it_has(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no saved_model.pb"):
+        freeze.freeze(tmp_path)
+
+
+def test_a_branch_without_a_value_is_not_computed():
+    two = tf.__version__.startswith("2")
+    with tf.Graph().as_default() as graph:
+        if two:
+            tf.compat.v1.disable_control_flow_v2()
+        x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
+        training = tf.constant(False)
+        tf.cond(training, lambda: x * tf.sqrt(tf.constant(4.0)), lambda: x + tf.sqrt(tf.constant(9.0)), name="out")
+        if two:
+            tf.compat.v1.enable_control_flow_v2()
+    found = run.tensorflow(freeze.freeze(graph, "out/Merge"), np.ones(2, "f"))
+    np.testing.assert_array_equal(found["out/Merge"], [4, 4])
 
 
 def test_the_cached_graph_is_made_once_and_again_when_stale(tmp_path, monkeypatch):

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import freeze, network, parity, toolbox
-from helpers.freeze import tf
+from helpers import freeze, network, parity, process, run
 from uffsurgeon import graphsurgeon as gs
 from uffsurgeon import l2_normalize, to_onnx, uff
 from uffsurgeon.uff import schema
 
+process.prepare_tensorflow()
+tf = process.tensorflow()
 NAME = "orientation/l2_normalize"
 EPS = float(np.float32(1e-12))
 
@@ -20,7 +21,7 @@ def box3d(**how):
 
 def normalisation(axis=2, eps=1e-12, name="unit", shared=True, keep_dims=True):
     """A GraphDef of six nodes between a placeholder and a reader; shared: the axis constant lies outside and has a reader."""
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
 
     def add(node, op, *inputs, **values):
         new = graph.node.add(name=node, op=op)
@@ -83,11 +84,11 @@ def test_the_answers_are_tensorflows(plugins):
         pytest.skip("this onnx has no local functions")
     images = np.random.RandomState(0).uniform(-100, 100, (3, 224, 224, 3)).astype(np.float32)
     graph = box3d()
-    reference = network.heads(freeze.run(graph, images))
+    reference = network.heads(run.tensorflow(graph, images))
     l2_normalize.collapse(gs.DynamicGraph(graph))
     model = to_onnx.convert(uff.from_tensorflow(graph, list(network.OUTPUTS), quiet=True), plugins=plugins)
     assert any(node.op_type == "L2Norm_TRT" for node in model.graph.node) == (plugins == "function")
-    parity.compare(reference, network.heads(toolbox.run_onnx(model, images).values())).check("equal")
+    parity.compare(reference, network.heads(run.onnx(model, images))).check("equal")
 
 
 def test_several_at_once_keep_their_own_numbers():

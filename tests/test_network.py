@@ -2,7 +2,9 @@
 import numpy as np
 import pytest
 
-from helpers import network
+from helpers import network, process
+
+process.prepare_tensorflow()
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_half_precision_weights_are_loaded_as_float32(small, tmp_path):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_weights_go_through_a_keras_file_whatever_its_layers_are_called(small, tmp_path, whole):
-    keras = network.keras
+    keras = process.keras()
     layers = keras.layers
     x = inputs = layers.Input((224, 224, 3))
     for channels, count in ((4, 2), (8, 2), (16, 3), (32, 3), (32, 3)):
@@ -133,6 +135,30 @@ def test_files_cut_anywhere_are_refused(small, tmp_path, name):
             network.load_weights(small, path)
 
 
-def test_heads_wants_three_outputs():
-    with pytest.raises(ValueError, match="3 outputs"):
+def test_heads_are_found_by_name_whatever_the_order():
+    outputs = {"confidence/Softmax:0": np.ones((2, 6)), "dimension": np.zeros((2, 3), "f2"), "dense_1/MatMul": np.zeros(1),
+               "orientation/l2_normalize": np.full((2, 6, 2), 0.5, "f")}
+    found = network.heads(outputs)
+    assert list(found) == ["dimension", "orientation", "confidence"]
+    assert {array.dtype for array in found.values()} == {np.dtype("f4")}
+    assert found["confidence"].sum() == 12 and found["orientation"].sum() == 12
+
+
+def test_of_several_outputs_of_one_head_the_usual_one_is_taken():
+    outputs = dict.fromkeys(network.OUTPUTS, 1.0)
+    assert network.heads(dict(outputs, **{"dimension/BiasAdd": 2.0}))["dimension"] == 1
+    del outputs["dimension/LeakyRelu"]
+    with pytest.raises(ValueError, match="more than one output for the head 'dimension'"):
+        network.heads(dict(outputs, **{"dimension/BiasAdd": 2.0, "dimension/MatMul": 3.0}))
+
+
+def test_a_missing_head_is_named():
+    with pytest.raises(ValueError, match="no output for the head 'orientation'; the outputs are: dimension, reshape_2/Reshape"):
+        network.heads({"dimension": 1, "reshape_2/Reshape": 2})
+    with pytest.raises(ValueError, match="expected 3 outputs"):
         network.heads([1, 2])
+
+
+def test_the_layer_class_is_made_once():
+    assert network.l2_normalize_layer() is network.l2_normalize_layer()
+    assert network.l2_normalize_layer().__name__ == "L2Normalize"

@@ -6,18 +6,19 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from helpers import freeze, show
+from helpers import freeze, process, show  # noqa: E402
 from helpers.show import graphs as pictures  # noqa: E402
 from helpers.show.graphs import Node, select  # noqa: E402
 from uffsurgeon import graphsurgeon, uff  # noqa: E402
 from uffsurgeon.uff import schema  # noqa: E402
 
+tf = process.tensorflow()
 CHAIN = [Node("x", "Placeholder", [], ""), Node("a/y", "Const", [], "2"), Node("a", "Mul", ["x", "a/y"], ""),
          Node("ab", "Relu", ["a"], ""), Node("b/z", "Add", ["ab", "a/y"], ""), Node("out", "Relu", ["b/z"], "")]
 
 
 def graph_def(nodes=CHAIN):
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     for node in nodes:
         graph.node.add(name=node.name, op="Any" if node.op == "Const" else node.op).input.extend(node.inputs)
     return graph
@@ -61,7 +62,7 @@ def test_a_picture_names_its_nodes_and_fits_the_page():
 
 
 def test_constants_can_be_left_out():
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     graph.node.extend([freeze.constant_node("c", 2.0)])
     graph.node.add(name="r", op="Relu").input.extend(["c"])
     assert "Const" in texts(show.graph(graph, "r")) and "2" in texts(show.graph(graph, "r"))
@@ -129,8 +130,8 @@ def test_onnx_and_uff_are_read_too():
 
 def test_the_fields_of_a_plugin_are_shown_whatever_their_type():
     plugin = graphsurgeon.create_plugin_node("p", op="Mine", a=0.25, b=3, c="text", d=[1, 2], e=[0.5], inputs=["x"])
-    graph = freeze.v1.GraphDef()
-    graph.node.extend([graphsurgeon.create_node("x", "Placeholder", trt_plugin=True, dtype=freeze.tf.float32), plugin])
+    graph = tf.compat.v1.GraphDef()
+    graph.node.extend([graphsurgeon.create_node("x", "Placeholder", trt_plugin=True, dtype=tf.float32), plugin])
     wanted = "a = 0.25, b = 3, c = text, d = [1, 2], e = [0.5]"
     assert show.nodes(graph)[1].note == wanted
     meta = schema.MetaGraph.FromString(uff.from_tensorflow(graph, ["p"], quiet=True))
@@ -138,7 +139,7 @@ def test_the_fields_of_a_plugin_are_shown_whatever_their_type():
 
 
 def test_small_constants_of_tensorflow_are_shown_by_value_and_others_by_shape():
-    graph = freeze.v1.GraphDef()
+    graph = tf.compat.v1.GraphDef()
     graph.node.extend([freeze.constant_node("axis", np.int32(2)), freeze.constant_node("w", np.zeros((2, 3), "f"))])
     graph.node.add(name="text", op="Const").attr["value"].tensor.dtype = 7
     graph.node.add(name="none", op="Const").attr["value"].tensor.tensor_shape.dim.add(size=0)

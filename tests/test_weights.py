@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data.train.figures import figures
-from helpers import boxes, scenes
+from helpers import boxes, network, process, scenes
 from helpers.artifacts import DATA
 
 RECORD = json.loads((DATA / "weights.json").read_text())
@@ -19,7 +19,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def predict():
-    network = pytest.importorskip("helpers.network")
+    process.prepare_tensorflow()
     model = network.load_weights(network.build())
 
     def run(crops):

@@ -21,11 +21,14 @@
 # %% [markdown]
 # ## The end first
 #
-# Every notebook begins with the first line of this cell. It lets Python find `helpers`, the small package beside the notebooks
-# that holds the plumbing: reading files, drawing pictures.
+# Every notebook begins with a cell like this. The first line brings in parts of `helpers`, the small package beside the notebooks
+# that holds the plumbing: reading files, drawing pictures. The second prepares TensorFlow for these pages: it computes on the
+# CPU, and is quiet about everything but errors.
 
 # %%
-from helpers import network, scenes, show
+from helpers import network, process, scenes, show
+
+process.prepare_tensorflow()
 
 # %% [markdown]
 # Build the network and load the weights that come with the workbook. They were trained on rendered streets, not on real ones
@@ -212,17 +215,17 @@ here
 # (a 6 x 2 array) and its ray in degrees to its heading, in degrees between -180 and 180. Use `boxes.decode` only to compare.
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 
 def heading(confidence, pairs, ray):
     return ...
 
 
-checks.check("00.1", heading)
+check("00.1", heading)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 
 def heading(confidence, pairs, ray):
@@ -233,7 +236,7 @@ def heading(confidence, pairs, ray):
 
 
 print(heading(heads["confidence"][0], heads["orientation"][0], np.degrees(rays[0])))
-checks.check("00.1", heading)
+check("00.1", heading)
 
 # %% [markdown]
 # ## What you saw

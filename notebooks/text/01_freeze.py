@@ -16,7 +16,9 @@
 # **You need** notebook 00. **Time:** 40 minutes, exercises apart.
 
 # %%
-from helpers import freeze, network, parity, scenes, show
+from helpers import artifacts, freeze, network, parity, process, run, scenes, show
+
+process.prepare_tensorflow()
 
 # %% [markdown]
 # ## The network, and its answers as the reference
@@ -116,7 +118,7 @@ show.graph_before_after(unfrozen, graph, ["dense_3/MatMul", "dense_3/BiasAdd"],
 
 # %%
 graph = freeze.freeze(model)
-path = freeze.save(graph, freeze.artifacts.BUILD / "box3d_notebook_01.pb")
+path = freeze.save(graph, artifacts.BUILD / "box3d_notebook_01.pb")
 print("%s, %.1f MB, %d nodes" % (path.name, path.stat().st_size / 1e6, len(graph.node)))
 
 # %% [markdown]
@@ -202,7 +204,7 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # - **broken**: anything else, and any output that is not a number.
 
 # %%
-frozen = network.heads(freeze.run(graph, images))
+frozen = network.heads(run.tensorflow(graph, images))
 parity.compare(reference, frozen, street)
 
 # %% [markdown]
@@ -211,7 +213,7 @@ parity.compare(reference, frozen, street)
 
 # %%
 pixels = (images + network.MEAN_BGR) / 255
-small = network.heads(freeze.run(graph, pixels))
+small = network.heads(run.tensorflow(graph, pixels))
 parity.compare(reference, small, street)
 
 # %%
@@ -224,7 +226,7 @@ show.scene_before_after(street[2], wrong[2], right[2], ("pixels 0 to 1", "as it 
 # blue first.
 
 # %%
-swapped = network.heads(freeze.run(graph, images[..., ::-1].copy()))
+swapped = network.heads(run.tensorflow(graph, images[..., ::-1].copy()))
 parity.compare(reference, swapped, street)
 
 # %% [markdown]
@@ -254,60 +256,72 @@ if LIVE:
 # left?
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 sizes = ...  # a GraphDef
-checks.check("01.1", sizes)
+check("01.1", sizes)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 sizes = freeze.freeze(model, ["dimension/LeakyRelu"])
 print(len(sizes.node), "nodes")
-checks.check("01.1", sizes)
+check("01.1", sizes)
 
 # %% [markdown]
 # **2.** How many weights does a frozen graph hold? Write `parameters(graph)`, which adds up the sizes of all constants that
-# are floating point numbers with at least one dimension. (`freeze.tf.make_ndarray(node.attr["value"].tensor)` gives a
+# are floating point numbers with at least one dimension. (`tf.make_ndarray(node.attr["value"].tensor)` gives a
 # constant's value as a NumPy array.)
 
 # %% tags=["exercise"]
+import tensorflow as tf
+
+
 def parameters(graph):
     return ...
 
 
-checks.check("01.2", parameters)
+check("01.2", parameters)
 
 # %% tags=["solution"]
+import tensorflow as tf
+
+
 def parameters(graph):
-    values = [freeze.tf.make_ndarray(node.attr["value"].tensor)
+    values = [tf.make_ndarray(node.attr["value"].tensor)
               for node in graph.node if node.op == "Const"]
     return sum(value.size for value in values if value.dtype.kind == "f" and value.ndim)
 
 
 print("{:,}".format(parameters(graph)))
-checks.check("01.2", parameters)
+check("01.2", parameters)
 
 # %% [markdown]
 # **3.** Before you take a node out, you have to know which nodes read it. Write `readers(graph, name)`, the set of names of all
 # nodes that have `name` among their inputs. Mind that an input may also be written `name:0` (its first output) or `^name`
-# (run before me); `freeze.producer` takes such decorations off.
+# (run before me); `producer` turns both into `name`.
 
 # %% tags=["exercise"]
+from uffsurgeon.names import producer
+
+
 def readers(graph, name):
     return ...
 
 
-checks.check("01.3", readers)
+check("01.3", readers)
 
 # %% tags=["solution"]
+from uffsurgeon.names import producer
+
+
 def readers(graph, name):
     return {node.name for node in graph.node
-            if name in [freeze.producer(text) for text in node.input]}
+            if name in [producer(text) for text in node.input]}
 
 
 print(readers(graph, "reshape_1/Reshape"))
-checks.check("01.3", readers)
+check("01.3", readers)
 
 # %% [markdown]
 # ## What you saw

@@ -16,14 +16,16 @@
 
 # %%
 import numpy as np
-from helpers import freeze, network, parity, scenes, show, toolbox
+from helpers import freeze, network, parity, process, run, scenes, show, through_uff
 
-gs, uff = toolbox.surgery()
+process.prepare_tensorflow()
+import uff
+print("uff is", uff.__name__)
 
 # %% [markdown]
-# The last line fetches the two tools of the surgery and says whose they are. On a Jetson with JetPack 4.2 to 5.1 (JetPack is the
-# system software of a Jetson, with one fixed TensorRT) they are NVIDIA's. Elsewhere the workbook brings its own, with the same
-# names and the same results.
+# `uff` is NVIDIA's converter, or ours: the last line says whose. On a Jetson with JetPack 4.2 to 5.1 (JetPack is the system
+# software of a Jetson, with one fixed TensorRT) it is NVIDIA's, called just `uff`. Elsewhere Python finds `uffsurgeon.uff` under
+# that name, the workbook's own, with the same functions and the same results.
 #
 # ## The network as it was first
 #
@@ -46,7 +48,7 @@ show.graph(first, "flatten_1")
 # %%
 street = [scenes.load(name) for name in scenes.names()[:2]]
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
-reference = network.heads(freeze.run(first, images))
+reference = network.heads(run.tensorflow(first, images))
 print(len(images), "crops;", {name: head.shape for name, head in reference.items()})
 
 # %% [markdown]
@@ -91,13 +93,13 @@ print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][
 # that reads such a file, transposes the image at the input and the convolution weights with it, and from there on everything is
 # NCHW. If it then meets `Flatten` and lays out what it has, the row is in another order than TensorFlow's.
 #
-# `through_uff` takes that way: graph, UFF, parser, answers. Where there is an `UffParser` (JetPack 4.2 to 6.0) and a GPU, it
+# `through_uff.run` takes that way: graph, UFF, parser, answers. Where there is an `UffParser` (JetPack 4.2 to 6.0) and a GPU, it
 # builds a plan (the network compiled by TensorRT) and runs it, with NVIDIA's own LeakyReLU and the normalisation at the end done
 # in NumPy. Nobody has run that branch on a board yet, see [docs/verified.md](../docs/verified.md). Elsewhere it is a **replay**:
 # it turns the UFF into ONNX, lays each `Flatten` out in NCHW order, and ONNX Runtime computes the result.
 
 # %%
-broken = toolbox.through_uff(first, images)
+broken = network.heads(through_uff.run(first, images))
 print({name: head.shape for name, head in broken.items()})
 
 # %% [markdown]
@@ -139,12 +141,12 @@ from uffsurgeon import to_onnx
 
 def suspect(data, image, names):
     model = to_onnx.convert(data, outputs=names, flatten_as="nchw")
-    return toolbox.run_onnx(model, image)
+    return run.onnx(model, image)
 
 def errors_by_layer(graph, data, image, names):
-    expected, found = freeze.run(graph, image, names), suspect(data, image, names)
+    expected, found = run.tensorflow(graph, image, names), suspect(data, image, names)
     return {name: np.abs(found[name] - value).max() / np.abs(value).max()
-            for name, value in zip(names, expected)}
+            for name, value in expected.items()}
 
 # %% [markdown]
 # `suspect` is the machine that we do not trust: here the replay, on every machine. `flatten_as="nchw"` is its built-in fault, and
@@ -180,8 +182,9 @@ draw_errors(errors)
 # errors grow from the first layer on.)
 
 # %%
-there = freeze.run(first, images[:1], ["flatten_1/Reshape"])[0][0]
-here = suspect(data, images[:1], ["flatten_1/Reshape"])["flatten_1/Reshape"][0]
+layer = "flatten_1/Reshape"
+there = run.tensorflow(first, images[:1], layer)[layer][0]
+here = suspect(data, images[:1], [layer])[layer][0]
 print("equal:", np.allclose(there, here, atol=1e-3))
 print("equal once sorted:", np.allclose(np.sort(there), np.sort(here), atol=1e-3))
 
@@ -265,7 +268,7 @@ show.graph(schema.read(mended_data), "reshape_1")
 # was written; the replay does so. The gate, on this machine:
 
 # %%
-mended = toolbox.through_uff(repaired, images)
+mended = network.heads(through_uff.run(repaired, images))
 parity.compare(reference, mended, street)
 
 # %%
@@ -315,9 +318,10 @@ except ValueError as error:
 # *shuffle*, as TensorRT calls any change of shape or order.
 
 # %%
-from helpers import engine
+from helpers import engine, machine, page
 
-trt = toolbox.tensorrt()
+print(machine.tensorrt())
+trt = engine.tensorrt() if machine.tensorrt().module else None
 if trt:
     builder = trt.Builder(engine.logger(trt))
     net = builder.create_network(*engine.network_flags(trt))
@@ -335,8 +339,8 @@ if trt:
         for reason in str(error).split(": ", 1)[1].split("; "):
             print(textwrap.fill(reason, 92))
 else:
-    toolbox.quote("reshape dimension with more than one -1 wildcard. "
-                  "Reshaping [4,12] to [-1,6,-1]", "TensorRT for RTX 1.7.1")
+    page.quote("reshape dimension with more than one -1 wildcard. "
+               "Reshaping [4,12] to [-1,6,-1]", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # A *wildcard* is a -1. The first message names both shapes, the one that comes in and the one asked for; look there first. The
@@ -357,22 +361,22 @@ show.graph(repaired, "reshape_2/Reshape/shape", mark={"reshape_2/Reshape/shape/2
 # out in NCHW order.
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check, patient
 
 def flatten_nchw(x):
     return ...
 
 
-checks.check("02.1", flatten_nchw)
+check("02.1", flatten_nchw)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check, patient
 
 def flatten_nchw(x):
     return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
 
 
-checks.check("02.1", flatten_nchw)
+check("02.1", flatten_nchw)
 
 # %% [markdown]
 # **2.** There is another repair, if you cannot touch the graph: leave `Flatten` in, and put the *weights* into the order in which
@@ -385,7 +389,7 @@ def reorder(kernel, height, width, channels):
     return ...
 
 
-checks.check("02.2", reorder)
+check("02.2", reorder)
 
 # %% tags=["solution"]
 def reorder(kernel, height, width, channels):
@@ -393,28 +397,28 @@ def reorder(kernel, height, width, channels):
     return places.transpose(2, 0, 1, 3).reshape(kernel.shape)
 
 
-checks.check("02.2", reorder)
+check("02.2", reorder)
 
 # %% [markdown]
 # **3.** A patient: a small network (random weights, an eighth of the channels) and the UFF that a colleague made of it. It
 # converts without an error, and its answers are wrong; it is not the Flatten this time. Which node is the culprit? Your
-# instruments are `errors_by_layer` and `draw_errors`. Take the names from `patient`, as we took them from `first`; one of our
+# instruments are `errors_by_layer` and `draw_errors`. Take the names from `sick`, as we took them from `first`; one of our
 # images will do as input.
 
 # %% tags=["exercise"]
-patient, patient_uff = checks.patient()
+sick, sick_uff = patient()
 
 culprit = ...  # the name of a node
-checks.check("02.3", culprit)
+check("02.3", culprit)
 
 # %% tags=["solution"]
-patient, patient_uff = checks.patient()
-names = [node.name for node in patient.node if node.op in kinds]
-errors = errors_by_layer(patient, patient_uff, images[:1], names)
+sick, sick_uff = patient()
+names = [node.name for node in sick.node if node.op in kinds]
+errors = errors_by_layer(sick, sick_uff, images[:1], names)
 draw_errors(errors)
 culprit = [name for name in names if errors[name] > 1e-3][0]
 print(culprit)
-checks.check("02.3", culprit)
+check("02.3", culprit)
 
 # %% [markdown]
 # ## What you saw

@@ -16,11 +16,16 @@
 # **You need** notebook 02. **Time:** 50 minutes, exercises apart.
 
 # %%
+import sys
 import textwrap
 import numpy as np
-from helpers import artifacts, child, engine, freeze, network, parity, scenes, show, toolbox
+from helpers import artifacts, child, engine, freeze, machine, network, page, parity, process
+from helpers import run, scenes, show
 
-gs, uff = toolbox.surgery()
+process.prepare_tensorflow()
+import graphsurgeon as gs
+import uff
+print("graphsurgeon is %s, uff is %s" % (gs.__name__, uff.__name__))
 
 # %% [markdown]
 # The network is the repaired one of notebook 02. Its answers in TensorFlow are the reference again.
@@ -29,7 +34,7 @@ gs, uff = toolbox.surgery()
 street = [scenes.load(name) for name in scenes.names()[:2]]
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
 before = freeze.load(freeze.box3d())
-reference = network.heads(freeze.run(before, images))
+reference = network.heads(run.tensorflow(before, images))
 
 # %% [markdown]
 # ## The trouble: an operation that UFF does not have
@@ -116,13 +121,13 @@ show.graph_before_after(before, graph, "leaky_re_lu_2")
 # Here is the node after, in the UFF:
 
 # %%
-with toolbox.silence():
+with page.silence():
     collapsed = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 
 # %% [markdown]
 # `_LReLU_TRT`, its input, its slope. The converter warns as before, because to it one unknown name is like another; to TensorRT
-# it is not. (You know these lines by now, and `silence` keeps them off this page.)
+# it is not. (You know these lines by now, and `page.silence` keeps them off this page.)
 #
 # ## One number, three files
 #
@@ -148,7 +153,7 @@ typed_in = gs.DynamicGraph(freeze.load(freeze.box3d()))
 typed_in.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=0.3)
     for node in typed_in.find_nodes_by_op("LeakyRelu")})
-with toolbox.silence():
+with page.silence():
     wrong = uff.from_tensorflow(typed_in.as_graph_def(), list(network.OUTPUTS), quiet=True)
 
 # %% [markdown]
@@ -157,7 +162,7 @@ with toolbox.silence():
 
 # %%
 def answers_of(data):
-    return network.heads(toolbox.run_onnx(to_onnx.convert(data), images).values())
+    return network.heads(run.onnx(to_onnx.convert(data), images))
 
 typed = answers_of(wrong)
 parity.compare(reference, typed, street)
@@ -184,7 +189,8 @@ show.scene_before_after(
 # `plugin_creator_list`.
 
 # %%
-trt = toolbox.tensorrt()
+print(machine.tensorrt())
+trt = engine.tensorrt() if machine.tensorrt().module else None
 if trt:
     logger = trt.Logger(trt.Logger.WARNING)
     trt.init_libnvinfer_plugins(logger, "")
@@ -193,7 +199,7 @@ if trt:
     creators = registry.all_creators if newer else registry.plugin_creator_list
     print(sorted(creator.name for creator in creators))
 else:
-    toolbox.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
+    page.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # On a Jetson of those years `LReLU_TRT` is in that list. TensorRT for RTX brings two of its own, and takes none of yours. What
@@ -213,7 +219,7 @@ show.graph(small, "leaky_re_lu_2", mark={"leaky_re_lu_2": "trouble"})
 # name.
 
 # %%
-with toolbox.silence():
+with page.silence():
     misspelt = uff.from_tensorflow(small.as_graph_def(), list(network.OUTPUTS), quiet=True)
 question = artifacts.write(artifacts.BUILD / "misspelt.uff", misspelt)
 if not hasattr(trt, "UffParser"):
@@ -227,6 +233,7 @@ if not hasattr(trt, "UffParser"):
 
 # %%
 ask = """
+import sys
 from helpers import engine
 trt, path = engine.tensorrt(), sys.argv[1]
 builder = trt.Builder(engine.logger(trt))
@@ -243,9 +250,9 @@ if trt:
     for line in done.text.splitlines():
         print(textwrap.fill(line, 92))
 else:
-    toolbox.quote("node 'leaky_re_lu_2/LeakyRelu' (LRelu_TRT): creator && \"Plugin not found,\n"
-                  "are the plugin name, version, and namespace correct?\"",
-                  "TensorRT for RTX 1.7.1")
+    page.quote("node 'leaky_re_lu_2/LeakyRelu' (LRelu_TRT): creator && \"Plugin not found,\n"
+               "are the plugin name, version, and namespace correct?\"",
+               "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
@@ -299,7 +306,7 @@ show.graph(graph, "reshape_2/Reshape", constants=False)
 
 # %%
 try:
-    with toolbox.silence():
+    with page.silence():
         uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 except Exception as error:
     print(textwrap.fill(type(error).__name__ + ": " + str(error), 92))
@@ -310,7 +317,7 @@ except Exception as error:
 
 # %%
 outputs = ["dimension/LeakyRelu", "reshape_2/Reshape", "confidence/Softmax"]
-with toolbox.silence():
+with page.silence():
     baseline = uff.from_tensorflow(graph.as_graph_def(), list(outputs), quiet=True)
 uff_file = artifacts.write(artifacts.BUILD / "box3d_baseline.uff", baseline)
 onnx_file = uff_file.with_suffix(".onnx")
@@ -351,7 +358,7 @@ if current:
     print(len(layers), "layers")
     print([str(layer.type) for layer in layers if layer.name.startswith("leaky_re_lu_2")])
 else:
-    toolbox.quote("74 layers\n['LayerType.ACTIVATION']", "TensorRT for RTX 1.7.1")
+    page.quote("74 layers\n['LayerType.ACTIVATION']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # An `ACTIVATION` is a built-in layer. Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too
@@ -380,7 +387,7 @@ if current:
         stream.write(plan)
     print("box3d_baseline.plan, %.1f MB" % (plan.nbytes / 1e6))
 else:
-    toolbox.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
+    page.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # That is a plan, as large as the weights and a little more. From a shell, `trtexec` does the same. It is NVIDIA's command-line
@@ -419,28 +426,27 @@ if trt:
     record = artifacts.read_sidecar(plan_file)
     print("%s from %s, %.1f MB" % (plan_file.name, record["source"], record["bytes"] / 1e6))
 else:
-    toolbox.quote("box3d_baseline.fp32.plan from box3d_baseline.onnx, 162.8 MB",
-                  "TensorRT for RTX 1.7.1")
+    page.quote("box3d_baseline.fp32.plan from box3d_baseline.onnx, 162.8 MB",
+               "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # Running a plan takes a GPU of the kind it was built for. Without one, ONNX Runtime computes the file that the plan was built
-# from. (An `Engine` calls each output by the part of its name before the slash, and so do we.)
+# from. Both give a dictionary of arrays, by the names of the outputs.
 
 # %%
-if toolbox.runs_plans(trt):
-    with engine.Engine(plan_file, trt=trt) as box3d:
-        raw = box3d.run(images)
+if machine.tensorrt().runs:
+    raw = run.plan(plan_file, images)
 else:
-    print("ONNX Runtime computes", onnx_file.name)
-    raw = {name.split("/")[0]: value for name, value in toolbox.run_onnx(model, images).items()}
+    print("No plan runs here (%s): ONNX Runtime computes." % machine.tensorrt().why_not)
+    raw = run.onnx(model, images)
 
 # %% [markdown]
 # What comes out of `reshape_2` are pairs of any length. One line of NumPy brings them to length one, and the gate decides.
 
 # %%
-pairs = raw["reshape_2"]
+pairs = raw["reshape_2/Reshape"]
 unit = pairs / np.linalg.norm(pairs, axis=2, keepdims=True)
-heads = dict(dimension=raw["dimension"], orientation=unit, confidence=raw["confidence"])
+heads = network.heads(dict(raw, orientation=unit))
 parity.compare(reference, heads, street)
 
 # %%
@@ -468,16 +474,16 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # dictionary for `collapse_namespaces`. It will be tried on a network whose layers have other names and other slopes.
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def leaky_plugins(graph):
     return ...
 
 
-checks.check("03.1", leaky_plugins)
+check("03.1", leaky_plugins)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def leaky_plugins(graph):
     def plugin(node):
@@ -486,33 +492,37 @@ def leaky_plugins(graph):
     return {node.name: plugin(node) for node in graph.find_nodes_by_op("LeakyRelu")}
 
 
-checks.check("03.1", leaky_plugins)
+check("03.1", leaky_plugins)
 
 # %% [markdown]
 # **2.** *Swish* is `x * sigmoid(x)`, two nodes: `swish_1/Sigmoid` and `swish_1/mul`, which reads the first and `x`. In
-# `checks.swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
+# `swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
 # one plugin node with the op `Swish_TRT`. Two nodes need two names.
 
 # %% tags=["exercise"]
+from notebooks.checks import swish_graph
+
 def swish(graph):
     ...  # graph.collapse_namespaces(...)
     return ...  # the graph
 
 
-checks.check("03.2", swish)
+check("03.2", swish)
 
 # %% tags=["solution"]
+from notebooks.checks import swish_graph
+
 def swish(graph):
     graph.collapse_namespaces({name: gs.create_plugin_node(name, op="Swish_TRT")
                                for name in ("swish_1", "swish_2")})
     return graph
 
 
-after = swish(gs.DynamicGraph(checks.swish_graph()))
-show.graph_before_after(checks.swish_graph(), after, "*")
+after = swish(gs.DynamicGraph(swish_graph()))
+show.graph_before_after(swish_graph(), after, "*")
 
 # %% tags=["solution"]
-checks.check("03.2", swish)
+check("03.2", swish)
 
 # %% [markdown]
 # **3.** Our line of NumPy has a hole: a pair of two zeros has no direction, and 0 divided by 0 is no number. TensorFlow returns
@@ -524,7 +534,7 @@ def normalise(pairs):
     return ...
 
 
-checks.check("03.3", normalise)
+check("03.3", normalise)
 
 # %% tags=["solution"]
 def normalise(pairs):
@@ -532,7 +542,7 @@ def normalise(pairs):
     return pairs / np.sqrt(np.maximum(squares, 1e-12))
 
 
-checks.check("03.3", normalise)
+check("03.3", normalise)
 
 # %% [markdown]
 # ## What you saw

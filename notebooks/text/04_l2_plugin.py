@@ -28,9 +28,13 @@
 
 # %%
 import numpy as np
-from helpers import artifacts, freeze, network, parity, plugin, scenes, show, toolbox
+from helpers import artifacts, engine, freeze, machine, network, page, parity, plugin, process
+from helpers import run, scenes, show
 
-gs, uff = toolbox.surgery()
+process.prepare_tensorflow()
+import graphsurgeon as gs
+import uff
+print("graphsurgeon is %s, uff is %s" % (gs.__name__, uff.__name__))
 
 # %% [markdown]
 # The frozen network computes the reference again. This time it also gives out the pairs *before* they are normalised.
@@ -39,8 +43,8 @@ gs, uff = toolbox.surgery()
 street = [scenes.load(name) for name in scenes.names()[10:12]]
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
 before = freeze.load(freeze.box3d())
-*outputs, vectors = freeze.run(before, images, network.OUTPUTS + ("reshape_2/Reshape",))
-reference = network.heads(outputs)
+answers = run.tensorflow(before, images, network.OUTPUTS + ("reshape_2/Reshape",))
+reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 
 # %% [markdown]
 # ## Six nodes, two refusals
@@ -293,8 +297,8 @@ if "kernel" in compiled and cuda.available():
     print("GPU: %.4f" % in_roundings(on_gpu(pairs, simple=False), pairs).max())
     print("GPU, the simple one: %.4f" % in_roundings(on_gpu(pairs, simple=True), pairs).max())
 else:
-    toolbox.quote("all row lengths: 1,450 runs, worst error 1.0006 of one rounding\n"
-                  "the simple one: 35 runs, worst error 1.0003", "NVIDIA H200, CUDA 13.0")
+    page.quote("all row lengths: 1,450 runs, worst error 1.0006 of one rounding\n"
+               "the simple one: 35 runs, worst error 1.0003", "NVIDIA H200, CUDA 13.0")
 
 # %% [markdown]
 # ## How fast?
@@ -364,7 +368,9 @@ show.plugin_life()
 # says where to get them. Loading the library puts its creators into the registry, and `plugin.load` looks whether they arrived.
 
 # %%
-trt, library = toolbox.tensorrt(), None
+print(machine.tensorrt())
+trt = engine.tensorrt() if machine.tensorrt().module else None
+library = None
 try:
     library = plugin.compile()
     if trt:
@@ -384,9 +390,9 @@ if library and hasattr(trt, "IPluginV3"):
     for each in plugin.registry_in_child(library, trt.__name__):
         print(each)
 else:
-    toolbox.quote("L2Norm_TRT version 1, fields axis, eps\n"
-                  "L2Norm_Helper_TRT version 1, fields op_type, eps",
-                  "TensorRT for RTX 1.7.1, with the headers of 10.16")
+    page.quote("L2Norm_TRT version 1, fields axis, eps\n"
+               "L2Norm_Helper_TRT version 1, fields op_type, eps",
+               "TensorRT for RTX 1.7.1, with the headers of 10.16")
 
 # %% [markdown]
 # ## Surgery, first the wrong way
@@ -415,18 +421,18 @@ show.graph(graph, "orientation/l2_normalize")
 # axis was outside of the namespace.
 #
 # The graph goes on to UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says. (On a board with a parser
-# for UFF, too: this gate judges the file, not TensorRT. `silence` keeps back what the converter says about custom operations; you
+# for UFF, too: this gate judges the file, not TensorRT. `page.silence` keeps back what the converter says about custom operations; you
 # read it in notebook 03.)
 
 # %%
 from uffsurgeon import to_onnx
 
 def to_uff(graph):
-    with toolbox.silence():
+    with page.silence():
         return uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 
 def answers_of(data, **how):
-    return network.heads(toolbox.run_onnx(to_onnx.convert(data, **how), images).values())
+    return network.heads(run.onnx(to_onnx.convert(data, **how), images))
 
 # %%
 try:
@@ -472,9 +478,11 @@ print(list(total.input))
 print(list(floor.input))
 
 # %%
+import tensorflow as tf
+
 def value(name):
     node = [node for node in graph.as_graph_def().node if node.name == name][0]
-    return freeze.tf.make_ndarray(node.attr["value"].tensor)
+    return tf.make_ndarray(node.attr["value"].tensor)
 
 axis, eps = int(value(total.input[1])), float(value(floor.input[1]))
 axis, eps
@@ -595,7 +603,7 @@ if with_plugin and hasattr(trt, "UffParser"):
 # [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
 
 # %%
-from helpers import child, engine
+from helpers import child
 
 def last_lines(text):
     lines = [line for line in text.splitlines() if not line.startswith((" ", "Traceback"))]
@@ -613,16 +621,16 @@ if trt:
     built = child.run([sys.executable, "-c", build, model_file, plan_file] + plugins)
     print(last_lines(built.text))
 else:
-    toolbox.quote("box3d_plugin.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
+    page.quote("box3d_plugin.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. On a GPU for which the plan
 # was built, it runs; and the gate is the same.
 
 # %%
-if toolbox.runs_plans(trt) and built.code == 0:
-    with engine.Engine(plan_file, plugins=plugins) as box3d:
-        print(parity.compare(reference, box3d.run(images), street))
+if machine.tensorrt().runs and built.code == 0:
+    heads = network.heads(run.plan(plan_file, images, plugins=plugins))
+    print(parity.compare(reference, heads, street))
 else:
     print("The gate above judged the file from which a plan is built.")
 
@@ -648,9 +656,9 @@ if trt:
     print("exit status", done.code)
     print(last_lines(done.text))
 else:
-    toolbox.quote("node 'orientation/l2_normalize' (L2Norm_TRT): creator && \"Plugin not "
-                  "found, are the plugin name, version, and namespace correct?\"",
-                  "TensorRT for RTX 1.7.1")
+    page.quote("node 'orientation/l2_normalize' (L2Norm_TRT): creator && \"Plugin not "
+               "found, are the plugin name, version, and namespace correct?\"",
+               "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
 # `plugin.require` asks the registry the same question beforehand, and has more to say:
@@ -699,16 +707,16 @@ if trt:
 # the check shows you a row.)
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def softmax_half(x):
     return ...
 
 
-checks.check("04.1", softmax_half)
+check("04.1", softmax_half)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def softmax_half(x):
     wide = x.astype(np.float32)
@@ -716,7 +724,7 @@ def softmax_half(x):
     return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float16)
 
 
-checks.check("04.1", softmax_half)
+check("04.1", softmax_half)
 
 # %% [markdown]
 # **2.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
@@ -729,12 +737,14 @@ def collapse_l2(graph, name):
     return ...  # the graph
 
 
-checks.check("04.2", collapse_l2)
+check("04.2", collapse_l2)
 
 # %% tags=["solution"]
+import tensorflow as tf
+
 def collapse_l2(graph, name):
     def number(text):
-        return freeze.tf.make_ndarray(graph.node_map[text].attr["value"].tensor)
+        return tf.make_ndarray(graph.node_map[text].attr["value"].tensor)
 
     total, floor = graph.node_map[name + "/Sum"], graph.node_map[name + "/Maximum"]
     axis, eps = int(number(total.input[1])), float(number(floor.input[1]))
@@ -744,7 +754,7 @@ def collapse_l2(graph, name):
     return graph
 
 
-checks.check("04.2", collapse_l2)
+check("04.2", collapse_l2)
 
 # %% [markdown]
 # **3.** A colleague cannot load plugins and has to live with `naive_fp16`, five steps in FP16. The web advises a larger `eps`. Rows
@@ -754,7 +764,7 @@ checks.check("04.2", collapse_l2)
 
 # %% tags=["exercise"]
 eps_for_half = ...  # (smallest, largest)
-checks.check("04.3", eps_for_half)
+check("04.3", eps_for_half)
 
 # %% tags=["solution"]
 eps_for_half = 1e-7, 1e-4  # 1e-8 is 0 in FP16, and 1e-3 is more than the square of 0.01
@@ -762,7 +772,7 @@ show.over_lengths(lengths, in_float64(rows),
                   {"eps = %g" % each: naive_fp16(rows, each) for each in eps_for_half})
 
 # %% tags=["solution"]
-checks.check("04.3", eps_for_half)
+check("04.3", eps_for_half)
 
 # %% [markdown]
 # ## What you saw

@@ -19,12 +19,15 @@
 # **You need** notebooks 01 to 04. **Time:** 60 minutes, exercises apart.
 
 # %%
+import sys
 import numpy as np
-from helpers import artifacts, boxes, child, cuda, engine, freeze, network, parity
-from helpers import scenes, show, timing, toolbox
+from helpers import artifacts, boxes, child, cuda, engine, freeze, machine, network, page
+from helpers import parity, process, run, scenes, show, timing
 
-trt = toolbox.tensorrt()
-on_gpu = toolbox.runs_plans(trt)
+process.prepare_tensorflow()
+print(machine.tensorrt())
+trt = engine.tensorrt() if machine.tensorrt().module else None
+on_gpu = machine.tensorrt().runs
 
 # %% [markdown]
 # ## One graph, three precisions
@@ -34,15 +37,16 @@ on_gpu = toolbox.runs_plans(trt)
 # networks before ONNX).
 
 # %%
+import graphsurgeon as gs
+import uff
 from uffsurgeon import l2_normalize
 
-gs, uff = toolbox.surgery()
 graph = gs.DynamicGraph(freeze.load(freeze.box3d()))
 l2_normalize.collapse(graph, gs)
 graph.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
     for node in graph.find_nodes_by_op("LeakyRelu")})
-with toolbox.silence():
+with page.silence():
     uff_data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 uff_file = artifacts.write(artifacts.BUILD / "box3d_timing.uff", uff_data)
 
@@ -92,8 +96,8 @@ if trt and hasattr(getattr(trt, "NetworkDefinitionCreationFlag", None), "STRONGL
     print(collections.Counter(str(net.get_layer(i).get_output(0).dtype)
                               for i in range(net.num_layers)))
 else:
-    toolbox.quote("Counter({'DataType.HALF': 70, 'DataType.FLOAT': 13, "
-                  "'DataType.INT64': 2})", "TensorRT for RTX 1.7.1, strongly typed")
+    page.quote("Counter({'DataType.HALF': 70, 'DataType.FLOAT': 13, "
+               "'DataType.INT64': 2})", "TensorRT for RTX 1.7.1, strongly typed")
 
 # %% [markdown]
 # Most layers give out 16 bits. Those that give out 32 are the softmax, the square, sum, root and division of `l2_normalize`, and
@@ -150,6 +154,7 @@ if hasattr(trt, "UffParser"):
 
 # %%
 build = """
+import sys
 import numpy as np
 from helpers import engine
 model, plan, precision, batch, pictures = sys.argv[1:6]
@@ -179,8 +184,8 @@ for name in models if trt else ():
 if built:
     display(show.plan_sizes(built))
 else:
-    toolbox.quote("FP32 163 MB, FP16 82 MB, INT8 44 MB; built in 0.5 to 1.1 s each",
-                  "TensorRT for RTX 1.7.1 on a CPU")
+    page.quote("FP32 163 MB, FP16 82 MB, INT8 44 MB; built in 0.5 to 1.1 s each",
+               "TensorRT for RTX 1.7.1 on a CPU")
 
 # %% [markdown]
 # Half the bits, half the file, and for INT8 a quarter: a plan is above all its weights, and 40 million weights of four bytes are 162
@@ -240,15 +245,15 @@ except RuntimeError as error:
 street = [scenes.load(name) for name in scenes.names()[:7]]  # half of them; without [:7], all
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
 frozen = freeze.load(freeze.box3d())
-reference = network.heads(freeze.run(frozen, images))
+reference = network.heads(run.tensorflow(frozen, images))
 print(len(street), "scenes with", len(images), "vehicles")
 
 # %%
 def answers(name, images):
     if on_gpu and name in plans:
         with engine.Engine(plans[name][1], plugins=plugins) as box3d:
-            return box3d.run(images)
-    return network.heads(toolbox.run_onnx(models[name], images).values())
+            return network.heads(box3d.run(images))
+    return network.heads(run.onnx(models[name], images))
 
 def gate(heads, scenes):
     count = sum(len(scene.objects.kind) for scene in scenes)
@@ -282,8 +287,8 @@ lines = ["%-5s %s: %d vehicles, turned by at most %.3f degrees, moved by at most
          % (name[:4], part["verdict"], part["boxes"], part["yaw_deg"]["max"],
             100 * part["distance_m"]["max"])
          for name, part in h200["against FP32"].items() if name in ("TF32", "FP16, apart")]
-toolbox.quote("\n".join(sorted(lines, reverse=True)),
-              "PyTorch %(pytorch)s on an %(device)s, against FP32" % h200)
+page.quote("\n".join(sorted(lines, reverse=True)),
+           "PyTorch %(pytorch)s on an %(device)s, against FP32" % h200)
 
 # %% [markdown]
 # Centimetres. (Our weights come in 16 bits, so they lose nothing. Weights of your own may.) Now INT8, on the same three scenes:
@@ -368,11 +373,13 @@ print("INT8 is nearer to the truth for %d of %d vehicles" % (nearer.sum(), len(n
 # **First mistake: no warm-up.**
 
 # %%
-with freeze.tf.Graph().as_default() as tf_graph:
-    freeze.tf.import_graph_def(frozen, name="")
-config = network.session_config()  # on the CPU
+import tensorflow as tf
+
+with tf.Graph().as_default() as tf_graph:
+    tf.import_graph_def(frozen, name="")
+config = process.session_config()  # on the CPU
 config.graph_options.rewrite_options.disable_meta_optimizer = True
-session = freeze.v1.Session(graph=tf_graph, config=config)
+session = tf.compat.v1.Session(graph=tf_graph, config=config)
 fetches, one = [name + ":0" for name in network.OUTPUTS], images[:1]
 
 def in_tensorflow(before=None, after=None):
@@ -649,23 +656,23 @@ show.layers(layers, "%s, by its own profile, median of 10 runs" % column.name)
 # *nearest rank*. It always returns a time that really occurred.)
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def p90(samples):
     return ...
 
 
-checks.check("05.1", p90)
+check("05.1", p90)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def p90(samples):
     rank = -(-9 * len(samples) // 10)  # 0.9 n, rounded up, in whole numbers
     return sorted(samples)[rank - 1]
 
 
-checks.check("05.1", p90)
+check("05.1", p90)
 
 # %% [markdown]
 # **2.** Three recordings of the same network, in TensorFlow on one machine, each 24 runs. One was made as it should be, one without a
@@ -679,10 +686,10 @@ show.samples(three["samples_ms"])
 
 # %% tags=["exercise"]
 answer = ...  # "A", "B" or "C"
-checks.check("05.2", answer)
+check("05.2", answer)
 
 # %% tags=["solution"]
-checks.check("05.2", "A")
+check("05.2", "A")
 
 # %% [markdown]
 # **3.** Which batch should a program use? Write `best_batch(rows, deadline)`. `rows` are what `timing.rows(record)` gives, in any order:
@@ -694,7 +701,7 @@ def best_batch(rows, deadline):
     return ...
 
 
-checks.check("05.3", best_batch)
+check("05.3", best_batch)
 
 # %% tags=["solution"]
 def best_batch(rows, deadline):
@@ -704,7 +711,7 @@ def best_batch(rows, deadline):
     return max(in_time, key=lambda row: row["batch"] / row["ms"])["batch"]
 
 
-checks.check("05.3", best_batch)
+check("05.3", best_batch)
 
 # %% [markdown]
 # ## What you saw

@@ -19,11 +19,15 @@
 # long: before "Polygraphy" is a good place for a break.
 
 # %%
+import sys
 import numpy as np
 import onnx
-from helpers import artifacts, child, engine, freeze, network, parity, scenes, show, toolbox
+from helpers import artifacts, child, engine, freeze, machine, network, page, parity, process
+from helpers import run, scenes, show
 
-trt = toolbox.tensorrt()
+process.prepare_tensorflow()
+print(machine.tensorrt())
+trt = engine.tensorrt() if machine.tensorrt().module else None
 
 # %% [markdown]
 # Are today's tools here? The stack of JetPack 4 (Python 3.6) has tf2onnx, but neither onnx-graphsurgeon nor Polygraphy.
@@ -45,7 +49,7 @@ except ImportError as error:
 # %%
 street = [scenes.load("000001")]
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
-reference = network.heads(freeze.run(freeze.load(freeze.box3d()), images))
+reference = network.heads(run.tensorflow(freeze.load(freeze.box3d()), images))
 
 # %% [markdown]
 # ## The ordinary command, and why not here
@@ -78,14 +82,16 @@ reference = network.heads(freeze.run(freeze.load(freeze.box3d()), images))
 # Each weight is a `Const` node. We keep its value and turn the node into a `Placeholder`, an input of the same shape.
 
 # %%
+import tensorflow as tf
+
 hollow, weights = freeze.load(freeze.box3d()), {}
 for node in hollow.node:
     if node.op == "Const" and node.name.endswith(("/kernel", "/bias")):
-        value = freeze.tf.make_ndarray(node.attr["value"].tensor)
+        value = tf.make_ndarray(node.attr["value"].tensor)
         weights[node.name + ":0"] = value
         node.op = "Placeholder"
         del node.attr["value"]
-        node.attr["shape"].shape.CopyFrom(freeze.tf.TensorShape(value.shape).as_proto())
+        node.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
 
 # %%
 hollow_pb = freeze.save(hollow, artifacts.BUILD / "box3d_hollow.pb")
@@ -165,7 +171,7 @@ print("%s, %.1f MB, %d nodes" % (onnx_file.name, size, len(model.graph.node)))
 
 # %%
 def answers_of(model):
-    return network.heads(list(toolbox.run_onnx(model, images).values()))
+    return network.heads(run.onnx(model, images))
 
 parity.compare(reference, answers_of(model), street)
 
@@ -223,6 +229,7 @@ crooked.graph.node.remove(superfluous)
 
 # %%
 build = """
+import sys
 from helpers import engine
 engine.build(sys.argv[1], sys.argv[2], precision=sys.argv[3], batch=8)
 """
@@ -245,7 +252,7 @@ del crooked  # 160 MB; it lies in the file
 if trt:
     plan_of(crooked_file)
 else:
-    toolbox.quote("box3d_crooked.fp32.plan, 162.9 MB", "TensorRT for RTX 1.7")
+    page.quote("box3d_crooked.fp32.plan, 162.9 MB", "TensorRT for RTX 1.7")
 
 # %% [markdown]
 # Shapes fit, types fit, a plan is there. And the boxes?
@@ -383,9 +390,9 @@ if trt and gs:
     plan_of(folded_file)
     plan_of(alone_file)
 else:
-    toolbox.quote("box3d_folded.fp32.plan, 162.8 MB\n"
-                  "node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...",
-                  "TensorRT for RTX 1.7, onnx-graphsurgeon 0.6.1")
+    page.quote("box3d_folded.fp32.plan, 162.8 MB\n"
+               "node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...",
+               "TensorRT for RTX 1.7, onnx-graphsurgeon 0.6.1")
 
 # %% [markdown]
 # (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. We
@@ -429,7 +436,7 @@ if polygraphy:
     run_polygraphy(folded_file.name, "--load-inputs", "crops.json",
                    "--load-outputs", "kept.json", "--atol", "1e-4")
 else:
-    toolbox.quote("Pass Rate: 100.00%", "Polygraphy 0.53.6")
+    page.quote("Pass Rate: 100.00%", "Polygraphy 0.53.6")
 
 # %% [markdown]
 # And the crooked one, without its Transpose?
@@ -439,7 +446,7 @@ if polygraphy:
     run_polygraphy(crooked_file.name, "--load-inputs", "crops.json",
                    "--load-outputs", "kept.json", "--atol", "1e-4")
 else:
-    toolbox.quote("Pass Rate: 0.00%", "Polygraphy 0.53.6")
+    page.quote("Pass Rate: 0.00%", "Polygraphy 0.53.6")
 
 # %% [markdown]
 # FAILED, as it should be. But note *what* was compared: outputs that were kept from a model that is right. The command you
@@ -556,8 +563,8 @@ if trt:
     plan_of(half_file, "fp16")
     plan_of(int8_file, "int8")
 else:
-    toolbox.quote("box3d_tf2onnx.fp32.plan, 162.8 MB\nbox3d_tf2onnx.fp16.plan, 82.0 MB\n"
-                  "box3d_tf2onnx.int8.plan, 43.5 MB", "TensorRT for RTX 1.7")
+    page.quote("box3d_tf2onnx.fp32.plan, 162.8 MB\nbox3d_tf2onnx.fp16.plan, 82.0 MB\n"
+               "box3d_tf2onnx.int8.plan, 43.5 MB", "TensorRT for RTX 1.7")
 
 # %%
 for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)):
@@ -663,16 +670,16 @@ if trt:
 # `tensor.CopyFrom` replaces one, as in `louder` above.)
 
 # %% tags=["exercise"]
-from notebooks import checks
+from notebooks.checks import check
 
 def without_transpose(model, height, width, channels):
     return ...  # the model
 
 
-checks.check("06.1", without_transpose)
+check("06.1", without_transpose)
 
 # %% tags=["solution"]
-from notebooks import checks
+from notebooks.checks import check
 
 def without_transpose(model, height, width, channels):
     maker = {node.output[0]: node for node in model.graph.node}
@@ -691,7 +698,7 @@ def without_transpose(model, height, width, channels):
     return model
 
 
-checks.check("06.1", without_transpose)
+check("06.1", without_transpose)
 
 # %% tags=["solution"]
 straight = without_transpose(onnx.load(str(onnx_file)), 7, 7, 512)
@@ -709,7 +716,7 @@ def borders(model, names):
     return ...  # comes_in, goes_out
 
 
-checks.check("06.2", borders)
+check("06.2", borders)
 
 # %% tags=["solution"]
 def borders(model, names):
@@ -723,7 +730,7 @@ def borders(model, names):
     return sorted(comes_in), sorted(made & wanted)
 
 
-checks.check("06.2", borders)
+check("06.2", borders)
 
 # %% tags=["solution"]
 borders(model, [node.name for node in model.graph.node if node.name.startswith("orientation")])
@@ -740,7 +747,7 @@ def settings(trt, builder, size):
     return ...  # where the settings were made, True or False
 
 
-checks.check("06.3", settings)
+check("06.3", settings)
 
 # %% tags=["solution"]
 def settings(trt, builder, size):
@@ -757,7 +764,7 @@ def settings(trt, builder, size):
     return config, old or hasattr(trt.BuilderFlag, "FP16")
 
 
-checks.check("06.3", settings)
+check("06.3", settings)
 
 # %% [markdown]
 # ## What you saw

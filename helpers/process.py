@@ -1,0 +1,109 @@
+"""TensorFlow in this process: importing it, Keras 2 beside it, and where it computes.
+
+    from helpers import process
+    process.prepare_tensorflow()      # in the first cell of a page, before TensorFlow is used
+
+Importing a module of `helpers` never changes the process. `prepare_tensorflow` does, and is called by name.
+"""
+import contextlib
+import os
+import sys
+
+_session = None  # (gpu, session of Keras), of TensorFlow 1 only
+
+
+def prepare_tensorflow(gpu=False):
+    """Import TensorFlow quietly, and let this process compute on the CPU. Prints one line that says so.
+
+    gpu: True leaves the GPU to TensorFlow, which then takes memory as it needs it instead of all at once.
+
+    What it changes, for the rest of the process:
+
+    - TF_CPP_MIN_LOG_LEVEL is set to 1, unless it is set already; child processes inherit it.
+    - Standard error is closed while TensorFlow is imported, because TensorFlow 2 greets every import with lines about
+      oneDNN that its log level does not suppress. Python's logger of TensorFlow is set to errors only, because
+      TensorFlow 1.13 announces its own deprecations at every call.
+    - TensorFlow 2: the GPUs are hidden from it, so that it leaves the memory of a board to TensorRT, and so that the
+      numbers to compare with are not rounded to TF32.
+    - TensorFlow 1: the session of Keras is replaced by one that follows `session_config(gpu)`. A second call keeps it,
+      since the weights of all models are in it.
+
+    Call it before TensorFlow has used a GPU: its devices cannot be changed afterwards, and then the line says so.
+    """
+    global _session
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with contextlib.ExitStack() as stack:
+        if "tensorflow" not in sys.modules:
+            stack.enter_context(_no_stderr())
+        tf = tensorflow()
+    tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
+    if tf.__version__.startswith("1"):
+        if _session is None or _session[0] != gpu:
+            _session = gpu, tf.compat.v1.Session(config=session_config(gpu))
+            keras().backend.set_session(_session[1])
+        done = True
+    else:
+        done = _grow(tf) if gpu else _hide_gpus(tf)
+    where = "on the GPU where there is one" if gpu else "on the CPU"
+    if not done:
+        where = "where it did before: it has used its devices already, and they cannot be changed any more"
+    print("TensorFlow %s computes %s." % (tf.__version__, where))
+
+
+def tensorflow():
+    """Import TensorFlow and return the module; nothing else is changed."""
+    import tensorflow as tf
+
+    return tf
+
+
+def keras():
+    """Import Keras 2 and return the module: `tf.keras`, or `tf_keras` from TensorFlow 2.16 on.
+
+    Keras 2 gives layers and nodes the names that the article of 2019 shows.
+    Raises ImportError where TensorFlow brings Keras 3 and `tf_keras` is not installed.
+    """
+    try:
+        import tf_keras
+        return tf_keras
+    except ImportError:
+        found = tensorflow().keras
+    if getattr(found, "__version__", "2").startswith("3"):
+        raise ImportError("TensorFlow %s brings Keras 3; Keras 2 is the package tf_keras: pip install tf_keras"
+                          % tensorflow().__version__)
+    return found
+
+
+def session_config(gpu=False):
+    """A ConfigProto for a `tf.compat.v1.Session`: on the CPU; with `gpu`, on the GPU with memory as it is needed."""
+    config = tensorflow().compat.v1.ConfigProto(device_count={} if gpu else {"GPU": 0})
+    config.gpu_options.allow_growth = True
+    return config
+
+
+@contextlib.contextmanager
+def _no_stderr():
+    """Send file descriptor 2 to nowhere inside the block."""
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
+
+
+def _hide_gpus(tf):
+    with contextlib.suppress(RuntimeError):  # raised when the devices are in use
+        tf.config.set_visible_devices([], "GPU")
+        return True
+    return not tf.config.list_logical_devices("GPU")
+
+
+def _grow(tf):
+    with contextlib.suppress(RuntimeError, ValueError):
+        for device in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(device, True)
+        return True
+    return False

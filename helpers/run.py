@@ -1,0 +1,159 @@
+"""Run a network: a frozen graph in TensorFlow, an ONNX file in ONNX Runtime, a plan in TensorRT.
+
+    run.tensorflow(graph_def, images)                       # {"dimension/LeakyRelu": [N, 3], ...}
+    run.onnx("build/box3d.onnx", images)
+    run.plan("build/box3d.fp32.plan", images)
+    run.tensorflow(graph_def, {"left": a, "right": b}, "out")
+
+Each takes one array, for a network with one input, or {input name: array}, and returns {output name: float32 array}, with
+the full names of the outputs. `network.heads` makes the three heads of the box network from that.
+"""
+import collections
+import os
+
+import numpy as np
+
+from uffsurgeon import graphs, names, protobuf
+
+from . import process
+
+BATCH = 8
+# shape: list of sizes, None where open; None altogether where not even the rank is known. dtype: of NumPy, None for any.
+Input = collections.namedtuple("Input", "shape dtype")
+ONNX_TYPES = {"tensor(%s)" % name: np.dtype(code) for name, code in (
+    ("float", "f4"), ("float16", "f2"), ("double", "f8"), ("int8", "i1"), ("int16", "i2"), ("int32", "i4"),
+    ("int64", "i8"), ("uint8", "u1"), ("uint16", "u2"), ("uint32", "u4"), ("uint64", "u8"), ("bool", "?"))}
+
+
+def tensorflow(graph_def, inputs, outputs=None, batch=BATCH, gpu=False):
+    """Run a frozen graph in a TensorFlow session of its own.
+
+    graph_def: GraphDef of TensorFlow or of uffsurgeon, weights as constants.
+    inputs: one array, or {name of a Placeholder: array}; those that the outputs do not need may be left out. Arrays are
+        converted to the type of the Placeholder, if that is of the same kind (float64 to float32).
+    outputs: a name or a list of names, of nodes (their first output) or tensors ("split:1"); by default the nodes that no
+        other node reads.
+    batch: the largest number of images computed at once. Inputs whose first dimension is open are cut into such pieces;
+        all others are given whole each time.
+    gpu: by default the session computes on the CPU; True lets it use the GPU, if this process sees one.
+
+    Returns {name in `outputs`: float32 array}. Raises ValueError for a name that the graph does not have (with the
+    nearest), for an input that is missing or whose shape or type does not fit, and for an output that cannot be computed
+    in batches because it does not have one row for each image.
+    """
+    tf = process.tensorflow()
+    if not isinstance(graph_def, tf.compat.v1.GraphDef):
+        graph_def = protobuf.copy(graph_def, tf.compat.v1.GraphDef())
+    reads = {node.name: [names.producer(text) for text in node.input] for node in graph_def.node}
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        if outputs is None:
+            read = set().union(*reads.values())
+            outputs = [name for name in reads
+                       if reads[name] and name not in read and graph.get_operation_by_name(name).outputs]
+        outputs = _wanted(outputs, reads, names.producer)
+        tensors = [graph.get_tensor_by_name(name if ":" in name else name + ":0") for name in outputs]
+        needed = set(graphs.inputs_first(map(names.producer, outputs), reads.get))
+        takes, spare = collections.OrderedDict(), set()
+        for node in graph_def.node:
+            if node.op == "Placeholder" and node.name in needed:
+                tensor = graph.get_tensor_by_name(node.name + ":0")
+                shape = None if tensor.shape.ndims is None else tensor.shape.as_list()
+                takes[node.name] = Input(shape, np.dtype(tensor.dtype.as_numpy_dtype))
+            elif node.op == "Placeholder":
+                spare.add(node.name)
+        config = process.session_config(gpu)
+        config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 6 s before the first run
+        with tf.compat.v1.Session(graph=graph, config=config) as session:
+            return _in_batches(lambda part: session.run(tensors, {name + ":0": part[name] for name in part}),
+                               takes, _fitting(inputs, takes, spare), outputs, batch)
+
+
+def onnx(model, inputs, outputs=None, batch=BATCH):
+    """Run an ONNX model in ONNX Runtime, on the CPU.
+
+    model: path or ModelProto. inputs, batch: as for `tensorflow`. outputs: a name or a list of names of outputs of the
+    model; by default all.
+
+    Returns {output name: float32 array}. Raises FileNotFoundError, ValueError as `tensorflow`, and for a model that
+    ONNX Runtime cannot load its own exceptions.
+    """
+    import onnxruntime
+
+    is_path = isinstance(model, str) or hasattr(model, "__fspath__")
+    if is_path and not os.path.isfile(str(model)):
+        raise FileNotFoundError("no ONNX file at %s" % model)
+    session = onnxruntime.InferenceSession(str(model) if is_path else model.SerializeToString(),
+                                           providers=["CPUExecutionProvider"])
+    takes = collections.OrderedDict()
+    for given in session.get_inputs():
+        shape = [size if isinstance(size, int) else None for size in given.shape]
+        takes[given.name] = Input(shape or None, ONNX_TYPES.get(given.type))  # [] may be a scalar or any shape
+    known = [output.name for output in session.get_outputs()]
+    outputs = _wanted(known if outputs is None else outputs, known)
+    return _in_batches(lambda part: session.run(outputs, part), takes, _fitting(inputs, takes), outputs, batch)
+
+
+def plan(path, inputs, plugins=()):
+    """Run a plan on the GPU with the TensorRT that built it, in batches as large as the plan allows.
+
+    plugins: paths of the plugin libraries that the plan needs. Returns {output name: float32 array}.
+    Raises as `engine.Engine` does; to run a plan several times, open one of those.
+    """
+    from . import engine
+
+    with engine.Engine(path, plugins=plugins) as opened:
+        return opened.run(inputs)
+
+
+def _wanted(outputs, known, node_of=str):
+    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+    for name in outputs:
+        if node_of(name) not in known:
+            raise names.not_found("output", name, known)
+    return outputs
+
+
+def _fitting(inputs, takes, spare=()):
+    """{name: array} with the shapes and types of `takes`. spare: names of inputs that are not needed."""
+    if not hasattr(inputs, "items"):
+        if len(takes) != 1:
+            raise ValueError("the network has %d inputs (%s): give {name: array}" % (len(takes), ", ".join(takes) or "none"))
+        inputs = {name: inputs for name in takes}
+    for name in inputs:
+        if name not in takes and name not in spare:
+            raise names.not_found("input", name, takes)
+    fitting = {}
+    for name, (shape, dtype) in takes.items():
+        if name not in inputs:
+            raise ValueError("no array for the input %r; the network needs %s" % (name, ", ".join(takes)))
+        value = np.asarray(inputs[name])
+        if shape is not None and (len(shape) != value.ndim or any(
+                size not in (None, given) for size, given in zip(shape, value.shape))):
+            raise ValueError("the input %r takes the shape [%s], not %s" % (
+                name, ", ".join("any" if size is None else str(size) for size in shape), list(value.shape)))
+        if dtype is not None and not np.can_cast(value.dtype, dtype, "same_kind"):
+            raise ValueError("the input %r takes %s, not %s" % (name, dtype, value.dtype))
+        fitting[name] = value if dtype is None else value.astype(dtype, copy=False)
+    return fitting
+
+
+def _in_batches(step, takes, inputs, outputs, batch):
+    """{output: float32 array} of `step`, a function from {input: array} to a list of arrays, called batch by batch."""
+    if batch < 1:
+        raise ValueError("a batch holds at least 1 image, not %r" % (batch,))
+    cut = [name for name, (shape, _) in takes.items() if shape and shape[0] is None]
+    counts = {len(inputs[name]) for name in cut}
+    if len(counts) != 1:  # no batch dimension, or several dimensions that are open for another reason
+        cut, counts = [], {1}
+    count, found = counts.pop(), []
+    for start in range(0, max(count, 1), batch):
+        part = {name: value[start:start + batch] if name in cut else value for name, value in inputs.items()}
+        found.append(step(part))
+        size = min(batch, count - start)
+        for name, value in zip(outputs, found[-1]):
+            if count > batch and np.shape(value)[:1] != (size,):
+                raise ValueError("the output %r has the shape %s for %d images, not one row for each: give batch=%d to compute "
+                                 "all at once" % (name, list(np.shape(value)), size, count))
+    arrays = found[0] if len(found) == 1 else [np.concatenate(parts) for parts in zip(*found)]
+    return {name: np.asarray(array, np.float32) for name, array in zip(outputs, arrays)}

@@ -1,0 +1,132 @@
+"""Reading what TensorFlow and Keras write: a frozen graph (.pb), a SavedModel folder, a Keras model file."""
+import json
+import os
+import zipfile
+
+from uffsurgeon import protobuf
+from uffsurgeon.names import not_found, producer, unused
+
+from . import network, process
+
+
+def load(path):
+    """Read a frozen graph from a binary .pb -> TensorFlow's GraphDef.
+
+    Raises FileNotFoundError, and ValueError for a file that is something else, with what it is where that is known.
+    """
+    path = str(path)
+    kind = what_is(path)
+    if kind:
+        raise ValueError("%s is not a frozen GraphDef (.pb), but %s" % (path, kind))
+    graph_def = protobuf.read(process.tensorflow().compat.v1.GraphDef, path)
+    if not graph_def.node:
+        raise ValueError("%s is not a frozen GraphDef (.pb): it has no nodes" % path)
+    return graph_def
+
+
+def what_is(path):
+    """What a file is that is not a frozen graph, by its first bytes, as the end of a sentence; "" for any other."""
+    if os.path.isdir(str(path)) or os.path.basename(str(path)) == "saved_model.pb":
+        return "a SavedModel, or a folder; `freeze.freeze` takes the folder of a SavedModel"
+    with open(str(path), "rb") as stream:
+        start = stream.read(1000)
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "a Keras file (HDF5); `freeze.freeze` takes it"
+    if start.startswith(b"PK\x03\x04"):
+        return "a zip archive, such as a .keras file, which `freeze.freeze` takes, or an .npz"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer; `git lfs pull` fetches the file itself"
+    if start.lstrip()[:1] == b"<":
+        return "a web page, probably what a server answered instead of the file"
+    if not start or not start.strip(b"\t\n\r" + bytes(range(32, 127))):
+        return "text; a .pbtxt has to be converted first" if start else "an empty file"
+    return ""
+
+
+def keras_model(path):
+    """Load an .h5 or .keras file -> a model of Keras 2 or Keras 3, whichever wrote it. Needs h5py for .h5."""
+    path, version = str(path), ""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            version = json.loads(archive.read("metadata.json").decode()).get("keras_version", "")
+    else:
+        import h5py
+
+        with h5py.File(path, "r") as archive:
+            version = archive.attrs.get("keras_version", "")
+            if "model_config" not in archive.attrs:
+                raise ValueError("%s holds weights only; build the model, load them, and freeze the model" % path)
+    version = version.decode() if isinstance(version, bytes) else version
+    if version.startswith("3"):
+        import keras
+        return keras.models.load_model(path, compile=False)
+    known = {"L2Normalize": network.l2_normalize_layer()}
+    return process.keras().models.load_model(path, custom_objects=known, compile=False)
+
+
+def saved_model(folder, signature="serving_default"):
+    """The graph of one signature of a SavedModel, its variables replaced by their values.
+
+    Returns (GraphDef, names of the output nodes, set of the names of the weight constants). Function calls are inlined,
+    and their scopes (`StatefulPartitionedCall/`) taken off the names.
+    Raises FileNotFoundError, and ValueError for a signature that it does not have.
+    """
+    folder = str(folder)
+    if not os.path.isfile(os.path.join(folder, "saved_model.pb")):
+        raise FileNotFoundError("%s is not a SavedModel: it has no saved_model.pb" % folder)
+    tf = process.tensorflow()
+    if tf.__version__.startswith("2") and _has_objects(folder):
+        return _inlined(tf, folder, signature)
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session(config=process.session_config()) as session:
+        signatures = v1.saved_model.loader.load(session, ["serve"], folder).signature_def
+        if signature not in signatures:
+            raise not_found("signature", signature, signatures)
+        named = signatures[signature].outputs
+        outputs = [node_of(graph.get_tensor_by_name(named[name].name)) for name in sorted(named)]
+        weights = {variable.op.name for variable in v1.global_variables()}
+        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+    return graph_def, outputs, weights
+
+
+def _has_objects(folder):
+    """Whether TensorFlow 2 wrote the SavedModel: such a one holds functions and Python objects beside the graph."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    with open(os.path.join(folder, "saved_model.pb"), "rb") as stream:
+        found = saved_model_pb2.SavedModel.FromString(stream.read())
+    return found.meta_graphs[0].HasField("object_graph_def")
+
+
+def _inlined(tf, folder, signature):
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    loaded = tf.saved_model.load(folder)
+    if signature not in loaded.signatures:
+        raise not_found("signature", signature, loaded.signatures)
+    function = loaded.signatures[signature]
+    names = {id(variable.handle): variable.name.split(":")[0] for variable in function.variables}
+    renamed = {inner.op.name: names[id(outer)] for outer, inner in function.graph.captures if id(outer) in names}
+    frozen = convert_variables_to_constants_v2(function)
+    outputs = [node_of(tensor) for tensor in frozen.outputs]
+    graph_def = frozen.graph.as_graph_def()
+    taken, weights = set(), set(renamed)
+    for node in graph_def.node:
+        parts = node.name.split("/")
+        while len(parts) > 1 and parts[0].startswith(("StatefulPartitionedCall", "PartitionedCall")):
+            del parts[0]
+        renamed[node.name] = unused(renamed.get(node.name, "/".join(parts)), taken)
+    for node in graph_def.node:
+        node.name = renamed[node.name]
+        node.input[:] = [text.replace(producer(text), renamed[producer(text)], 1) for text in node.input]
+    return graph_def, [renamed[name] for name in outputs], {renamed[name] for name in weights}
+
+
+def node_of(tensor):
+    """Name of the node whose first output `tensor` is, Identity nodes skipped; ValueError for another output."""
+    while tensor.op.type == "Identity":  # one that tf.function adds, one that Keras may add
+        tensor = tensor.op.inputs[0]
+    if tensor.value_index:
+        raise ValueError("an output of the model is %r, and a frozen graph is asked for nodes, of which it gives the first "
+                         "output; put a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
+    return tensor.op.name
