@@ -172,22 +172,19 @@ class Event(_Handle):
         return float(_backend().elapsed(start._value, self._value))
 
 
-@functools.lru_cache(maxsize=None)  # a failure is not kept: somebody may start the driver and try again
+@functools.lru_cache(maxsize=None)
 def _backend():
-    """PyCUDA where it is installed, cuda-python otherwise."""
-    if not machine.has_driver():
-        raise RuntimeError("no NVIDIA driver here. ONNX Runtime computes the same numbers on the CPU.")
-    problems = []
-    for make in (_PyCuda, _CudaPython):
-        try:
-            return make()
-        except ImportError as error:
-            problems.append("%s: %s" % (make.label, error))
-        except Exception as error:
-            raise RuntimeError("CUDA cannot be used, %s says: %s. Does `nvidia-smi` (on a Jetson `tegrastats`) see "
-                               "the GPU?" % (make.label, error))
-    raise RuntimeError("no CUDA library for Python here (%s): `pip install cuda-python`, or on JetPack 4 and 5 "
-                       "`pip install pycuda`." % "; ".join(problems))
+    """The library that `machine.cuda` names, opened once."""
+    package, why_not = machine.cuda()
+    if package is None:
+        raise RuntimeError("%s. %s" % (why_not[0].upper() + why_not[1:], (
+            "ONNX Runtime computes the same numbers on the CPU." if machine.gpu() is None else
+            "`pip install cuda-python`, or on JetPack 4 and 5 `pip install pycuda`.")))
+    make = {"pycuda": _PyCuda, "cuda-python": _CudaPython}[package]
+    try:
+        return make()
+    except Exception as error:
+        raise RuntimeError("CUDA cannot be used, %s reports: %s" % (make.label, error))
 
 
 def _in_context(cls):

@@ -1,11 +1,16 @@
-"""What this machine has, and so what is real on it. Standard library only, so that `doctor` runs before set-up.
+"""What this machine has: GPU, TensorRT, CUDA, compilers, packages. Standard library only: `doctor` runs before set-up.
 
-Packages are tried in child processes: a package that is there but cannot be imported (a driver too old, a library
-missing) is reported as broken, with its message, and cannot take the notebook down.
+    machine.tensorrt()      which TensorRT builds plans here, and whether they run here
+    machine.Machine()       everything, as a report
+
+Each package is imported in a child process: one that is installed but fails (a driver too old, a library missing) is
+reported as broken, with its message, and does not take this process along. What was found once is kept.
 """
 import collections
 import ctypes
+import functools
 import html
+import importlib.machinery
 import json
 import os
 import platform
@@ -14,24 +19,28 @@ import shutil
 import subprocess
 import sys
 
-# What a child process prints of each package: its version, and for TensorRT what its API offers.
+# What a child process reports of each package: its version, and for TensorRT what its API has.
 PROBES = collections.OrderedDict([
     ("tensorflow", "import tensorflow as m; out['version'] = m.__version__"),
     ("tensorrt", "import tensorrt as m; out['version'] = m.__version__; "
                  "out['uff'] = hasattr(m, 'UffParser'); out['v3'] = hasattr(m, 'IPluginV3')"),
-    # It builds for cards that are elsewhere, and refuses some that are here: a small plan is built and opened.
-    ("tensorrt_rtx", "import tensorrt_rtx as m; out['version'] = m.__version__; log = m.Logger(m.Logger.INTERNAL_ERROR); "
-                     "b = m.Builder(log); n = b.create_network(0); "
-                     "n.mark_output(n.add_identity(n.add_input('x', m.float32, (1,))).get_output(0)); "
-                     "plan = b.build_serialized_network(n, b.create_builder_config()); "
-                     "out['runs'] = plan is not None and m.Runtime(log).deserialize_cuda_engine(plan) is not None"),
+    ("tensorrt_rtx", "import tensorrt_rtx as m; out['version'] = m.__version__"),
     ("graphsurgeon", "import graphsurgeon as m; out['version'] = getattr(m, '__version__', '')"),
     ("uff", "import uff as m; out['version'] = getattr(m, '__version__', '')"),
     ("onnxruntime", "import onnxruntime as m; out['version'] = m.__version__"),
     ("pycuda", "import pycuda.driver as d, pycuda as m; out['version'] = m.VERSION_TEXT; d.init()"),
-    ("cuda-python", "try:\n from cuda.bindings import runtime as r\nexcept ImportError:\n from cuda import cudart as r\n"
-                    "import cuda; out['version'] = getattr(cuda, '__version__', '')"),
+    ("cuda-python", "try:\n import cuda.bindings as m\n from cuda.bindings import runtime\n"
+                    "except ImportError:\n import cuda as m\n from cuda import cudart\n"
+                    "out['version'] = getattr(m, '__version__', '')"),
 ])
+# TensorRT for RTX builds for GPUs that are elsewhere, and refuses some that are here: where there is one, a small plan
+# is built and opened.
+RTX_OPENS_A_PLAN = (
+    "; log = m.Logger(m.Logger.INTERNAL_ERROR); b = m.Builder(log); n = b.create_network(0); "
+    "n.mark_output(n.add_identity(n.add_input('x', m.float32, (1,))).get_output(0)); "
+    "plan = b.build_serialized_network(n, b.create_builder_config()); "
+    "out['runs'] = plan is not None and m.Runtime(log).deserialize_cuda_engine(plan) is not None")
+MODULES = {"cuda-python": "cuda"}  # package -> module, where the names differ
 
 # L4T release -> JetPack, the longest that fits; on a board the release is in /etc/nv_tegra_release.
 JETPACK = {
@@ -44,7 +53,8 @@ JETPACK = {
 }
 
 Package = collections.namedtuple("Package", "name state version note extra")
-Package.__doc__ = """state: "ready", "broken" (note says why) or "absent"; extra: what its probe found besides."""
+Package.__doc__ = """state: "ready", "broken" (note is the error) or "absent"; extra: what else its probe found."""
+_found = {}  # name -> Package
 BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are missed on a board only
 
 
@@ -66,19 +76,27 @@ def text_of(path):
         return ""
 
 
-def packages(names=tuple(PROBES), python=sys.executable, timeout=120):
-    """Try to import each package in a child process of its own, all at once -> {name: Package}."""
+def packages(names=tuple(PROBES), timeout=120):
+    """{name: Package}: each package is imported in a child process of its own, all at once; what is known is not asked again.
+
+    A package that is on no path of this process is absent, which needs no child.
+    """
     children = {}
-    for name in names:
+    for name in [name for name in names if name not in _found]:
+        if importlib.machinery.PathFinder.find_spec(MODULES.get(name, name)) is None:
+            _found[name] = Package(name, "absent", "", "", {})
+            continue
+        probe = PROBES[name] + (RTX_OPENS_A_PLAN if name == "tensorrt_rtx" and gpu() else "")
         code = ("import json, os\nout = {}\ntry:\n %s\nexcept BaseException as e:\n"
                 " out['error'] = type(e).__name__ + ': ' + str(e)\n"
                 " out['module'] = getattr(e, 'name', None) if isinstance(e, ImportError) else None\n"
-                "print('\\n@' + json.dumps(out), flush=True); os._exit(0)"
-                % PROBES[name].replace("\n", "\n "))
-        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
-        children[name] = subprocess.Popen([python, "-c", code], env=environment,
+                "print('\\n@' + json.dumps(out), flush=True); os._exit(0)" % probe.replace("\n", "\n "))
+        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=os.pathsep.join(sys.path))
+        children[name] = subprocess.Popen([sys.executable, "-c", code], env=environment,
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return {name: _package(name, child, timeout) for name, child in children.items()}
+    for name, child in children.items():
+        _found[name] = _package(name, child, timeout)
+    return collections.OrderedDict((name, _found[name]) for name in names)
 
 
 def _package(name, child, timeout):
@@ -95,7 +113,7 @@ def _package(name, child, timeout):
     error, module = found.pop("error", None), found.pop("module", None)
     if error is None:
         return Package(name, "ready", found.pop("version", ""), "", found)
-    top = {"cuda-python": "cuda"}.get(name, name)
+    top = MODULES.get(name, name)
     if module in (top, "cuda.bindings", "cuda.cudart") or error == "ModuleNotFoundError: No module named %r" % top:
         return Package(name, "absent", "", "", {})
     return Package(name, "broken", found.get("version", ""), error.splitlines()[0][:200], {})
@@ -113,23 +131,120 @@ def jetson():
     return model or "Jetson", l4t, JETPACK[max(known, key=len)] if known else "?"
 
 
-def has_driver():
-    """True when NVIDIA's driver library is here; whether it finds a GPU is another question."""
+@functools.lru_cache(maxsize=None)
+def driver():
+    """(GPU, None) or (None, why no GPU can be used): the first GPU that NVIDIA's driver library finds.
+
+    GPU: (name, compute capability such as "8.7", version of the driver). Asked of the driver itself, since a Jetson has
+    no nvidia-smi. This initialises CUDA in the process (`cuInit`) and makes no context.
+    """
     try:
-        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-        return True
+        cuda = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:
-        return False
+        return None, "no NVIDIA driver"
+    count, device, name, number = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256), ctypes.c_int()
+    error = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
+    if error == 100 or not error and not count.value:  # CUDA_ERROR_NO_DEVICE
+        return None, "no NVIDIA GPU"
+    error = (error or cuda.cuDeviceGet(ctypes.byref(device), 0)
+             or cuda.cuDeviceGetName(name, len(name), device) or cuda.cuDriverGetVersion(ctypes.byref(number)))
+    capability = []
+    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
+        value = ctypes.c_int()
+        error = error or cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+        capability.append(str(value.value))
+    if error:
+        return None, "the NVIDIA driver fails with CUDA error %d" % error
+    release = (output_of(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]) or "").splitlines()
+    return (name.value.decode("utf-8", "replace"), ".".join(capability),
+            release[0].strip() if release else "for CUDA %d.%d" % (number.value // 1000, number.value % 1000 // 10)), None
 
 
 def gpu():
-    """(name, compute capability, driver) of the first NVIDIA GPU that nvidia-smi sees, or None."""
-    query = ["nvidia-smi", "--query-gpu=name,compute_cap,driver_version", "--format=csv,noheader"]
-    line = output_of(query) or output_of([query[0], "--query-gpu=name,driver_version", query[2]])
-    if not line:
-        return None
-    parts = [part.strip() for part in line.splitlines()[0].split(",")]
-    return tuple(parts) if len(parts) == 3 else (parts[0], "?", parts[-1])
+    """(name, compute capability, driver) of the first NVIDIA GPU that the driver finds, or None."""
+    return driver()[0]
+
+
+class TensorRT(collections.namedtuple("TensorRT", "module version flavour plugins runs why_not")):
+    """Which TensorRT builds plans on this machine.
+
+    module: name of the Python module, "tensorrt" or "tensorrt_rtx", None without one; version: its version, "".
+    flavour: "uff" (it has an UffParser), "onnx" (it has not), "rtx" (TensorRT for RTX) or None.
+    plugins: the newest plugin interface of its API, "IPluginV3" or "IPluginV2"; None where it takes no plugins.
+    runs: whether its plans run here; why_not: None, else the reason, a clause such as "no NVIDIA GPU".
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self):
+        """"TensorRT 8.5.2", "TensorRT for RTX 1.7.1" or "no TensorRT"."""
+        return product(self.module, self.version) if self.module else "no TensorRT"
+
+    def __str__(self):
+        has = {"uff": "it has an UffParser", "onnx": "it has no UffParser, so UFF goes through ONNX",
+               "rtx": "it has no UffParser and takes no plugins",
+               None: "cells that need one show what another machine printed"}[self.flavour]
+        return "%s: %s. %s" % (self.name[0].upper() + self.name[1:], has, "Its plans run on this GPU." if self.runs else
+                               "No plan runs here: %s." % self.why_not)
+
+
+def product(module, version):
+    """"TensorRT 8.5.2" or "TensorRT for RTX 1.7.1": two products, whose version numbers are unrelated."""
+    return "TensorRT%s %s" % (" for RTX" if module == "tensorrt_rtx" else "", version)
+
+
+def decide(no_gpu, found):
+    """`TensorRT`, from the facts alone.
+
+    no_gpu: why no GPU can be used, or None. found: {name: Package} of tensorrt, tensorrt_rtx, pycuda, cuda-python.
+    """
+    classic, rtx = found["tensorrt"], found["tensorrt_rtx"]
+    broken = ["%s cannot be imported (%s)" % (package.name, package.note)
+              for package in (classic, rtx) if package.state == "broken"]
+    if classic.state == "ready" and not no_gpu:  # without a GPU it makes no builder
+        module, version, flavour = "tensorrt", classic.version, "uff" if classic.extra.get("uff") else "onnx"
+        why_not = None
+    elif rtx.state == "ready":
+        module, version, flavour = "tensorrt_rtx", rtx.version, "rtx"
+        why_not = None if rtx.extra.get("runs") else "; ".join(["TensorRT for RTX does not run on this GPU"] + broken)
+    else:
+        module, version, flavour = None, "", None
+        why_not = "; ".join(broken) or "no TensorRT"
+    why_not = no_gpu or why_not or decide_cuda(no_gpu, found)[1]
+    plugins = ("IPluginV3" if classic.extra.get("v3") else "IPluginV2") if module == "tensorrt" else None
+    return TensorRT(module, version, flavour, plugins, why_not is None, why_not)
+
+
+def decide_cuda(no_gpu, found):
+    """(package, None) or (None, why not): the CUDA library that Python uses here, "pycuda" or "cuda-python"."""
+    if no_gpu:
+        return None, no_gpu
+    for name in ("pycuda", "cuda-python"):
+        if found[name].state == "ready":
+            return name, None
+    broken = ["%s fails (%s)" % (name, found[name].note) for name in ("pycuda", "cuda-python")
+              if found[name].state == "broken"]
+    return None, "; ".join(broken) or "neither PyCUDA nor cuda-python"
+
+
+def _facts():
+    """The arguments of `decide`. What cannot matter without a GPU is not imported, and counts as absent."""
+    no_gpu = driver()[1]
+    found = packages(("tensorrt_rtx",) if no_gpu else ("tensorrt", "tensorrt_rtx", "pycuda", "cuda-python"))
+    for name in ("tensorrt", "pycuda", "cuda-python"):
+        found.setdefault(name, Package(name, "absent", "", "", {}))
+    return no_gpu, found
+
+
+def tensorrt():
+    """The `TensorRT` of this machine. Everything in the workbook that depends on it asks here."""
+    return decide(*_facts())
+
+
+def cuda():
+    """(package, None) or (None, why not), as `decide_cuda` says of this machine."""
+    return decide_cuda(*_facts())
 
 
 def find_nvcc():
@@ -161,49 +276,23 @@ def compilers():
 class Machine:
     """What was found; `print` it, or let a notebook show it as two tables."""
 
-    def __init__(self, python=sys.executable):
-        self.python = platform.python_version() if python == sys.executable else (
-            output_of([python, "-c", "import platform; print(platform.python_version())"]) or "?")
-        self.system = "%s %s" % (platform.system(), platform.machine())
-        self.cores = os.cpu_count()
-        self.packages = packages(python=python)
-        self.jetson, self.gpu, self.compilers, self.headers = jetson(), gpu(), compilers(), find_tensorrt_headers()
+    def __init__(self):
+        self.python, self.system = platform.python_version(), "%s %s" % (platform.system(), platform.machine())
+        self.cores, self.packages = os.cpu_count(), packages()
+        self.gpu, self.no_gpu = driver()
+        self.tensorrt = decide(self.no_gpu, self.packages)
+        self.jetson, self.compilers, self.headers = jetson(), compilers(), find_tensorrt_headers()
 
     def ready(self, name):
         return self.packages[name].state == "ready"
-
-    @property
-    def has_gpu(self):
-        return self.gpu is not None or self.jetson is not None
-
-    @property
-    def tensorrt(self):
-        """The flavour: "uff", "classic", "rtx" or "none"; what can build a plan here, best first."""
-        if self.ready("tensorrt") and (self.has_gpu or has_driver()):  # without a GPU it makes no builder
-            return "uff" if self.packages["tensorrt"].extra.get("uff") else "classic"
-        return "rtx" if self.ready("tensorrt_rtx") else "none"
-
-    @property
-    def why_no_plan_runs(self):
-        """None when the plans that are built here also run here, else a clause that says why not."""
-        if not self.has_gpu:
-            return "no GPU"
-        if self.tensorrt == "none":
-            return "no TensorRT"
-        if self.tensorrt == "rtx" and not self.packages["tensorrt_rtx"].extra.get("runs"):
-            return "TensorRT for RTX does not run on this GPU"
-        if not (self.ready("pycuda") or self.ready("cuda-python")):
-            return "neither PyCUDA nor cuda-python"
-        return None
 
     def parts(self):
         """[(part, state, detail)]: what is here; state is "ready", "broken" or "absent"."""
         rows = [("Python", "ready", "%s on %s, %s cores" % (self.python, self.system, self.cores))]
         if self.jetson:
             rows.append(("Jetson", "ready", "%s, L4T %s, JetPack %s" % self.jetson))
-        rows.append(("NVIDIA GPU", "ready" if self.has_gpu else "absent",
-                     "%s, compute capability %s, driver %s" % self.gpu if self.gpu else
-                     "the board's own" if self.jetson else "none that nvidia-smi sees"))
+        rows.append(("NVIDIA GPU", "ready" if self.gpu else "absent",
+                     "%s, compute capability %s, driver %s" % self.gpu if self.gpu else self.no_gpu))
         for package in self.packages.values():
             spare = package.state == "absent" and package.name in BOARD_ONLY and not self.jetson
             rows.append((package.name, package.state, package.note or package.version or (
@@ -214,19 +303,17 @@ class Machine:
 
     def stages(self):
         """[(stage, how it is done here, whether that is the real thing)] for the seven stages of the road."""
-        trt, tf = self.tensorrt, self.packages["tensorflow"]
-        builder = {"uff": "trt.UffParser of TensorRT %s", "classic": "UFF to ONNX, trt.OnnxParser of TensorRT %s",
-                   "rtx": "UFF to ONNX, the builder of TensorRT for RTX %s, ahead of time", "none": ""}[trt]
+        trt, tf, why_not = self.tensorrt, self.packages["tensorflow"], self.tensorrt.why_not
+        builder = {"uff": "trt.UffParser of %s", "onnx": "UFF to ONNX, trt.OnnxParser of %s",
+                   "rtx": "UFF to ONNX, the builder of %s, ahead of time"}
         nvidia = self.ready("graphsurgeon") and self.ready("uff")
-        why_not = self.why_no_plan_runs
-        plugin = trt in ("uff", "classic") and self.compilers["nvcc"] and self.headers
+        plugin = trt.plugins and self.compilers["nvcc"] and self.headers
         if plugin:
-            layer = "C++ plugin, %s" % ("IPluginV3" if self.packages["tensorrt"].extra.get("v3") else
-                                        "IPluginV2 or IPluginV2Ext")
+            layer = "C++ plugin, %s" % ("IPluginV3" if trt.plugins == "IPluginV3" else "IPluginV2 or IPluginV2Ext")
         else:
             layer = "ONNX local function%s; the kernel is %s" % (
-                {"rtx": " (TensorRT for RTX takes no plugins)", "none": ""}.get(
-                    trt, " (a plugin takes nvcc and TensorRT's C++ headers)"),
+                " (a plugin takes nvcc and TensorRT's C++ headers)" if trt.plugins else
+                " (TensorRT for RTX takes no plugins)" if trt.module else "",
                 "compiled by nvcc" if self.compilers["nvcc"] else
                 "compiled for the CPU" if self.compilers["g++"] else "not compiled: no compiler")
         return [
@@ -234,8 +321,7 @@ class Machine:
              tf.state == "ready"),
             ("surgery, UFF", "NVIDIA's graphsurgeon and uff" if nvidia else
              "the workbook's own graphsurgeon and uff, tested against NVIDIA's files", True),
-            ("plan", builder % self.packages["tensorrt" if trt in ("uff", "classic") else "tensorrt_rtx"].version
-             if trt != "none" else "none: no TensorRT here", trt != "none"),
+            ("plan", builder[trt.flavour] % trt.name if trt.module else "none: no TensorRT here", trt.module is not None),
             ("L2 layer", layer, bool(plugin)),
             ("run", "ONNX Runtime on the CPU (%s)" % why_not if why_not else "TensorRT on the GPU", not why_not),
             ("timing", "TensorFlow and ONNX Runtime on this CPU, beside published figures" if why_not else
@@ -255,14 +341,14 @@ class Machine:
         if self.jetson and self.packages["tensorrt"].state == "absent":
             lines.append("No TensorRT although this is a Jetson: `sudo apt install nvidia-jetpack`, and use the system's "
                          "Python (this one does not see its packages).")
-        elif self.has_gpu and self.why_no_plan_runs:
+        elif self.gpu and self.tensorrt.why_not:
             lines.append("No plan runs on this GPU (%s): requirements/README.md says what to add to the environment."
-                         % self.why_no_plan_runs)
-        elif self.tensorrt == "none":
+                         % self.tensorrt.why_not)
+        elif not self.tensorrt.module:
             lines.append("No TensorRT of any kind for notebooks 02 to 06: plans are explained, not built.")
         if not self.compilers["g++"]:
             lines.append("No C++ compiler for notebook 04: install g++ (Linux: `sudo apt install g++`).")
-        if self.has_gpu and not self.compilers["nvcc"]:
+        if self.gpu and not self.compilers["nvcc"]:
             lines.append("No nvcc for notebook 04: install the CUDA toolkit, or put its bin folder on PATH.")
         return lines
 

@@ -12,9 +12,9 @@ from helpers import cuda, machine
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    """No backend kept from or for another test, and a driver that seems to be there."""
+    """No backend kept from or for another test, and a driver that seems to find a GPU."""
     cuda._backend.cache_clear()
-    monkeypatch.setattr(machine, "has_driver", lambda: True)
+    monkeypatch.setattr(machine, "driver", lambda: (("Fake", "7.2", "1"), None))
     yield
     cuda._backend.cache_clear()
 
@@ -201,7 +201,10 @@ class Driver:
 
 
 def install(monkeypatch, pycuda=None, runtime=None, old_layout=False):
-    """Let `import` find just these libraries."""
+    """Let `import` find just these libraries, and `machine` know it."""
+    monkeypatch.setattr(machine, "_found", {
+        name: machine.Package(name, "absent" if library is None else "ready", "", "", {})
+        for name, library in (("tensorrt", None), ("tensorrt_rtx", None), ("pycuda", pycuda), ("cuda-python", runtime))})
     for name in ("pycuda", "pycuda.driver", "cuda", "cuda.bindings", "cuda.bindings.runtime", "cuda.cudart"):
         monkeypatch.setitem(sys.modules, name, None)
     if pycuda is not None:
@@ -293,17 +296,19 @@ def test_failures_are_runtime_errors_with_cudas_words(monkeypatch):
         cuda.Buffer(20)
 
 
-def test_what_is_missing_is_said_and_tried_again(monkeypatch):
+def test_what_is_missing_is_said(monkeypatch):
     install(monkeypatch)
-    assert "pip install cuda-python" in cuda.why_not() and not cuda.available()
-    install(monkeypatch, runtime=Runtime(failing=["cudaGetDeviceCount"]))
-    assert "nvidia-smi" in cuda.why_not() and "cudaGetDeviceCount failed" in cuda.why_not()
-    install(monkeypatch, runtime=Runtime(devices=0))
-    assert "no CUDA device" in cuda.why_not()
-    with pytest.raises(RuntimeError, match="no CUDA device"):
+    assert "Neither PyCUDA nor cuda-python. `pip install cuda-python`" in cuda.why_not() and not cuda.available()
+    with pytest.raises(RuntimeError, match="pip install"):
         cuda.Stream()
-    monkeypatch.setattr(machine, "has_driver", lambda: False)
-    assert "no NVIDIA driver here" in cuda.why_not()
-    monkeypatch.setattr(machine, "has_driver", lambda: True)
+    monkeypatch.setattr(machine, "driver", lambda: (None, "no NVIDIA driver"))
+    assert "No NVIDIA driver. ONNX Runtime" in cuda.why_not()
+
+
+def test_a_library_that_fails_is_tried_again(monkeypatch):
+    for broken, words in ((Runtime(failing=["cudaGetDeviceCount"]), "cudaGetDeviceCount failed"),
+                          (Runtime(devices=0), "no CUDA device")):
+        install(monkeypatch, runtime=broken)
+        assert words in cuda.why_not()
     install(monkeypatch, runtime=Runtime())
     assert cuda.available()

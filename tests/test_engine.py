@@ -2,11 +2,9 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import doubles
@@ -22,7 +20,7 @@ from helpers.engine import library
 
 HERE = Path(__file__).resolve().parent
 UFF = HERE / "fixtures" / "uff" / "box3d_mini" / "reshape.lrelu.uff"
-HEADS = {"dimension": [3], "orientation": [6, 2], "confidence": [6]}
+HEADS = {"dimension/LeakyRelu": [3], "orientation/l2_normalize": [6, 2], "confidence/Softmax": [6]}
 
 
 @pytest.fixture
@@ -165,8 +163,8 @@ def test_a_fixed_batch_is_filled_up(version, gpu, models, tmp_path):
     with engine.Engine(plan, trt=trt) as network:
         assert network.batch_is_fixed
         got = network.run(images(6))
-    np.testing.assert_allclose(got["dimension"], expected(images(6))["dimension"], rtol=1e-5)
-    with pytest.raises(ValueError, match="batch of 4, not 8"):
+    np.testing.assert_allclose(got["dimension/LeakyRelu"], expected(images(6))["dimension/LeakyRelu"], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"of shape \[4, 32, 32, 3\], has no open batch and no batch of 8"):
         engine.build(models["fixed"], tmp_path / "b.plan", batch=8, trt=trt)
 
 
@@ -260,7 +258,103 @@ def test_a_plan_from_elsewhere_finds_tensorrts_own_plugins(version, gpu, models,
     plan = engine.build(models["open"], tmp_path / "a.plan", trt=doubles.tensorrt(version))
     fresh = doubles.tensorrt(version)
     with engine.Engine(plan, trt=fresh):
-        assert fresh.events == ["init_plugins"]
+        assert fresh.events == ["init_plugins"], "10.6 prints a warning when it is asked for an implicit batch"
+
+
+def network_of(path, inputs, outputs):
+    """A network with these tensors, {name: (ONNX type, shape)}; None in a shape is an open axis."""
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", [list(inputs)[0]], [name]) for name in outputs], "g",
+        [value(name, kind, shape) for name, (kind, shape) in inputs.items()],
+        [value(name, kind, shape) for name, (kind, shape) in outputs.items()])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7), str(path))
+    return path
+
+
+FLOAT, INT32, HALF = 1, 6, 10
+BY_SHAPE = [version for version in doubles.VERSIONS if version != "5.0.6"]  # 5.0's networks leave the batch out
+
+
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_several_inputs_and_outputs(version, gpu, tmp_path):
+    trt = doubles.tensorrt(version)
+    source = network_of(tmp_path / "two.onnx", {"image": (FLOAT, [None, 4, 4]), "speed/now": (INT32, [None, 2])},
+                        {"a/out": (FLOAT, [None, 3]), "b/out": (HALF, [None, 2, 2])})
+    image, speed = images(5, 4)[..., 0], np.arange(10, dtype=np.int32).reshape(5, 2)
+    with engine.Engine(engine.build(source, tmp_path / "a.plan", batch=2, trt=trt), trt=trt) as network:
+        got = network.run({"speed/now": speed, "image": image})
+        for wrong, words in ((image, "has the inputs image, speed/now: pass"),
+                             ({"image": image}, "no array for input 'speed/now'"),
+                             ({"image": image, "speed/now": speed.astype(np.float32)}, "'speed/now' takes int32, not float32"),
+                             ({"image": image, "speed/now": speed[:4]}, "different numbers of rows"),
+                             ({"image": image, "speed": speed}, "no input 'speed'; did you mean 'speed/now'")):
+            with pytest.raises(ValueError, match=words):
+                network.run(wrong)
+    mean = image.mean(axis=(1, 2)) + speed.mean(axis=1)
+    assert list(got) == ["a/out", "b/out"] and all(values.dtype == np.float32 for values in got.values())
+    np.testing.assert_allclose(got["a/out"], np.repeat(mean[:, None] + 2, 3, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(got["b/out"], np.broadcast_to(mean[:, None, None] + 3, (5, 2, 2)), rtol=1e-3)
+    assert gpu.used == 0 and gpu.pinned == 0
+
+
+@pytest.mark.parametrize("version", BY_SHAPE)
+def test_open_height_and_width(version, gpu, tmp_path):
+    trt = doubles.tensorrt(version)
+    source = network_of(tmp_path / "open.onnx", {"image": (FLOAT, [None, None, None, 3])},
+                        {"mask": (FLOAT, [None, None, None, 1]), "score": (FLOAT, [None, 2])})
+    with pytest.raises(ValueError, match=r"input 'image' has open axes, \[-1, -1, -1, 3\]: pass shapes="):
+        engine.build(source, tmp_path / "a.plan", batch=2, trt=trt)
+    with pytest.raises(ValueError, match="no open input 'picture'"):
+        engine.build(source, tmp_path / "a.plan", trt=trt, shapes=dict.fromkeys(["image", "picture"], ((1, 8, 8, 3),) * 3))
+    shapes = {"image": ((1, 8, 8, 3), (2, 16, 16, 3), (4, 32, 64, 3))}
+    with engine.Engine(engine.build(source, tmp_path / "a.plan", shapes=shapes, trt=trt), trt=trt) as network:
+        assert network.batch == 4 and network.outputs[0].largest == (4, 32, 64, 1)
+        for size in ((8, 8), (32, 64), (16, 8)):
+            batch = np.random.RandomState(0).rand(5, size[0], size[1], 3).astype(np.float32)
+            got = network.run(batch)
+            assert got["mask"].shape == (5,) + size + (1,) and got["score"].shape == (5, 2)
+            np.testing.assert_allclose(got["mask"][:, -1, -1, 0], batch.mean(axis=(1, 2, 3)) + 1, rtol=1e-5)
+        assert network.layer_times(batch)
+        np.testing.assert_allclose(network.run(batch)["mask"], got["mask"])
+        with pytest.raises(ValueError, match=r"the plan was built for \[1, 8, 8, 3\] to \[4, 32, 64, 3\]"):
+            network.run(np.zeros((1, 64, 64, 3), np.float32))
+
+
+@pytest.mark.parametrize("version", BY_SHAPE)
+def test_a_network_without_a_batch_axis_runs_once(version, gpu, tmp_path):
+    trt = doubles.tensorrt(version)
+    source = network_of(tmp_path / "none.onnx", {"x": (FLOAT, [4, 3])}, {"y": (FLOAT, [2]), "z": (FLOAT, [4, 1])})
+    with engine.Engine(engine.build(source, tmp_path / "a.plan", trt=trt, outputs=["z"]), trt=trt) as network:
+        assert network.batch == 4 and network.run(np.ones((6, 3), np.float32))["z"].shape == (6, 1)
+    source = network_of(tmp_path / "none.onnx", {"x": (FLOAT, [4, 3]), "s": (FLOAT, [1, 3])}, {"z": (FLOAT, [4, 1])})
+    with engine.Engine(engine.build(source, tmp_path / "b.plan", trt=trt), trt=trt) as network:
+        assert network.batch is None
+        got = network.run({"x": np.ones((4, 3), np.float32), "s": np.ones((1, 3), np.float32)})
+        assert got["z"].tolist() == [[4]] * 4
+        with pytest.raises(ValueError, match="does not fit input 'x'"):
+            network.run({"x": np.ones((5, 3), np.float32), "s": np.ones((1, 3), np.float32)})
+
+
+@pytest.mark.parametrize("version, precision, made", [
+    ("5.0.6", "fp16", []), ("8.5", "fp32", []), ("8.5", "fp16", []), ("8.5", "int8", []), ("10.3", "fp16", ["a.fp16.onnx"]),
+    ("11.4", "int8", ["a.int8.onnx"]), ("rtx-1.7", "fp16", ["a.fp16.onnx"])])
+def test_a_model_is_read_and_parsed_once(version, precision, made, gpu, models, tmp_path, monkeypatch):
+    trt, source = doubles.tensorrt(version), tmp_path / "a.onnx"
+    shutil.copy(models["open"], str(source))
+    parsed, read, loaded = [], [], []
+    parse, load, read_bytes = engine.model._parsed_onnx, onnx.load_model, Path.read_bytes
+    monkeypatch.setattr(engine.model, "_parsed_onnx", lambda data, path: parsed.append(path.name) or parse(data, path))
+    monkeypatch.setattr(onnx, "load", lambda path, **kinds: loaded.append(str(path)) or load(path, **kinds))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
+    engine.build(source, tmp_path / "a.plan", precision, calibration=images(2), batch=2, trt=trt)
+    by_path = hasattr(trt.OnnxParser, "parse_from_file")  # else TensorRT's parser is given the bytes
+    assert read.count("a.onnx") == (1 if by_path else 2) and not set(made) & set(read) and str(source) not in loaded
+    assert parsed[0] == "a.onnx" and parsed.count("a.onnx") == 1 and len(parsed) <= 2
+    assert sorted(path.name for path in tmp_path.glob("*.onnx")) == sorted(["a.onnx"] + made)
+    again = len(parsed)
+    engine.build(source, tmp_path / "a.plan", precision, calibration=images(2), batch=2, trt=trt)
+    assert len(parsed) == again, "a fresh plan needs no graph"
 
 
 def test_no_memory_for_a_second_context_is_said(ready, monkeypatch):
@@ -278,13 +372,15 @@ def ready(gpu, models, tmp_path):
 
 
 @pytest.mark.parametrize("wrong, sentence", [
-    (lambda: images(2).astype(np.float64), "must be float32, not float64"),
+    (lambda: images(2).astype(np.float64), "'input_1' takes float32, not float64"),
     (lambda: np.zeros((2, 32, 32, 3), np.uint8), "network.preprocess"),
-    (lambda: images(2).transpose(0, 3, 1, 2), r"\[2, 3, 32, 32\] do not fit the input, which takes \[N, 32, 32, 3\]"),
-    (lambda: images(2)[0], "do not fit"),
+    (lambda: images(2).transpose(0, 3, 1, 2), r"\[2, 3, 32, 32\] does not fit input 'input_1', which takes \[N, 32, 32, 3\]"),
+    (lambda: images(2)[0], "does not fit"),
     (lambda: images(2)[:0], "no images"),
     (lambda: np.where(np.arange(2)[:, None, None, None] == 1, np.nan, images(2)).astype(np.float32),
-     "image 1 holds NaN"),
+     "row 1 of input 'input_1' holds NaN"),
+    (lambda: {"input_2": images(2)}, "no input 'input_2'; did you mean 'input_1'"),
+    (lambda: {}, "no array for input 'input_1'"),
 ])
 def test_wrong_images_say_so(ready, wrong, sentence):
     trt, plan = ready
@@ -296,7 +392,8 @@ def test_images_that_are_not_contiguous_run(ready):
     trt, plan = ready
     batch = images(4)[::2, :, ::-1]
     with engine.Engine(plan, trt=trt) as network:
-        np.testing.assert_allclose(network.run(batch)["dimension"], expected(batch)["dimension"], rtol=1e-5)
+        got = network.run(batch)["dimension/LeakyRelu"]
+        np.testing.assert_allclose(got, expected(batch)["dimension/LeakyRelu"], rtol=1e-5)
 
 
 def test_out_of_memory_leaves_nothing_allocated(ready, monkeypatch):
@@ -352,7 +449,7 @@ def test_unknown_output_names_suggest_the_nearest(gpu, models, tmp_path):
     trt = doubles.tensorrt("10.3")
     plan = engine.build(models["open"], tmp_path / "a.plan", outputs=["confidence/Softmax"], trt=trt)
     with engine.Engine(plan, trt=trt) as network:
-        assert list(network.run(images(1))) == ["confidence"]
+        assert list(network.run(images(1))) == ["confidence/Softmax"]
 
 
 def test_plugins(gpu, models, tmp_path):
@@ -380,6 +477,9 @@ def test_unsupported_nodes_are_named(gpu, models, tmp_path):
     empty.write_bytes(b"")
     with pytest.raises(ValueError, match="holds no network"):
         engine.build(empty, tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
+    empty.write_bytes(b"no model")
+    with pytest.raises(ValueError, match="empty.onnx is not an ONNX file"):
+        engine.build(empty, tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
     with pytest.raises(FileNotFoundError, match="no model at"):
         engine.build(tmp_path / "none.onnx", trt=doubles.tensorrt("8.5"))
     with pytest.raises(ValueError, match="precision must be one of"):
@@ -387,20 +487,6 @@ def test_unsupported_nodes_are_named(gpu, models, tmp_path):
     with pytest.raises(ValueError, match="block1_conv1/kernel.* holds NaN"):
         engine.build(models["nan"], tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
     assert not (tmp_path / "a.plan").exists()
-
-
-def test_progress_can_be_watched_and_stop_the_build(gpu, models, tmp_path):
-    trt, seen = doubles.tensorrt("10.3"), []
-    engine.build(models["open"], tmp_path / "a.plan", progress=lambda *step: seen.append(step), trt=trt)
-    assert seen[0] == ("Building engine", 0, 3) and seen[-1] == ("Building engine", 3, 3)
-
-    def stop(phase, step, steps):
-        if step == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        engine.build(models["open"], tmp_path / "b.plan", progress=stop, trt=trt)
-    assert not list(tmp_path.glob("*b.plan*"))
 
 
 def test_no_space_leaves_nothing_half_written(ready, models, monkeypatch):
@@ -474,7 +560,7 @@ def test_half_and_quantised_graphs_compute_the_same(models, tmp_path, monkeypatc
     assert any(zero.size > 1 for zero in zeros), "no scale per channel"
     with pytest.raises(ValueError, match="quantised already"):
         engine.quantize(tmp_path / "q.onnx", batch, tmp_path / "qq.onnx")
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="does not fit"):
         engine.quantize(models["open"], images(2, size=16), tmp_path / "qq.onnx")
 
 
@@ -598,7 +684,7 @@ def test_rtx_errors_are_sentences(models, tmp_path):
     assert "Plugin not found" in unknown and "orientation/l2_normalize" in unknown
     assert "more than one -1 wildcard" in wildcards and "reshape_2" in wildcards
     assert "cudaError 35" not in unknown + wildcards + done.stderr
-    assert run.startswith("RuntimeError") and "needs an NVIDIA GPU" in run and "ONNX Runtime" in run or cuda.available()
+    assert run.startswith("RuntimeError") and "ONNX Runtime" in run or cuda.available()
     assert cut.startswith("ValueError") and "damaged" in cut
 
 
@@ -612,24 +698,6 @@ def test_a_plan_that_four_processes_save_at_once_is_whole(models, tmp_path):
     record = artifacts.read_sidecar(tmp_path / "a.plan")
     assert record["sha256"] == artifacts.digest(tmp_path / "a.plan") and record["batch"] in (1, 2)
     assert sorted(p.name for p in tmp_path.iterdir() if "lock" not in p.name) == ["a.plan", "a.plan.json"]
-
-
-@rtx
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_an_interrupted_rtx_build_ends_with_keyboard_interrupt_and_no_file(models, tmp_path):
-    # A chain of 60 convolutions builds for about half a second, long enough to be hit.
-    source = onnx_models.box3d(tmp_path / "wide.onnx", width=2)
-    code = ("import sys; sys.path[:0] = [%r]\nfrom helpers import engine\nimport tensorrt_rtx as trt\n"
-            "def report(phase, step, steps): print('building', flush=True)\n"
-            "try: engine.build(sys.argv[1], sys.argv[2], progress=report, trt=trt)\n"
-            "except KeyboardInterrupt: print('interrupted')" % str(HERE.parent))
-    process = subprocess.Popen([sys.executable, "-c", code, source, str(tmp_path / "a.plan")],
-                               stdout=subprocess.PIPE, universal_newlines=True)
-    assert process.stdout.readline() == "building\n"
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[0].splitlines()[-1] == "interrupted"
-    assert not list(tmp_path.glob("*.plan*"))
 
 
 @rtx
@@ -729,21 +797,3 @@ def test_build_engine_makes_the_same_plan_as_python(models, tmp_path, monkeypatc
 def test_import_helpers_engine_needs_no_tensorflow():
     done = child("import helpers.engine; print('tensorflow' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
-
-
-def test_a_tensorrt_that_cannot_build_for_want_of_a_driver_is_passed_over(monkeypatch):
-    classic = doubles.tensorrt("10.3")
-    monkeypatch.setitem(sys.modules, "tensorrt", classic)
-    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
-    monkeypatch.setattr(library.machine, "has_driver", lambda: False)
-    with pytest.raises(RuntimeError, match="tensorrt: it builds nothing .* without an NVIDIA GPU"):
-        engine.tensorrt()
-    monkeypatch.setattr(library.machine, "has_driver", lambda: True)
-    assert engine.tensorrt() is classic
-
-
-def test_without_any_tensorrt_the_reasons_are_given(monkeypatch):
-    for name in ("tensorrt", "tensorrt_rtx"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(RuntimeError, match="no TensorRT here .*tensorrt_rtx.*JetPack.*tensorrt-rtx-cu12"):
-        engine.tensorrt()

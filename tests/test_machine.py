@@ -1,17 +1,28 @@
 """What the machine has is found without importing it here, and broken is not absent."""
+import ctypes
+import itertools
 import subprocess
 import sys
 
 import pytest
 
-from helpers import machine
+from helpers import cuda, engine, machine
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch):
+    monkeypatch.setattr(machine, "_found", {})
+    monkeypatch.setattr(machine, "driver", machine.driver.__wrapped__)
+    cuda._backend.cache_clear()
+    yield
+    cuda._backend.cache_clear()
 
 
 def probe(monkeypatch, tmp_path, name, source):
     """Look at one package that is `source`."""
     if source is not None:
         (tmp_path / (name + ".py")).write_text(source)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
     return machine.packages([name])[name]
 
 
@@ -38,7 +49,7 @@ def test_a_package_that_cannot_be_imported_is_broken_and_says_why(monkeypatch, t
 
 def test_a_package_that_hangs_is_broken(monkeypatch, tmp_path):
     (tmp_path / "uff.py").write_text("import time; time.sleep(60)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
     assert "did not end within" in machine.packages(["uff"], timeout=1)["uff"].note
 
 
@@ -63,37 +74,43 @@ def test_jetpack_is_read_off_the_board(monkeypatch, release, model, expected):
     assert machine.jetson() == expected
 
 
+def package(name, state="ready", **extra):
+    return machine.Package(name, state, "1.0" if state == "ready" else "", "libx.so is missing" if state == "broken" else "",
+                           extra)
+
+
 @pytest.fixture
 def bare(monkeypatch):
     """A machine whose parts a test sets."""
-    absent = {name: machine.Package(name, "absent", "", "", {}) for name in machine.PROBES}
-    monkeypatch.setattr(machine, "packages", lambda **_: dict(absent))
-    monkeypatch.setattr(machine, "gpu", lambda: None)
     monkeypatch.setattr(machine, "jetson", lambda: None)
     monkeypatch.setattr(machine, "compilers", lambda: {"nvcc": None, "g++": None})
     monkeypatch.setattr(machine, "find_tensorrt_headers", lambda: None)
-    monkeypatch.setattr(machine, "has_driver", lambda: False)
 
     def make(gpu=None, jetson=None, nvcc=None, gxx=None, headers=None, **packages):
+        found = {name: package(name, "absent") for name in machine.PROBES}
+        found.update({name: package(name, **extra) for name, extra in packages.items()})
+        monkeypatch.setattr(machine, "_found", found)
+        monkeypatch.setattr(machine, "driver", lambda: (gpu, None if gpu else "no NVIDIA GPU"))
         here = machine.Machine()
-        here.gpu, here.jetson, here.compilers, here.headers = gpu, jetson, {"nvcc": nvcc, "g++": gxx}, headers
-        for name, extra in packages.items():
-            here.packages[name] = machine.Package(name, "ready", "1.0", "", extra)
+        here.jetson, here.compilers, here.headers = jetson, {"nvcc": nvcc, "g++": gxx}, headers
         return here
     return make
 
 
+XAVIER, CARD, H200 = ("Xavier", "7.2", "for CUDA 10.0"), ("RTX 4070", "8.9", "560"), ("NVIDIA H200", "9.0", "580")
+
+
 def test_each_column_of_machines(bare):
     real = lambda here: {stage: done for stage, _, done in here.stages()}
-    board = dict(nvcc="10.0", gxx="g++ 7", headers="/usr/include/aarch64-linux-gnu", pycuda={}, tensorflow={})
+    board = dict(gpu=XAVIER, nvcc="10.0", gxx="g++ 7", headers="/usr/include/aarch64-linux-gnu", pycuda={}, tensorflow={})
     xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorrt={"uff": True}, uff={}, graphsurgeon={}, **board)
-    assert xavier.tensorrt == "uff" and all(real(xavier).values())
+    assert xavier.tensorrt.flavour == "uff" and all(real(xavier).values())
     assert "UffParser" in dict((s, how) for s, how, _ in xavier.stages())["plan"]
     orin = bare(jetson=("Orin", "36.4", "6.1"), tensorrt={"uff": False, "v3": True}, **board)
-    assert orin.tensorrt == "classic" and all(real(orin).values())
-    card = {"gpu": ("RTX 4070", "8.9", "560"), "cuda-python": {}, "tensorflow": {}}
+    assert orin.tensorrt.flavour == "onnx" and all(real(orin).values())
+    card = {"gpu": CARD, "cuda-python": {}, "tensorflow": {}}
     rtx = bare(tensorrt_rtx={"runs": True}, **card)
-    assert rtx.tensorrt == "rtx" and real(rtx)["run"] and not real(rtx)["L2 layer"]
+    assert rtx.tensorrt.flavour == "rtx" and real(rtx)["run"] and not real(rtx)["L2 layer"]
     assert not [line for line in rtx.advice() if "plan" in line]
     laptop = bare(tensorflow={}, tensorrt_rtx={})
     assert real(laptop)["plan"] and not real(laptop)["run"] and not real(laptop)["timing"]
@@ -115,32 +132,146 @@ def test_the_kernel_is_compiled_by_what_is_there_whichever_tensorrt_is(bare, too
 
 def test_a_plugin_takes_nvcc_and_headers(bare):
     """The pip packages of TensorRT bring no headers."""
-    server = bare(gpu=("NVIDIA H200", "9.0", "580"), tensorrt={"v3": True}, nvcc="13.0", gxx="g++ 12")
+    server = bare(gpu=H200, tensorrt={"v3": True}, nvcc="13.0", gxx="g++ 12")
     assert "headers" in how(server, "L2 layer") and not dict((s, real) for s, _, real in server.stages())["L2 layer"]
     server.headers = "/opt/tensorrt/include"
     assert how(server, "L2 layer") == "C++ plugin, IPluginV3"
 
 
-def test_a_gpu_that_does_not_run_the_plans_is_not_called_one(bare):
-    h200, cuda = ("NVIDIA H200", "9.0", "580"), {"cuda-python": {}}
-    for here, why in ((bare(gpu=h200, tensorrt_rtx={"runs": False}, **cuda), "TensorRT for RTX does not run on this GPU"),
-                      (bare(gpu=h200, tensorrt={}), "neither PyCUDA nor cuda-python"),
-                      (bare(gpu=h200, **cuda), "no TensorRT")):
-        assert how(here, "run") == "ONNX Runtime on the CPU (%s)" % why
-        assert any(why in line and "requirements/README.md" in line for line in here.advice())
-    assert how(bare(gpu=h200, tensorrt={}, **cuda), "run") == "TensorRT on the GPU"
+NO_GPU, CUDA_MISSING = "no NVIDIA GPU", "neither PyCUDA nor cuda-python"
+RUN, REFUSED = {"runs": True}, {"runs": False}
 
 
-def test_a_classic_tensorrt_without_a_gpu_builds_nothing(bare, monkeypatch):
-    assert bare(tensorrt={}).tensorrt == "none" and bare(tensorrt={}, tensorrt_rtx={}).tensorrt == "rtx"
-    monkeypatch.setattr(machine, "has_driver", lambda: True)
-    assert bare(tensorrt={}).tensorrt == "classic"
+@pytest.mark.parametrize("gpu, packages, module, why_not", [
+    (None, {}, None, NO_GPU),
+    (None, {"tensorrt": {}}, None, NO_GPU),  # without a GPU it makes no builder
+    (None, {"tensorrt_rtx": {}}, "tensorrt_rtx", NO_GPU),
+    (None, {"tensorrt": {}, "tensorrt_rtx": {}, "pycuda": {}}, "tensorrt_rtx", NO_GPU),
+    (None, {"tensorrt": {"state": "broken"}}, None, NO_GPU),
+    (H200, {"cuda-python": {}}, None, "no TensorRT"),
+    (H200, {"tensorrt": {}}, "tensorrt", CUDA_MISSING),
+    (H200, {"tensorrt": {}, "cuda-python": {}}, "tensorrt", None),
+    (H200, {"tensorrt": {}, "tensorrt_rtx": RUN}, "tensorrt", CUDA_MISSING),
+    (H200, {"tensorrt": {}, "tensorrt_rtx": REFUSED, "pycuda": {}}, "tensorrt", None),
+    (CARD, {"tensorrt_rtx": RUN}, "tensorrt_rtx", CUDA_MISSING),
+    (CARD, {"tensorrt_rtx": RUN, "cuda-python": {}}, "tensorrt_rtx", None),
+    (H200, {"tensorrt_rtx": REFUSED, "cuda-python": {}}, "tensorrt_rtx", "TensorRT for RTX does not run on this GPU"),
+    (H200, {"tensorrt": {"state": "broken"}, "cuda-python": {}}, None,
+     "tensorrt cannot be imported (libx.so is missing)"),
+    (H200, {"tensorrt": {"state": "broken"}, "tensorrt_rtx": REFUSED}, "tensorrt_rtx",
+     "TensorRT for RTX does not run on this GPU; tensorrt cannot be imported (libx.so is missing)"),
+    (CARD, {"tensorrt": {"state": "broken"}, "tensorrt_rtx": RUN, "pycuda": {}}, "tensorrt_rtx", None),
+    (H200, {"tensorrt": {}, "pycuda": {"state": "broken"}}, "tensorrt", "pycuda fails (libx.so is missing)"),
+    (H200, {"tensorrt": {}, "pycuda": {"state": "broken"}, "cuda-python": {}}, "tensorrt", None),
+])
+def test_which_tensorrt_and_why_no_plan_runs(bare, gpu, packages, module, why_not):
+    bare(gpu=gpu, **packages)
+    found = machine.tensorrt()
+    assert (found.module, found.why_not, found.runs) == (module, why_not, why_not is None)
 
 
-def test_tensorrt_for_rtx_builds_a_plan_here_and_cannot_open_it_without_a_card():
+STATES = {"tensorrt": [("absent", {}), ("broken", {}), ("ready", {"uff": True}), ("ready", {"uff": False, "v3": True})],
+          "tensorrt_rtx": [("absent", {}), ("broken", {}), ("ready", RUN), ("ready", REFUSED)],
+          "pycuda": [("absent", {}), ("broken", {}), ("ready", {})],
+          "cuda-python": [("absent", {}), ("broken", {}), ("ready", {})]}
+
+
+def test_everybody_gives_the_same_answer_on_every_combination_of_facts(bare, monkeypatch):
+    """288 machines: the report, engine.tensorrt, cuda.why_not and machine.tensorrt never differ."""
+    monkeypatch.setattr(engine.library.importlib, "import_module", lambda name: name)
+    for kind in ("_PyCuda", "_CudaPython"):
+        monkeypatch.setattr(cuda, kind, type(kind, (), {}))
+    for gpu, states in itertools.product((None, H200), itertools.product(*STATES.values())):
+        facts = {name: dict(extra, state=state) for name, (state, extra) in zip(STATES, states)}
+        here = bare(gpu=gpu, tensorflow={}, **facts)
+        found = machine.tensorrt()
+        assert here.tensorrt == found, facts
+        assert found.runs == (found.why_not is None)
+        assert (found.flavour, bool(found.version)) == (None, False) or found.module and found.version
+        stages = {stage: (text, real) for stage, text, real in here.stages()}
+        assert stages["run"][1] == stages["timing"][1] == found.runs and (found.runs or found.why_not in stages["run"][0])
+        assert stages["plan"][1] == bool(found.module)
+        cuda._backend.cache_clear()
+        reason = cuda.why_not()
+        if found.runs:
+            assert reason is None and found.module
+        elif gpu is None:
+            assert found.why_not.lower() in reason.lower()
+        elif reason:  # a CUDA library is missing: the reason, unless TensorRT itself is the reason
+            assert found.why_not.lower() in reason.lower() or not found.module or found.why_not.startswith("TensorRT for RTX")
+        if found.module:
+            assert engine.tensorrt() == found.module
+        else:
+            with pytest.raises(RuntimeError, match=r"(?i)^" + found.why_not.split("(")[0]):
+                engine.tensorrt()
+        assert str(found).endswith(".") and found.name[:2] in str(found)
+
+
+def test_without_a_gpu_no_package_is_imported_that_cannot_matter(monkeypatch, tmp_path):
+    for name in ("tensorrt", "pycuda"):
+        (tmp_path / (name + ".py")).write_text("open(%r, 'w')" % str(tmp_path / "imported"))
+    (tmp_path / "tensorrt_rtx.py").write_text("__version__ = '1.7'")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(machine, "driver", lambda: (None, NO_GPU))
+    assert machine.tensorrt() == ("tensorrt_rtx", "1.7", "rtx", None, False, NO_GPU)
+    assert not (tmp_path / "imported").exists()
+    monkeypatch.setattr(machine.subprocess, "Popen", None)
+    assert machine.tensorrt().name == "TensorRT for RTX 1.7", "a second call starts no child"
+
+
+class Driver:
+    """libcuda as ctypes shows it; `failing`: the call that gives an error, and the error."""
+
+    def __init__(self, count=1, failing=("", 0)):
+        self.count, self.failing = count, failing
+
+    def __getattr__(self, name):
+        return lambda *args: self.failing[1] if name == self.failing[0] else getattr(self, "do_" + name)(*args) or 0
+
+    def do_cuInit(self, flags):
+        pass
+
+    def do_cuDeviceGetCount(self, count):
+        count._obj.value = self.count
+
+    def do_cuDeviceGet(self, device, ordinal):
+        device._obj.value = ordinal
+
+    def do_cuDeviceGetName(self, name, size, device):
+        name.value = b"Xavier"
+
+    def do_cuDriverGetVersion(self, number):
+        number._obj.value = 10020
+
+    def do_cuDeviceGetAttribute(self, value, attribute, device):
+        value._obj.value = {75: 7, 76: 2}[attribute]
+
+
+@pytest.mark.parametrize("library, expected", [
+    (Driver(), (("Xavier", "7.2", "for CUDA 10.2"), None)),
+    (Driver(count=0), (None, "no NVIDIA GPU")), (Driver(failing=("cuInit", 100)), (None, "no NVIDIA GPU")),
+    (Driver(failing=("cuInit", 999)), (None, "the NVIDIA driver fails with CUDA error 999")),
+    (Driver(failing=("cuDeviceGet", 101)), (None, "the NVIDIA driver fails with CUDA error 101")),
+    (None, (None, "no NVIDIA driver")),
+])
+def test_the_driver_itself_is_asked_for_the_gpu(monkeypatch, library, expected):
+    def load(name):
+        if library is None:
+            raise OSError(name)
+        return library
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    monkeypatch.setattr(machine, "output_of", lambda command: None)  # a Jetson has no nvidia-smi
+    assert machine.driver() == expected and machine.gpu() == expected[0]
+
+
+def test_tensorrt_for_rtx_builds_a_plan_here_and_cannot_open_it_without_a_card(monkeypatch):
     pytest.importorskip("tensorrt_rtx")
+    if machine.gpu():
+        pytest.skip("there is a GPU, and it may be one on which TensorRT for RTX runs")
+    monkeypatch.setattr(machine, "gpu", lambda: H200)
     found = machine.packages(["tensorrt_rtx"])["tensorrt_rtx"]
-    assert found.state == "ready" and (machine.has_driver() or found.extra == {"runs": False})
+    assert found.state == "ready" and found.extra == {"runs": False}
 
 
 def test_advice_names_what_to_do(bare):

@@ -11,17 +11,17 @@ from helpers import show, timing  # noqa: E402
 
 def column(name, ms, batch=1, verdict="equal", gpu=None, error=None, where="CPU"):
     found = {"name": name, "where": where, "kind": "tensorrt", "batch": batch, "model": "m",
-             "source_sha256": None, "error": error}
+             "model_sha256": None, "error": error, "parity": None}
     if error is None:
-        found.update(host_ms=timing.summary(ms), gpu_ms=timing.summary(gpu) if gpu else None, first_ms=1.0, energy=None,
+        found.update(host_ms=timing.summary(ms), gpu_ms=timing.summary(gpu) if gpu else None, first_ms=1.0,
                      images_per_second=1e3 * batch / timing.summary(ms)["median"], samples_ms=list(ms),
                      parity={"verdict": verdict, "why": "because"} if verdict else None)
     return found
 
 
 def record(*columns):
-    return {"format": 1, "taken": "2026-01-02T03:04:05", "report_mode": False, "seconds": 1.0,
-            "device": {"name": "A Board"}, "columns": list(columns)}
+    return {"machine": {"name": "A Board"}, "versions": {}, "date": "2026-01-02T03:04:05", "command": "a test",
+            "results": {"report": False, "seconds": 1.0, "columns": list(columns)}}
 
 
 MEASURED = record(column("TensorFlow", [30.0, 31, 32, 40]), column("TensorRT FP16", [6.0, 6.5, 7], gpu=[5.0, 5.5, 6]))
@@ -80,11 +80,11 @@ def test_published_figures_without_a_time_are_left_out_and_all_of_ours_can_be_dr
     assert len(bars(show.timings(MEASURED, every), hatched=True)) == sum(1 for entry in every if entry["ms"] is not None)
 
 
-def test_what_we_measured_elsewhere_is_hatched_and_not_called_published():
-    figure = show.timings(None, timing.elsewhere())
-    assert bars(figure, hatched=False) == [] and len(bars(figure, hatched=True)) == len(timing.elsewhere())
+def test_our_recorded_times_are_hatched_and_not_called_published():
+    figure = show.timings(None, timing.recorded())
+    assert bars(figure, hatched=False) == [] and len(bars(figure, hatched=True)) == len(timing.recorded())
     assert "Measured by us, not here: NVIDIA H200" in words(figure) and "ublished" not in words(figure)
-    assert "as measured on that machine or as published" in words(show.timings(MEASURED, timing.elsewhere() + [ENTRY]))
+    assert "as measured on that machine or as published" in words(show.timings(MEASURED, timing.recorded() + [ENTRY]))
     with pytest.raises(ValueError, match="nothing to draw"):
         show.timings(None)
 
@@ -119,11 +119,13 @@ def test_latency_and_throughput_over_batches():
                                       column("TensorRT FP16", [2.0])))
     right = figure.axes[1]
     assert {tuple(line.get_xdata()): tuple(line.get_ydata()) for line in right.lines} == {(1, 4): (200, 400), (1,): (500,)}
-    elsewhere = show.over_batches(timing.elsewhere())
-    assert "not here: NVIDIA H200" in words(elsewhere) and {line.get_linestyle() for line in elsewhere.axes[1].lines} == {"--"}
+    recorded = show.over_batches(timing.recorded())
+    assert "not here: NVIDIA H200" in words(recorded) and {line.get_linestyle() for line in recorded.axes[1].lines} == {"--"}
     assert "A Board" in words(figure)
     with pytest.raises(ValueError, match="broken down"):
         show.over_batches(record(column("broken down", [], error="no GPU")))
+    with pytest.raises(ValueError, match="no column"):
+        show.over_batches([])
 
 
 def test_layers_keep_the_order_of_the_network_and_the_short_ones_share_a_bar():

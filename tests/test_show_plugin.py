@@ -6,7 +6,7 @@ from matplotlib import colors, pyplot
 from matplotlib.patches import Rectangle
 
 from helpers import plugin, show
-from helpers.show import plugin_pictures
+from helpers.show import plugin as plugin_pictures
 
 RECORD = json.loads((plugin.SOURCES / "results" / "nvidia_h200.json").read_text())
 

@@ -1,57 +1,51 @@
-"""The TensorRT of this machine: which one, its one logger, its plugins, the words its messages come in."""
+"""The TensorRT module of this machine, its logger, its errors, its plugins."""
 import contextlib
 import ctypes
 import importlib
 import os
 import sys
 
-from .. import cuda, machine
+from .. import machine
 
 _loggers = {}
-_plugins = {}  # path -> library, kept: a plugin must outlive every plan that uses it
+_plugins = {}  # path -> library: a plugin must outlive every plan that uses it
 
 
 def tensorrt():
-    """The module: `tensorrt` where it is installed and a GPU is there, else `tensorrt_rtx`.
-
-    TensorRT cannot even make a builder without a GPU; TensorRT for RTX can, and has almost the same API.
-    Raises RuntimeError when neither can be imported, with the reason of each.
-    """
-    names = ["tensorrt", "tensorrt_rtx"]
-    if not cuda.available():
-        names.reverse()
-    problems = []
-    for name in names:
-        try:
-            if name == "tensorrt" and not machine.has_driver():
-                raise RuntimeError("it builds nothing on a machine without an NVIDIA GPU")
-            return importlib.import_module(name)
-        except Exception as error:  # a package that is broken: its library or driver does not fit
-            problems.append("%s: %s" % (name, error))
-    raise RuntimeError("no TensorRT here (%s). On a Jetson it comes with JetPack, for the system's Python; on a PC "
-                       "`pip install tensorrt-rtx-cu12` brings TensorRT for RTX." % "; ".join(problems))
-
-
-def describe(trt):
-    """{"library": "tensorrt", "version": "8.5.2.2"}: what a plan is bound to, besides the GPU."""
-    return {"library": trt.__name__.split(".")[0], "version": trt.__version__}
+    """The module that `machine.tensorrt` names, imported. RuntimeError when there is none."""
+    here = machine.tensorrt()
+    if here.module is None:
+        raise RuntimeError("%s. On a Jetson TensorRT comes with JetPack, for the system's Python; on a PC "
+                           "`pip install tensorrt-rtx-cu12` brings TensorRT for RTX." % (
+                               here.why_not[0].upper() + here.why_not[1:]))
+    return importlib.import_module(here.module)
 
 
 def called(trt):
-    """"TensorRT 8.5.2", or "TensorRT for RTX 1.7.1": two products, whose numbers have nothing to do with each other."""
-    return "TensorRT%s %s" % (" for RTX" if is_rtx(trt) else "", trt.__version__)
+    """"TensorRT 8.5.2", or "TensorRT for RTX 1.7.1"."""
+    return machine.product(module_name(trt), trt.__version__)
 
 
-def is_rtx(trt):
-    """True for TensorRT for RTX, which builds for several GPUs at once and takes no plugins."""
-    return hasattr(trt, "ComputeCapability")
+def module_name(trt):
+    """"tensorrt" or "tensorrt_rtx"."""
+    return trt.__name__.split(".")[0]
+
+
+# Messages that mean nothing, each as words that stand together in it. They are not printed.
+NOISE = [
+    ("catchCudaError", "cudaError 35"),  # TensorRT for RTX without a GPU, after each error, whatever the error was
+]
+
+
+def is_noise(message):
+    """True for a message of the list `NOISE`."""
+    return any(all(words in message for words in noise) for noise in NOISE)
 
 
 def logger(trt):
-    """The one logger of this process: warnings and errors to stderr; TensorRT ignores a second one.
+    """The one logger of this process: warnings and errors go to stderr. TensorRT ignores a second one.
 
-    Where the API lets Python log (`ILogger`), errors are also remembered for `collected`, and a line that TensorRT
-    for RTX adds to every error on a machine without a GPU is left out.
+    Where the API lets Python log (`ILogger`), the messages of `NOISE` are left out and `collected` can hold errors back.
     """
     if trt not in _loggers:
         _loggers[trt] = _messages(trt) if hasattr(trt, "ILogger") else trt.Logger(trt.Logger.WARNING)
@@ -76,11 +70,6 @@ def _messages(trt):
     return Messages()
 
 
-def is_noise(message):
-    """The line "cudaError 35" that follows each error without a GPU, whatever the error was."""
-    return "catchCudaError" in message and "cudaError 35" in message
-
-
 @contextlib.contextmanager
 def collected(trt):
     """A list that fills with the errors logged inside the block, which are then not printed.
@@ -99,12 +88,12 @@ def collected(trt):
 
 
 def clean(text):
-    """A message of TensorRT without its noise."""
+    """A message of TensorRT without the lines that are noise."""
     return "\n".join(line for line in text.strip().splitlines() if not is_noise(line))
 
 
 def reason(errors):
-    """One text for an exception from what `collected` found."""
+    """The errors that `collected` found, as one text for an exception."""
     return "; ".join(map(clean, errors)) or "its reason is in the lines that it printed above"
 
 
@@ -124,22 +113,22 @@ def network_flags(trt, implicit=False):
 
 
 def register_own_plugins(trt):
-    """Let TensorRT's own plugins into its registry, where `LReLU_TRT` is one of them: parsers and plans look there."""
+    """Register TensorRT's own plugins, such as `LReLU_TRT`: parsers and plans look for them in the registry."""
     trt.init_libnvinfer_plugins(logger(trt), "")
 
 
 def load_plugin(trt, path):
-    """Load a plugin library, so that its creators stand in TensorRT's registry; returns its absolute path.
+    """Load a plugin library, which puts its creators into TensorRT's registry; returns its absolute path.
 
-    Once per process, however often it is called: a registry refuses a library that it has. path: None, of a library
-    that could not be compiled, is one that is not there. Raises FileNotFoundError, and RuntimeError when the library
-    cannot be loaded (with the linker's reason) or when this is TensorRT for RTX, which takes no plugins: meeting one,
-    its parser would end the process.
+    A second call for the same library does nothing: a registry refuses one that it has.
+
+    Raises FileNotFoundError (also for None, the path of a library that could not be compiled), and RuntimeError when the
+    library cannot be loaded (with the linker's reason) or when this is TensorRT for RTX, whose parser ends the process
+    when it meets a plugin.
     """
     if not any(hasattr(trt.INetworkDefinition, "add_plugin_" + generation) for generation in ("v2", "v3")):
         raise RuntimeError("TensorRT for RTX takes no plugins: it would register this one, and end the process when a "
-                           "network uses it. Give the network an ONNX local function instead, as uffsurgeon.to_onnx "
-                           "does. What the registry says of a library, plugin.registry_in_child can ask.")
+                           "network uses it. Give the network an ONNX local function instead, as uffsurgeon.to_onnx does.")
     if path is None or not os.path.isfile(str(path)):
         raise FileNotFoundError("no plugin library%s: plugin.compile() makes it" % (" at %s" % path if path else ""))
     path = os.path.abspath(str(path))

@@ -5,12 +5,17 @@ from pathlib import Path
 import filelock
 
 from .. import artifacts, cuda
-from .library import describe, is_rtx
+from .library import module_name
+
+
+def describe(trt):
+    """{"library": "tensorrt", "version": "8.5.2.2"}: what a plan is bound to, besides the GPU."""
+    return {"library": module_name(trt), "version": trt.__version__}
 
 
 def gpu_here(trt):
-    """The GPU a plan is bound to: name and compute capability; None for RTX, whose plans fit several."""
-    if is_rtx(trt) or not cuda.available():
+    """The GPU that a plan is bound to: name and compute capability; None for RTX, whose plans fit several."""
+    if module_name(trt) == "tensorrt_rtx" or not cuda.available():
         return None
     gpu = cuda.device()
     return {"name": gpu["name"], "compute_capability": gpu["compute_capability"]}

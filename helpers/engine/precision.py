@@ -15,8 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from uffsurgeon.graphs import Cycle, inputs_first
+
 from .. import artifacts, cuda
 from .library import called
+from .model import load
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
@@ -26,7 +29,7 @@ HALF_RANGE = {"min_positive_val": 5.96e-8, "max_finite_val": 65504.0}  # old con
 
 
 def has_flag(trt, precision):
-    """True when this TensorRT lets a flag choose `precision` ("fp16", "int8"); else the graph has to say it."""
+    """True when a flag of this TensorRT allows `precision` ("fp16", "int8"); else the graph has to hold it."""
     if not hasattr(trt, "IBuilderConfig"):
         return hasattr(trt.Builder, precision + "_mode")
     return hasattr(trt.BuilderFlag, precision.upper())
@@ -53,9 +56,10 @@ def set_precision(trt, builder, config, precision, calibrator=None):
 
 
 def keep_wide(trt, network, config, names):
-    """Have the layers of these names computed in float32 although FP16 is allowed, and TensorRT obey.
+    """Make the builder compute the layers of these names in float32 although FP16 is allowed.
 
-    For TensorRT 5 to 8, where FP16 is a flag: there a cast in the file is only a hint. Later a typed network says it.
+    For TensorRT 5 to 8, where FP16 is a flag: there a cast in the file is only a hint. A strongly typed network needs
+    none of this.
     """
     layers = [layer for layer in map(network.get_layer, range(network.num_layers)) if layer.name in names]
     for layer in layers:
@@ -63,7 +67,7 @@ def keep_wide(trt, network, config, names):
             layer.precision = trt.float32
             layer.set_output_type(0, trt.float32)
     if len({layer.name for layer in layers}) < len(names):
-        warnings.warn("%s names its layers otherwise than the file: %s may be computed in FP16"
+        warnings.warn("%s gives layers other names than the file: %s may be computed in FP16"
                       % (called(trt), ", ".join(sorted(set(names) - {layer.name for layer in layers})[:4])))
     if layers and hasattr(trt, "BuilderFlag"):
         flag = "OBEY_PRECISION_CONSTRAINTS" if hasattr(trt.BuilderFlag, "OBEY_PRECISION_CONSTRAINTS") else "STRICT_TYPES"
@@ -73,32 +77,58 @@ def keep_wide(trt, network, config, names):
 
 
 def obeys_types(trt):
-    """True when this TensorRT can take the types of an .onnx as orders (a strongly typed network: 9 and later, RTX)."""
+    """True when this TensorRT has strongly typed networks, which compute in the types of the .onnx: 9 and later, RTX."""
     return hasattr(getattr(trt, "NetworkDefinitionCreationFlag", None), "STRONGLY_TYPED")
 
 
 def half(source, path):
     """Write the float16 form of an .onnx whose inputs and outputs stay float32; returns `path`.
 
-    Softmax and every normalisation (a sum or mean of many values, from the square before it to the division after it)
-    are computed in float32, without float16 between their nodes: in float16 a square overflows from 256 on, and an
-    epsilon of 1e-12 is zero. So are operations of another domain, that is plugins and local functions.
-    `uffsurgeon.to_onnx.convert(..., precision="fp16")` does the same for a .uff. Raises ValueError for a graph with a
-    cycle.
+    Softmax and every normalisation (a sum or mean over an axis, from the square before it to the division after it) are
+    computed in float32, without float16 between their nodes: in float16 a square overflows from 256 on, and an epsilon of
+    1e-12 is zero. So are operations of another domain, that is plugins and local functions.
+    `uffsurgeon.to_onnx.convert(..., precision="fp16")` does the same for a .uff.
+
+    source: path of an .onnx. Raises FileNotFoundError, and ValueError for a graph with a cycle.
     """
-    import onnx
+    artifacts.write(path, halved(load(source).content).SerializeToString())
+    return Path(path)
+
+
+def halved(model):
+    """The float16 form of a ModelProto, as `half` describes it. The ModelProto given is changed."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    model = onnx.load(str(source))
     for number, node in enumerate(model.graph.node):
         node.name = node.name or "%s_%d" % (node.op_type, number)
     others = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
+    _infer_types(model)
     model = convert_float_to_float16(model, keep_io_types=True, op_block_list=WIDE_OPERATIONS + sorted(others),
-                                     node_block_list=[node.name for node in _normalisations(model.graph)], **HALF_RANGE)
+                                     node_block_list=[node.name for node in _normalisations(model.graph)],
+                                     disable_shape_infer=True, **HALF_RANGE)
     _join_wide(model.graph)
     _sort(model.graph)
-    artifacts.write(path, model.SerializeToString())
-    return Path(path)
+    return model
+
+
+def _infer_types(model):
+    """Put the type of every tensor into the graph, which the converter needs, without making a copy of the weights."""
+    import onnx
+
+    hollow = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    if hasattr(model, "functions"):
+        hollow.functions.extend(model.functions)
+    for field in ("node", "input", "output", "value_info"):
+        getattr(hollow.graph, field).extend(getattr(model.graph, field))
+    hollow.graph.name = model.graph.name
+    for tensor in model.graph.initializer:
+        if np.prod(tensor.dims) < 1024:  # it may be the shape that a Reshape reads
+            hollow.graph.initializer.extend([tensor])
+        else:
+            hollow.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    inferred = onnx.shape_inference.infer_shapes(hollow).graph.value_info
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(inferred)
 
 
 def _normalisations(graph):
@@ -108,9 +138,6 @@ def _normalisations(graph):
     constants.update(name for node in graph.node if node.op_type == "Constant" for name in node.output)
     found = {}
 
-    def readers(node):
-        return [each for each in graph.node if set(each.input) & set(node.output)]
-
     def is_elementwise(node):
         return node is not None and node.op_type in ELEMENTWISE
 
@@ -118,20 +145,20 @@ def _normalisations(graph):
         if reduction.op_type not in REDUCTIONS:
             continue
         found[reduction.output[0]] = reduction
-        above = makers.get(reduction.input[0])
-        if is_elementwise(above):
-            found[above.output[0]] = above
-        below = [reduction]
-        while below:
-            node = below.pop()
-            for reader in filter(is_elementwise, readers(node)):
-                if reader.output[0] in found:
+        square = makers.get(reduction.input[0])
+        if is_elementwise(square):
+            found[square.output[0]] = square
+        waiting = [reduction]
+        while waiting:
+            outputs = set(waiting.pop().output)
+            for consumer in graph.node:
+                if not outputs & set(consumer.input) or not is_elementwise(consumer) or consumer.output[0] in found:
                     continue
-                found[reader.output[0]] = reader
-                strangers = [name for name in reader.input
-                             if name and name not in constants and (name not in makers or makers[name].output[0] not in found)]
-                if not strangers:  # the division by the norm reads a tensor from outside, and ends the normalisation
-                    below.append(reader)
+                found[consumer.output[0]] = consumer
+                outside = [name for name in consumer.input if name and name not in constants
+                           and (name not in makers or makers[name].output[0] not in found)]
+                if not outside:  # the division by the norm reads a tensor from outside, and ends the normalisation
+                    waiting.append(consumer)
     return list(found.values())
 
 
@@ -167,78 +194,69 @@ def _join_wide(graph):
 
 
 def _sort(graph):
-    """Each node behind those it reads, as ONNX demands: the converter puts its casts at the end."""
-    makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
-    order, placed, opened, waiting = [], set(), set(), list(reversed(range(len(graph.node))))
-    while waiting:
-        number = waiting[-1]
-        first = [makers[name] for name in graph.node[number].input if name in makers and makers[name] not in placed]
-        if number in placed or not first:
-            waiting.pop()
-            if number not in placed:
-                placed.add(number)
-                order.append(number)
-        elif number in opened:
-            raise ValueError("node '%s' (%s) reads what is computed from its own output"
-                             % (graph.node[number].name, graph.node[number].op_type))
-        else:
-            opened.add(number)
-            waiting.extend(first)
-    nodes = [graph.node[number] for number in order]
+    """Put each node after those that it reads, as ONNX demands: the converter appends its casts at the end."""
+    nodes = list(graph.node)
+    makers = {name: number for number, node in enumerate(nodes) for name in node.output}
+    try:
+        order = inputs_first(range(len(nodes)), lambda number: [
+            makers[name] for name in nodes[number].input if name in makers])
+    except Cycle as cycle:
+        raise ValueError("node '%s' (%s) reads what is computed from its own output"
+                         % (nodes[cycle.names[0]].name, nodes[cycle.names[0]].op_type))
+    nodes = [nodes[number] for number in order]
     del graph.node[:]
     graph.node.extend(nodes)
 
 
-def is_half(source):
-    """True when an .onnx file has float16 weights already."""
-    import onnx
+def is_half(model):
+    """True when a ModelProto has float16 weights."""
+    from onnx import TensorProto
 
-    graph = onnx.load(str(source), load_external_data=False).graph
-    return any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer)
+    return any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
 
 
-def wide_nodes(source):
-    """Names of the nodes of an .onnx that need float32 even where the rest may be float16: normalisations, softmax."""
-    import onnx
-
-    graph = onnx.load(str(source), load_external_data=False).graph
-    nodes = _normalisations(graph) + [node for node in graph.node if node.op_type in WIDE_OPERATIONS]
+def wide_nodes(model):
+    """Names of the nodes of a ModelProto that need float32 where the rest may be float16: normalisations, softmax."""
+    nodes = _normalisations(model.graph) + [node for node in model.graph.node if node.op_type in WIDE_OPERATIONS]
     return {node.name or node.output[0] for node in nodes}
 
 
-def is_quantized(source):
-    """True when an .onnx file has QuantizeLinear nodes already."""
-    import onnx
-
-    graph = onnx.load(str(source), load_external_data=False).graph
-    return any(node.op_type in QUANTIZED for node in graph.node)
+def is_quantized(model):
+    """True when a ModelProto has QuantizeLinear or DequantizeLinear nodes."""
+    return any(node.op_type in QUANTIZED for node in model.graph.node)
 
 
 def quantize(source, images, path):
     """Write an .onnx with explicit INT8: Q/DQ pairs before convolutions and wide dense layers; returns `path`.
 
-    source: .onnx, opset 13 or later, float32, with one input. images: float32 [N, ...] in the shape of that input,
-    preprocessed: the range of every tensor is learned from them, so they should look like what will come.
+    source: path of an .onnx, opset 13 or later, float32, with one input. images: float32 [N, ...] in the shape of that
+    input, preprocessed: the range of every tensor is learned from them, so they should look like what will come.
     Made as TensorRT wants it: symmetric (zero point 0), one scale per output channel of a weight, biases in float, and no
     pair between a layer and its activation, which would keep TensorRT from computing the two in one kernel.
     Ranges are the largest values seen (min-max); TensorRT's own `calibrator` clips the rare ones (entropy).
     Dense layers with fewer than 32 outputs stay in float: they cost nothing, and their outputs are the answers.
-    Raises ValueError for images or a graph that do not fit.
+    Raises FileNotFoundError, and ValueError for images or a graph that do not fit.
     """
+    artifacts.write(path, quantized(load(source), images).SerializeToString())
+    return Path(path)
+
+
+def quantized(source, images):
+    """The ModelProto that `quantize` writes. source: a `Model`, which is released."""
     import onnx
     from onnxruntime import quantization
 
-    model = onnx.load(str(source))
-    if is_quantized(source):
-        raise ValueError("%s is quantised already" % source)
+    model = source.content
+    if is_quantized(model):
+        raise ValueError("%s is quantised already" % source.path)
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset < 13:
-        raise ValueError("%s has opset %d; scales per channel need 13 or later" % (source, opset))
+        raise ValueError("%s has opset %d; scales per channel need 13 or later" % (source.path, opset))
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
-        raise ValueError("%s has %d inputs; calibration images are for one" % (source, len(inputs)))
-    images = check_images(images, [dim.dim_value or None for dim in inputs[0].type.tensor_type.shape.dim])
+        raise ValueError("%s has %d inputs; calibration images are for one" % (source.path, len(inputs)))
+    images = check_array(inputs[0].name, images, [dim.dim_value or -1 for dim in inputs[0].type.tensor_type.shape.dim][1:])
     step = inputs[0].type.tensor_type.shape.dim[0].dim_value or 1
     batches = iter([{inputs[0].name: images[i:i + step]} for i in range(0, len(images) - step + 1, step)])
 
@@ -250,18 +268,18 @@ def quantize(source, images, path):
     for node in model.graph.node:
         shape = weights.get(node.input[1]) if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1 else None
         transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
-        if shape and shape[0 if transposed else -1] < 32:
-            node.name = node.name or "dense_to_" + node.output[0]
-            kept.append(node.name)
-        elif node.op_type == "Softmax":  # ONNX Runtime 1.19 adjusts its range and fails when it was not calibrated
-            node.name = node.name or "softmax_to_" + node.output[0]
+        narrow = shape and shape[0 if transposed else -1] < 32
+        if narrow or node.op_type == "Softmax":  # ONNX Runtime 1.19 adjusts a softmax's range and fails without one
+            node.name = node.name or ("dense_to_" if narrow else "softmax_to_") + node.output[0]
             kept.append(node.name)
     weighted, options = ["Conv", "MatMul", "Gemm"], {}
     if "optimize_model" in inspect.signature(quantization.quantize_static).parameters:
         options["optimize_model"] = False  # up to ONNX Runtime 1.11; it would rename and fuse nodes
     with tempfile.TemporaryDirectory() as folder:
         named, made = os.path.join(folder, "named.onnx"), os.path.join(folder, "int8.onnx")
-        onnx.save(model, named)
+        onnx.save(model, named)  # ONNX Runtime takes a path, and writes beside it
+        del model
+        source.release()
         with _quietly_in(folder):
             quantization.quantize_static(
                 named, made, Reader(), quant_format=quantization.QuantFormat.QDQ,
@@ -272,8 +290,7 @@ def quantize(source, images, path):
                                "OpTypesToExcludeOutputQuantizatioin": weighted}, **options)  # so spelt up to 1.12
         model = onnx.load(made)
     _float_biases(model)
-    artifacts.write(path, model.SerializeToString())
-    return Path(path)
+    return model
 
 
 def _float_biases(model):
@@ -306,21 +323,23 @@ def _quietly_in(folder):
         logging.disable(level)
 
 
-def check_images(images, shape):
-    """`images` as a C-contiguous float32 array, or ValueError: wrong type, shape (None fits any size), NaN."""
-    array = np.asarray(images)
-    if array.dtype != np.float32:
-        raise ValueError("images must be float32, not %s: pass them through network.preprocess first" % array.dtype)
-    shape = [None] + list(shape)[1:]
-    if array.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, array.shape)):
-        raise ValueError("images of shape %s do not fit the input, which takes [N, %s]"
-                         % (list(array.shape), ", ".join(str(size or "any") for size in shape[1:])))
+def check_array(name, values, shape, dtype=np.float32):
+    """`values` as a C-contiguous array for the input `name`, or ValueError: wrong dtype, wrong shape, NaN.
+
+    shape: of one row, that is without the batch axis; -1 fits any length.
+    """
+    array = np.asarray(values)
+    if array.dtype != dtype:
+        raise ValueError("input %r takes %s, not %s%s" % (name, np.dtype(dtype), array.dtype, (
+            ": pass images through network.preprocess first" if dtype == np.float32 else "")))
+    if array.ndim != len(shape) + 1 or any(want not in (-1, have) for want, have in zip(shape, array.shape[1:])):
+        raise ValueError("an array of shape %s does not fit input %r, which takes [%s]" % (
+            list(array.shape), name, ", ".join(["N"] + ["any" if size == -1 else str(size) for size in shape])))
     if not len(array):
-        raise ValueError("no images: the first size of %s is 0" % (list(array.shape),))
+        raise ValueError("no images: the batch axis of %s has length 0" % (list(array.shape),))
     bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if bad.any():
-        raise ValueError("image %d holds NaN or infinity (%d of %d images do)"
-                         % (int(bad.argmax()), int(bad.sum()), len(array)))
+        raise ValueError("row %d of input %r holds NaN or infinity" % (np.flatnonzero(bad)[0], name))
     return np.ascontiguousarray(array)
 
 

@@ -4,46 +4,55 @@ from pathlib import Path
 
 import numpy as np
 
+from uffsurgeon.names import did_you_mean
+
 from .. import cuda
 from . import plans
 from .library import called, collected, load_plugin, logger, reason, register_own_plugins, tensorrt
-from .precision import check_images
+from .precision import check_array
 
 DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64,
           "BOOL": np.bool_, "UINT8": np.uint8}
 
 
 class Tensor:
-    """An input or output of a plan: name, shape without the batch, NumPy dtype, and its memory on both sides."""
+    """An input or output of a plan, with its memory on both sides.
+
+    name; dtype: NumPy's; shape: with the batch axis, -1 for an open axis; values: the host's copy, in the shape of the
+    last run. Of an input: smallest, largest, the shapes between which it may be.
+    """
 
     def __init__(self, name, shape, dtype, is_input, index):
         kind = str(dtype).rsplit(".", 1)[-1]  # trt.nptype needs numpy.bool, which newer NumPy lacks
         if kind not in DTYPES:
             raise RuntimeError("tensor %r has type %s, which NumPy does not have" % (name, kind))
-        self.name, self.shape, self.dtype, self.is_input, self.index = name, shape, DTYPES[kind], is_input, index
-        self.device = self.host = None
+        self.name, self.shape, self.dtype, self.is_input, self.index = name, tuple(shape), DTYPES[kind], is_input, index
+        self.smallest = self.largest = self.shape
+        self.device = self._host = self.values = None
 
-    def allocate(self, batch):
-        shape = (batch,) + self.shape
-        self.host = cuda.Pinned(shape, self.dtype)
-        self.device = cuda.Buffer(max(self.host.array.nbytes, 1))
+    def allocate(self):
+        """Memory for the largest shape."""
+        self._host = cuda.Pinned((int(np.prod(self.largest, dtype=np.int64)),), self.dtype)
+        self.device = cuda.Buffer(max(self._host.array.nbytes, 1))
+        self.resize(self.largest)
+
+    def resize(self, shape):
+        """Let `values` have this shape."""
+        self.values = self._host.array[:int(np.prod(shape, dtype=np.int64))].reshape(shape)
 
     def free(self):
-        for memory in (self.device, self.host):
+        self.values = None
+        for memory in (self.device, self._host):
             if memory is not None:
                 memory.free()
-
-    @property
-    def head(self):
-        """The part of the name before the first "/": `dimension/LeakyRelu` is the head "dimension"."""
-        return self.name.split("/")[0]
 
 
 class Engine:
     """A plan, ready to run on this GPU. Use it in a `with`, or call `close()`.
 
     plan: path. plugins: paths of plugin libraries that it needs.
-    `inputs`, `outputs`: lists of `Tensor`; `batch`: the largest number of images at once; `batch_is_fixed`.
+    `inputs`, `outputs`: lists of `Tensor`. `batch`: the largest number of rows at once, `batch_is_fixed`: whether it is the
+    only one; None for a network without a common batch axis.
 
     Raises FileNotFoundError; ValueError for a plan that is damaged; RuntimeError when it was built for another GPU or
     TensorRT, when a plugin is missing, when there is no GPU or too little memory. Nothing stays allocated then.
@@ -57,15 +66,12 @@ class Engine:
         plans.check_origin(self.path, record, self.trt)
         missing = cuda.why_not()
         if missing:
-            raise RuntimeError("%s needs an NVIDIA GPU to run: %s" % (self.path.name, missing))
+            raise RuntimeError("%s cannot run: %s" % (self.path.name, missing))
         for plugin in plugins:
             load_plugin(self.trt, plugin)
         try:
             self._open(data)
-            for tensor in self.inputs + self.outputs:
-                tensor.allocate(self.batch)
             self._stream = cuda.Stream()
-            self._bind()
         except BaseException:
             self.close()
             raise
@@ -74,17 +80,42 @@ class Engine:
         register_own_plugins(self.trt)
         with collected(self.trt) as errors:
             self._runtime = self.trt.Runtime(logger(self.trt))
-            self._engine = self._runtime.deserialize_cuda_engine(data)
-            if self._engine is None:
+            self._engine = engine = self._runtime.deserialize_cuda_engine(data)
+            if engine is None:
                 raise RuntimeError("%s cannot read %s: %s. If it names a plugin, pass its library in `plugins`; "
                                    "else build the plan again on this machine."
                                    % (called(self.trt), self.path, reason(errors)))
         self._context = self._make_context()
-        engine = self._engine
-        # TensorRT 5 has no such attribute, and implicit batch only; from 10 on there is no implicit batch.
-        self._implicit = getattr(engine, "has_implicit_batch_dimension", hasattr(engine, "max_batch_size"))
+        # TensorRT 5 has implicit batch only and no attribute for it; from 10 on there is none, and asking is deprecated.
+        self._implicit = hasattr(engine, "max_batch_size") and getattr(engine, "has_implicit_batch_dimension", True)
         self._by_name = hasattr(engine, "num_io_tensors") and not self._implicit
-        self.batch, self.batch_is_fixed = self._tensors()
+        for i in range(engine.num_io_tensors if self._by_name else engine.num_bindings):
+            tensor = self._tensor(i)
+            (self.inputs if tensor.is_input else self.outputs).append(tensor)
+        self._find_batch()
+        self._set_shapes({tensor.name: tensor.largest for tensor in self.inputs})
+        tensors = self.inputs + self.outputs
+        for tensor in self.outputs:
+            tensor.largest = self._shape_now(tensor)
+            if -1 in tensor.largest:
+                raise RuntimeError("the size of output %r of %s depends on the data, which this cannot run"
+                                   % (tensor.name, self.path.name))
+        for tensor in tensors:
+            tensor.allocate()
+        self._addresses = [tensor.device.address for tensor in sorted(tensors, key=lambda tensor: tensor.index)]
+        self._bind()
+
+    def _bind(self):
+        for tensor in self.inputs + self.outputs if self._by_name else ():
+            self._context.set_tensor_address(tensor.name, tensor.device.address)
+
+    def _new_context(self):
+        """A context in place of the present one, with the same shapes. One at a time: before TensorRT 10 two of them cannot
+        use the same optimization profile."""
+        self._context = None
+        self._context = self._make_context()
+        self._bind()
+        self._set_shapes(self._shapes)
 
     def _make_context(self):
         with collected(self.trt) as errors:
@@ -94,109 +125,156 @@ class Engine:
                 (self.path.name,) + tuple(size / 1e6 for size in cuda.memory()) + (reason(errors),)))
         return context
 
-    def _tensors(self):
-        """Fill `inputs` and `outputs` -> (largest batch, whether it is the only one)."""
-        engine, largest, fixed = self._engine, 1, False
-        for i in range(engine.num_io_tensors if self._by_name else engine.num_bindings):
-            if self._by_name:
-                name = engine.get_tensor_name(i)
-                shape, dtype = tuple(engine.get_tensor_shape(name)), engine.get_tensor_dtype(name)
-                is_input = engine.get_tensor_mode(name) == self.trt.TensorIOMode.INPUT
-            else:
-                name, is_input = engine.get_binding_name(i), engine.binding_is_input(i)
-                shape, dtype = tuple(engine.get_binding_shape(i)), engine.get_binding_dtype(i)
-            if self._implicit:
-                largest = engine.max_batch_size
-                while not is_input and len(shape) > 1 and shape[-1] == 1:
-                    shape = shape[:-1]  # a dense layer gives (K, 1, 1) there
-            else:
-                if is_input and shape[0] == -1:
-                    largest = (engine.get_tensor_profile_shape(name, 0) if self._by_name else
-                               engine.get_profile_shape(0, i))[2][0]
-                elif is_input:
-                    largest, fixed = shape[0], True
-                shape = shape[1:]
-            (self.inputs if is_input else self.outputs).append(Tensor(name, shape, dtype, is_input, i))
-        if len(self.inputs) != 1:
-            raise RuntimeError("%s has %d inputs; this runs networks with one" % (self.path.name, len(self.inputs)))
-        return int(largest), fixed
-
-    def _bind(self):
-        self._addresses = [tensor.device.address
-                           for tensor in sorted(self.inputs + self.outputs, key=lambda tensor: tensor.index)]
+    def _tensor(self, i):
+        engine = self._engine
         if self._by_name:
-            for tensor in self.inputs + self.outputs:
-                self._context.set_tensor_address(tensor.name, tensor.device.address)
-        self._batch_now = None
+            name = engine.get_tensor_name(i)
+            is_input = engine.get_tensor_mode(name) == self.trt.TensorIOMode.INPUT
+            tensor = Tensor(name, engine.get_tensor_shape(name), engine.get_tensor_dtype(name), is_input, i)
+            if is_input and -1 in tensor.shape:
+                tensor.smallest, _, tensor.largest = map(tuple, engine.get_tensor_profile_shape(name, 0))
+            return tensor
+        name, is_input = engine.get_binding_name(i), engine.binding_is_input(i)
+        tensor = Tensor(name, engine.get_binding_shape(i), engine.get_binding_dtype(i), is_input, i)
+        if self._implicit:
+            shape = tensor.shape if is_input else _without_padding(tensor.shape)
+            tensor.shape, tensor.smallest, tensor.largest = [
+                (size,) + shape for size in (-1, 1, engine.max_batch_size)]
+        elif is_input and -1 in tensor.shape:
+            tensor.smallest, _, tensor.largest = map(tuple, engine.get_profile_shape(0, i))
+        return tensor
 
-    def _set_batch(self, context, batch):
-        """Tell an execution context how many images come; for implicit batch each call says it."""
-        if self._implicit or self.batch_is_fixed:
-            return
-        source = self.inputs[0]
-        if self._by_name:
-            context.set_input_shape(source.name, (batch,) + source.shape)
-        else:
-            context.set_binding_shape(source.index, (batch,) + source.shape)
+    def _find_batch(self):
+        """The batch axis is the open first axis of inputs, or a first axis that all inputs and outputs share."""
+        first = {tensor.shape[:1] for tensor in self.inputs + self.outputs}
+        self._batched = {tensor.name for tensor in self.inputs + self.outputs
+                         if tensor.shape[:1] == (-1,) or len(first) == 1 and tensor.shape}
+        sizes = [tensor.largest[0] for tensor in self.inputs if tensor.name in self._batched]
+        self.batch = int(min(sizes)) if sizes else None
+        self.batch_is_fixed = (-1,) not in first
 
-    def run(self, images):
-        """Heads for any number of images: {"dimension": [N, 3], ...}, float32, in batches as large as the plan allows.
+    def _set_shapes(self, shapes):
+        """Tell the execution context the inputs' shapes, {name: shape}; with implicit batch each call gives the batch."""
+        for tensor in self.inputs:
+            if self._implicit or -1 not in tensor.shape:
+                continue
+            done = (self._context.set_input_shape(tensor.name, shapes[tensor.name]) if self._by_name else
+                    self._context.set_binding_shape(tensor.index, shapes[tensor.name]))
+            if not done:
+                raise RuntimeError("%s refuses shape %s for input %r" % (
+                    called(self.trt), list(shapes[tensor.name]), tensor.name))
+        self._shapes = shapes
 
-        images: float32 [N, ...] in the shape and layout of the input (NHWC for the workbook's network), preprocessed.
-        Raises ValueError for another shape or dtype or for NaN, RuntimeError when the GPU fails.
+    def _shape_now(self, tensor):
+        if self._implicit:
+            return self._shapes[self.inputs[0].name][:1] + tensor.shape[1:]
+        if -1 not in tensor.shape:
+            return tensor.shape
+        return tuple(self._context.get_tensor_shape(tensor.name) if self._by_name else
+                     self._context.get_binding_shape(tensor.index))
+
+    def run(self, inputs):
+        """{output name: float32 array} for any number of rows, in batches as large as the plan allows.
+
+        inputs: one array for a plan with one input, else {input name: array}, each with the batch axis first, in the dtype
+        and layout of the input: float32 [N, 224, 224, 3] for the workbook's network, preprocessed.
+        Raises ValueError for other names, shapes or dtypes or for NaN, RuntimeError when the GPU fails.
         """
         self._alive()
-        images = check_images(images, (None,) + self.inputs[0].shape)
-        found = [np.empty((len(images),) + tensor.shape, np.float32) for tensor in self.outputs]
-        for start in range(0, len(images), self.batch):
-            part = images[start:start + self.batch]
-            self.step(part)
-            for result, tensor in zip(found, self.outputs):
-                result[start:start + len(part)] = tensor.host.array[:len(part)]
-        names = [tensor.head for tensor in self.outputs]
-        if len(set(names)) < len(names):
-            names = [tensor.name for tensor in self.outputs]
-        return dict(zip(names, found))
+        arrays = self._named(inputs)
+        for tensor in self.inputs:
+            arrays[tensor.name] = self._checked(tensor, arrays[tensor.name])
+        rows = {len(array) for name, array in arrays.items() if name in self._batched}
+        if len(rows) > 1:
+            raise ValueError("the inputs have different numbers of rows: %s" % sorted(rows))
+        total = rows.pop() if rows else 1
+        once = [tensor.name for tensor in self.outputs if tensor.name not in self._batched]
+        if once and self.batch and total > self.batch:
+            raise ValueError("output %r has no batch axis: give at most %d rows at once" % (once[0], self.batch))
+        parts = {tensor.name: [] for tensor in self.outputs}
+        for start in range(0, total, self.batch or 1):
+            stop = start + (self.batch or 1)
+            self.step({name: array[start:stop] if name in self._batched else array for name, array in arrays.items()})
+            for tensor in self.outputs:
+                values = tensor.values[:total - start] if tensor.name in self._batched else tensor.values
+                parts[tensor.name].append(values.astype(np.float32))  # a copy
+        return {name: values[0] if len(values) == 1 else np.concatenate(values) for name, values in parts.items()}
 
-    def step(self, images, before=None, after=None):
-        """One batch, copied in, run and copied out; results lie in `outputs[i].host.array[:len(images)]`.
+    def _named(self, inputs):
+        names = [tensor.name for tensor in self.inputs]
+        if not isinstance(inputs, dict):
+            if len(names) != 1:
+                raise ValueError("%s has the inputs %s: pass {name: array}" % (self.path.name, ", ".join(names)))
+            return {names[0]: inputs}
+        for name in inputs:
+            if name not in names:
+                raise ValueError("%s has no input %r%s" % (self.path.name, name, did_you_mean(name, names)))
+        for name in names:
+            if name not in inputs:
+                raise ValueError("no array for input %r of %s" % (name, self.path.name))
+        return dict(inputs)
 
-        images: as for `run`, unchecked, at most `batch`. before, after: `cuda.Event`s to put around the GPU's work
-        without the copies.
+    def _checked(self, tensor, array):
+        if tensor.name in self._batched:
+            array = check_array(tensor.name, array, tensor.shape[1:], tensor.dtype)
+            sizes, smallest, largest = array.shape[1:], tensor.smallest[1:], tensor.largest[1:]
+        else:
+            array = check_array(tensor.name, np.asarray(array)[None], tensor.shape, tensor.dtype)[0]
+            sizes, smallest, largest = array.shape, tensor.smallest, tensor.largest
+        if any(not low <= size <= high for low, size, high in zip(smallest, sizes, largest)):
+            raise ValueError("input %r of shape %s: the plan was built for %s to %s"
+                             % (tensor.name, list(array.shape), list(tensor.smallest), list(tensor.largest)))
+        return array
+
+    def step(self, inputs, before=None, after=None):
+        """One batch, copied in, run and copied out; results lie in `outputs[i].values` until the next one.
+
+        inputs: as for `run`, unchecked, at most `batch` rows. before, after: `cuda.Event`s to put around the GPU's work
+        without the copies. A plan with a fixed batch is filled up with zeros.
         """
-        source, n = self.inputs[0], len(images)
-        source.host.array[:n] = images
-        filled = self.batch if self.batch_is_fixed else n
-        source.host.array[n:filled] = 0
-        source.device.upload(source.host.array[:filled], self._stream)
+        arrays, shapes = self._named(inputs), {}
+        for tensor in self.inputs:
+            shape = arrays[tensor.name].shape
+            shapes[tensor.name] = tensor.shape[:1] + shape[1:] if -1 not in tensor.shape[:1] else shape
+        if shapes != self._shapes:
+            self._set_shapes(shapes)
+        for tensor in self.inputs:
+            array = arrays[tensor.name]
+            tensor.resize(shapes[tensor.name])
+            if array.shape == tensor.values.shape:
+                tensor.values[...] = array
+            else:
+                tensor.values[:len(array)], tensor.values[len(array):] = array, 0
+            tensor.device.upload(tensor.values, self._stream)
         if before is not None:
             before.record(self._stream)
-        self.enqueue(filled)
+        self.enqueue()
         if after is not None:
             after.record(self._stream)
         for tensor in self.outputs:
-            tensor.device.download(tensor.host.array[:filled], self._stream)
+            tensor.resize(self._shape_now(tensor))
+            tensor.device.download(tensor.values, self._stream)
         self._stream.synchronize()
 
-    def enqueue(self, batch):
-        """Ask the GPU to run what lies in the input's device memory, and return at once."""
-        if batch != self._batch_now:
-            self._set_batch(self._context, batch)
-            self._batch_now = batch
+    def enqueue(self):
+        """Ask the GPU to run what lies in the inputs' device memory, in the shapes of the last step; returns at once."""
         with collected(self.trt) as errors:
             if self._by_name:
                 done = self._context.execute_async_v3(self._stream.handle)
             elif self._implicit:
-                done = self._context.execute_async(batch, self._addresses, self._stream.handle)
+                done = self._context.execute_async(self._rows(), self._addresses, self._stream.handle)
             else:
                 done = self._context.execute_async_v2(self._addresses, self._stream.handle)
         if not done:
             raise RuntimeError("%s did not run %s: %s" % (called(self.trt), self.path.name, reason(errors)))
 
-    def layer_times(self, images, runs=20):
+    def _rows(self):
+        return self._shapes[self.inputs[0].name][0]
+
+    def layer_times(self, inputs, runs=20):
         """[(layer, milliseconds)] in order, each the median of `runs` runs of one batch, through IProfiler.
 
-        Profiling waits after every layer, so the sum is more than the latency: shares are what it is good for.
+        Profiling waits after every layer, so the sum is more than the latency: use it for shares.
         """
         self._alive()
         trt, times = self.trt, {}
@@ -208,22 +286,24 @@ class Engine:
             def report_layer_time(self, layer_name, ms):
                 times.setdefault(layer_name, []).append(ms)
 
-        self.step(images[:self.batch])  # fills the input
-        batch = self.batch if self.batch_is_fixed else len(images[:self.batch])
-        context = self._make_context()  # its own: a profiler slows the one it is in for good
-        self._set_batch(context, batch)
-        context.profiler = profiler = Profiler()
-        for _ in range(runs + 1):
-            # The synchronous calls, since the asynchronous ones did not report to a profiler before TensorRT 8.
-            done = (context.execute(batch, self._addresses) if self._implicit else
-                    context.execute_v2(self._addresses))
-            if not done:
-                raise RuntimeError("TensorRT did not run %s with a profiler" % self.path.name)
-        del context, profiler
+        self.step({name: array[:self.batch] if name in self._batched else array
+                   for name, array in self._named(inputs).items()})  # fills the inputs
+        self._new_context()  # its own: a profiler slows the one it is in for good
+        try:
+            self._context.profiler = profiler = Profiler()
+            for _ in range(runs + 1):
+                # The synchronous calls, since the asynchronous ones did not report to a profiler before TensorRT 8.
+                done = (self._context.execute(self._rows(), self._addresses) if self._implicit else
+                        self._context.execute_v2(self._addresses))
+                if not done:
+                    raise RuntimeError("TensorRT did not run %s with a profiler" % self.path.name)
+        finally:
+            self._new_context()
+            del profiler
         return [(name, float(np.median(values[1:]))) for name, values in times.items()]
 
     def inspect(self):
-        """What EngineInspector says of the plan, as Python objects; None where there is none (before TensorRT 8.2)."""
+        """EngineInspector's description of the plan, as Python objects; None where there is none (before TensorRT 8.2)."""
         self._alive()
         if not hasattr(self._engine, "create_engine_inspector"):
             return None
@@ -247,3 +327,10 @@ class Engine:
 
     def __exit__(self, *_):
         self.close()
+
+
+def _without_padding(shape):
+    """UffParser's shapes have three axes at least: a dense layer gives (K, 1, 1), a softmax on TensorRT 5 and 6 (1, 1, K)."""
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape[-1:] if len(shape) == 3 and shape[:2] == (1, 1) else shape

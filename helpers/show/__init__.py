@@ -1,12 +1,13 @@
-"""Every picture of the workbook: slices of graphs, boxes on the street, and a live view of a file.
+"""The pictures of the workbook: slices of graphs, boxes on the street, times, and a live view of a model file.
 
-Each function returns a matplotlib Figure (`netron_view` an IFrame), so that a notebook shows it by naming it.
+Each function returns a matplotlib Figure (`netron_view` an IFrame), so that a notebook shows it by naming it. Importing this
+package imports neither matplotlib nor a graph library; the functions do when they are called.
 """
 from .bars import layers, over_batches, plan_sizes, samples, timings
 from .graphs import census, graph, graph_before_after, nodes
 from .live import netron_view
 from .overview import road
-from .plugin_pictures import kernel_speed, over_lengths, plugin_life, thread_reads
+from .plugin import kernel_speed, over_lengths, plugin_life, thread_reads
 from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene, closeup
 

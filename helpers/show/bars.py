@@ -1,82 +1,116 @@
 """Times as pictures: bars beside published ones, every run in its order, batch sizes, layers.
 
-Solid is what was measured on this machine; hatched, always, is what comes from elsewhere.
+Solid bars and lines are what this machine measured; hatched bars and dashed lines come from elsewhere.
 """
 import textwrap
 
-from matplotlib import pyplot as plt
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
-
 from .. import timing
 from ..parity import VERDICTS
+from .figures import FAINT, INK, PALE, finish_chart, subplots
 
 PRECISIONS = {"TensorFlow": "#64748b", "TF32": "#0891b2", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
 KINDS = ["#2563eb", "#d9580d", "#1b7f3b", "#7c3aed", "#64748b", "#b42318"]
-INK, FAINT = "#1c2126", "#6b7480"
 
 
 def timings(record, published=(), batch=1):
     """The bar chart of a measurement, with figures from elsewhere below it. Returns a matplotlib Figure.
 
-    record: from `timing.measure` or `timing.load`, or None; its columns for `batch` become solid bars: the median on the
+    record: from `timing.measure` or `timing.load`, or None. Its columns for `batch` become solid bars: the median on the
         host's clock, copies included, with a whisker to p90 and a diamond at the median of the GPU's own clock where
-        there is one. The name says where it ran, the line under it the parity verdict; what may not be shown is listed
-        with the reason.
-    published: entries of `timing.published()` or `timing.elsewhere()`; those with "ms" become hatched bars under a line
+        there is one. The name says where it ran, the line under it the parity verdict. Columns that `timing.withheld`
+        names have no bar; the reason stands in its place.
+    published: entries of `timing.published()` or `timing.recorded()`; those with "ms" become hatched bars under a line
         with device and source.
 
-    Raises ValueError when the record has nothing for that batch and there is nothing from elsewhere either.
+    Raises ValueError when there is nothing to draw for that batch.
     """
-    record = record or {"columns": []}
-    rows = [row for row in timing.rows(record) if row["batch"] == batch]
-    held = [entry for entry in timing.withheld(record) if entry[1] == batch]
+    rows = [row for row in timing.rows(record) if row["batch"] == batch] if record else []
+    withheld = [(name, why) for name, size, why in timing.withheld(record) if size == batch] if record else []
     groups = _groups(published)
-    if not rows and not held and not groups:
-        raise ValueError("nothing to draw: the record holds batches %s, not %d" % (
-            sorted({column["batch"] for column in record["columns"]}), batch))
-    lines = bool(record["columns"]) + len(rows) + len(held) + sum(1.25 + len(entries) for _, entries in groups)
-    figure, axis = plt.subplots(figsize=(9.5, 0.75 + 0.43 * lines), dpi=95)
-    longest = max([max(row["ms"], row["p90"]) for row in rows] + [each["ms"] for _, part in groups for each in part] + [1e-9])
-    y = 0
-    if record["columns"]:
-        y = _heading(axis, y, "Measured here: %s, batch %d, %s" % (record["device"]["name"], batch,
-                                                                  record["taken"].replace("T", " ")), "")
+    if not rows and not withheld and not groups:
+        raise ValueError("nothing to draw: the record has the batches %s, not %d" % (
+            sorted({column["batch"] for column in record["results"]["columns"]}) if record else [], batch))
+    lines = bool(record) + len(rows) + len(withheld) + sum(1.25 + len(entries) for _, entries in groups)
+    figure, axis = subplots(figsize=(9.5, 0.75 + 0.43 * lines), dpi=95)
+    longest = max([max(row["ms"], row["p90"]) for row in rows] + [entry["ms"] for _, part in groups for entry in part] + [1e-9])
+    gap, y = 0.012 * longest, 0
+    if record:
+        y = _heading(axis, y, "Measured here: %s, batch %d, %s" % (record["machine"]["name"], batch,
+                                                                  record["date"].replace("T", " ")), "")
     for row in rows:
-        axis.barh(y, row["ms"], height=0.62, color=_colour(row["name"]))
-        axis.plot([row["ms"], row["p90"]], [y, y], color=INK, lw=1.2)
-        axis.plot([row["p90"]] * 2, [y - 0.14, y + 0.14], color=INK, lw=1.2)
-        if row["gpu_ms"] is not None:
-            axis.plot([row["gpu_ms"]], [y], "D", ms=5, mfc="white", mec=INK)
-        _named(axis, y, timing.label(row), "parity: " + row["verdict"], VERDICTS[row["verdict"]])
-        axis.text(max(row["ms"], row["p90"]) + 0.012 * longest, y, "%s ms   n = %d" % (_number(row["ms"]), row["n"]),
-                  va="center", fontsize=8.5, color=INK)
+        _measured_bar(axis, y, row, gap)
         y += 1
-    for name, _, why in held:
-        _named(axis, y, name, "not shown", VERDICTS["broken"])
-        axis.text(0.012 * longest, y, textwrap.shorten(why, 90), va="center", fontsize=8, color=FAINT)
+    for name, why in withheld:
+        _name(axis, y, name, "not shown", VERDICTS["broken"])
+        axis.text(gap, y, textwrap.shorten(why, 90), va="center", fontsize=8, color=FAINT)
         y += 1
     for (device, source), entries in groups:
-        ours = entries[0].get("measured")
-        y = _heading(axis, y + 0.25, ("Measured by us, not here: " if ours else "Published, not reproduced: ") + device, source)
+        title = "Measured by us, not here: " if entries[0].get("measured") else "Published, not reproduced: "
+        y = _heading(axis, y + 0.25, title + device, source)
         for entry in entries:
-            label = "%s %s" % (entry["framework"], (entry["precision"] or "").upper())
-            colour = _colour(label if ours or entry["framework"] == "TensorRT" else "TensorFlow")
-            axis.barh(y, entry["ms"], height=0.62, facecolor="white", edgecolor=colour, hatch="////", lw=1.0)
-            _named(axis, y, label, "batch %s" % entry["batch"], FAINT)
-            axis.text(entry["ms"] + 0.012 * longest, y, "%s ms" % _number(entry["ms"]), va="center", fontsize=8.5,
-                      color=FAINT)
+            _published_bar(axis, y, entry, gap)
             y += 1
     axis.set_ylim(y - 0.4, -0.75)
     axis.set_xlim(0, 1.16 * longest)
     axis.set_yticks([])
-    solid = "solid: median of all runs, whisker to p90" + (
-        ", diamond: the GPU's own clock" if any(row["gpu_ms"] is not None for row in rows) else "")
-    hatched = sorted({"as measured on that machine" if part[0].get("measured") else "as published" for _, part in groups})
-    legend = [solid] * bool(rows) + ["hatched: " + " or ".join(hatched)] * bool(groups)
-    axis.set_xlabel("milliseconds   (%s)" % "; ".join(legend), fontsize=8.5)
-    _open(axis)
-    return _finish(figure)
+    axis.set_xlabel("milliseconds   (%s)" % "; ".join(_legend(rows, groups)), fontsize=8.5)
+    return finish_chart(figure, ("top", "right", "left"))
+
+
+def _groups(published):
+    """[((device, source), entries)] of the entries with a time, in their order."""
+    groups = {}
+    for entry in published:
+        if entry.get("ms") is not None:
+            source = entry["source"] + (", %s" % entry["year"] if entry.get("year") else "")
+            groups.setdefault((entry["device"] + ", " + entry["network"], source), []).append(entry)
+    return list(groups.items())
+
+
+def _heading(axis, y, left, right):
+    """A line of text above a block of bars; returns the y of the next line."""
+    axis.text(0, y, left, fontsize=8.5, fontweight="bold", color=INK, va="center")
+    axis.text(1, y, right, fontsize=7.5, color=FAINT, va="center", ha="right", transform=axis.get_yaxis_transform())
+    return y + 0.85
+
+
+def _measured_bar(axis, y, row, gap):
+    axis.barh(y, row["ms"], height=0.62, color=_colour(row["name"]))
+    axis.plot([row["ms"], row["p90"]], [y, y], color=INK, lw=1.2)
+    axis.plot([row["p90"]] * 2, [y - 0.14, y + 0.14], color=INK, lw=1.2)
+    if row["gpu_ms"] is not None:
+        axis.plot([row["gpu_ms"]], [y], "D", ms=5, mfc="white", mec=INK)
+    _name(axis, y, timing.label(row), "parity: " + row["verdict"], VERDICTS[row["verdict"]])
+    axis.text(max(row["ms"], row["p90"]) + gap, y, "%s ms   n = %d" % (_number(row["ms"]), row["n"]),
+              va="center", fontsize=8.5, color=INK)
+
+
+def _published_bar(axis, y, entry, gap):
+    label = "%s %s" % (entry["framework"], (entry["precision"] or "").upper())
+    by_precision = entry.get("measured") or entry["framework"] == "TensorRT"
+    axis.barh(y, entry["ms"], height=0.62, facecolor="white", edgecolor=_colour(label if by_precision else "TensorFlow"),
+              hatch="////", lw=1.0)
+    _name(axis, y, label, "batch %s" % entry["batch"], FAINT)
+    axis.text(entry["ms"] + gap, y, "%s ms" % _number(entry["ms"]), va="center", fontsize=8.5, color=FAINT)
+
+
+def _name(axis, y, name, below, colour):
+    """The name of a bar at the left, with a small line under it."""
+    for shift, text, size, ink in ((-0.13, name, 9, INK), (0.24, below, 7.5, colour)):
+        axis.annotate(text, (0, y + shift), xycoords=axis.get_yaxis_transform(), xytext=(-6, 0), ha="right", va="center",
+                      textcoords="offset points", fontsize=size, color=ink)
+
+
+def _legend(rows, groups):
+    """What solid and hatched mean, as far as they occur."""
+    legend = []
+    if rows:
+        diamond = any(row["gpu_ms"] is not None for row in rows)
+        legend.append("solid: median of all runs, whisker to p90" + ", diamond: the GPU's own clock" * diamond)
+    if groups:
+        legend.append("hatched: " + " or ".join(sorted({
+            "as measured on that machine" if entries[0].get("measured") else "as published" for _, entries in groups})))
+    return legend
 
 
 def samples(strips, batch=1):
@@ -85,71 +119,76 @@ def samples(strips, batch=1):
     strips: {name: [ms]}, or a record, of which the columns for `batch` are drawn. All strips have one scale; the solid
     line is the median, the dashed one p90. Raises ValueError for no strips, or one without a time.
     """
-    if "columns" in strips:
-        strips = {column["name"]: column["samples_ms"] for column in strips["columns"]
-                  if column["batch"] == batch and not column.get("error")}
+    from matplotlib.ticker import MaxNLocator
+
+    if isinstance(strips.get("results"), dict):  # a record
+        strips = {column["name"]: column["samples_ms"] for column in strips["results"]["columns"]
+                  if column["batch"] == batch and not column["error"]}
     if not strips:
         raise ValueError("no samples to draw")
-    figure, axes = plt.subplots(len(strips), 1, figsize=(9.5, 0.6 + 1.05 * len(strips)), dpi=95, sharey=True, squeeze=False)
+    figure, axes = subplots(len(strips), 1, figsize=(9.5, 0.6 + 1.05 * len(strips)), dpi=95, sharey=True, squeeze=False)
     for axis, (name, ms) in zip(axes[:, 0], strips.items()):
-        found = timing.summary(ms)
-        axis.vlines(range(1, len(ms) + 1), 0, ms, color="#c3c8ce", lw=1)
+        summary = timing.summary(ms)
+        axis.vlines(range(1, len(ms) + 1), 0, ms, color=PALE, lw=1)
         axis.plot(range(1, len(ms) + 1), ms, "o", ms=3.5, color=_colour(name))
-        axis.axhline(found["median"], color=INK, lw=1)
-        axis.axhline(found["p90"], color=INK, lw=0.8, ls="--")
+        axis.axhline(summary["median"], color=INK, lw=1)
+        axis.axhline(summary["p90"], color=INK, lw=0.8, ls="--")
         axis.set_title("%s: median %s, p90 %s, from %s to %s ms" % ((name,) + tuple(_number(value) for value in (
-            found["median"], found["p90"], found["min"], max(ms)))), fontsize=8.5, loc="left", pad=2)
+            summary["median"], summary["p90"], summary["min"], max(ms)))), fontsize=8.5, loc="left", pad=2)
         axis.set_xlim(0.3, len(ms) + 0.7)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel("ms", fontsize=8)
         axis.tick_params(labelsize=7.5)
-        _open(axis, left=True)
     axes[0, 0].set_ylim(bottom=0)
     axes[-1, 0].set_xlabel("run", fontsize=8)
-    return _finish(figure)
+    return finish_chart(figure)
 
 
 def over_batches(found):
     """Left: how long one run takes (median, whisker to p90), right: images a second, one run after the other, by batch size.
 
-    found: a record of `timing.measure` with more than one batch, or entries of `timing.elsewhere()`, whose lines are
-    dashed. Returns a matplotlib Figure; ValueError without a row.
+    found: a record of `timing.measure` with more than one batch, or entries of `timing.recorded()`, whose lines are
+    dashed. Returns a matplotlib Figure. Raises ValueError when no column may be shown.
     """
-    here = isinstance(found, dict)
-    rows = timing.rows(found) if here else [dict(entry, name="%(framework)s " % entry + entry["precision"].upper())
-                                            for entry in found]
+    if isinstance(found, dict):
+        rows, style = timing.rows(found), dict(fmt="o-")
+        title = "Measured here: %(name)s" % found["machine"]
+    else:
+        rows = [dict(entry, name="%s %s" % (entry["framework"], entry["precision"].upper())) for entry in found]
+        style = dict(fmt="o--", mfc="white")
+        title = "Measured by us, not here: %(device)s, %(source)s" % found[0] if found else ""
     if not rows:
-        raise ValueError("no column that may be shown: %s" % (here and timing.withheld(found) or "there is none"))
-    style = dict(fmt="o-") if here else dict(fmt="o--", mfc="white")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.1), dpi=95)
-    sizes = sorted({row["batch"] for row in rows})
+        raise ValueError("no column that may be shown: %s" % (timing.withheld(found) if found else "there is none"))
+    figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.1), dpi=95)
     for name in dict.fromkeys(map(timing.label, rows)):
-        mine = sorted((row for row in rows if timing.label(row) == name), key=lambda row: row["batch"])
-        batches = [row["batch"] for row in mine]
-        above = [max(row["p90"] - row["ms"], 0) for row in mine]
-        left.errorbar(batches, [row["ms"] for row in mine], yerr=[[0] * len(mine), above], ms=4, capsize=3,
+        line = sorted((row for row in rows if timing.label(row) == name), key=lambda row: row["batch"])
+        batches = [row["batch"] for row in line]
+        above = [max(row["p90"] - row["ms"], 0) for row in line]
+        left.errorbar(batches, [row["ms"] for row in line], yerr=[[0] * len(line), above], ms=4, capsize=3,
                       color=_colour(name), label=name, **style)
-        right.errorbar(batches, [row["images_per_second"] for row in mine], ms=4, color=_colour(name), **style)
+        right.errorbar(batches, [row["images_per_second"] for row in line], ms=4, color=_colour(name), **style)
     for axis, label in ((left, "ms for one run"), (right, "images a second")):
-        axis.set(xlabel="batch: images in one run", ylabel=label, xticks=sizes)
+        axis.set(xlabel="batch: images in one run", ylabel=label, xticks=sorted({row["batch"] for row in rows}))
         axis.set_ylim(bottom=0)
         axis.xaxis.label.set_size(8.5)
         axis.yaxis.label.set_size(8.5)
         axis.tick_params(labelsize=8)
-        _open(axis, left=True)
     left.legend(fontsize=8, frameon=False)
-    figure.suptitle("Measured here: %s" % found["device"]["name"] if here else
-                    "Measured by us, not here: %(device)s, %(source)s" % found[0], fontsize=9)
-    return _finish(figure, (0, 0, 1, 0.97))
+    figure.suptitle(title, fontsize=9)
+    return finish_chart(figure, rect=(0, 0, 1, 0.97))
 
 
 def layers(times, title="", top=18):
     """Where the time goes: a bar for each layer, in the order of the network. Returns a matplotlib Figure.
 
-    times: [(name, ms)] as of `engine.Engine.layer_times`, or [(name, ms, kind)], which gives each kind its colour.
-    top: the longest that get a bar of their own; the rest is one bar at the end. Percentages are of the sum of `times`,
-    which is more than the time of a run: measuring between layers costs some. Raises ValueError for no times.
+    times: [(name, ms)] as from `engine.Engine.layer_times`, or [(name, ms, kind)] as from `timing.layers`, which gives each
+    kind a colour. top: how many of the longest layers get a bar of their own; the rest share one at the end. Percentages
+    are of the sum of `times`, which is more than the time of a run: measuring between layers costs some.
+
+    Raises ValueError when no layer took any time.
     """
+    from matplotlib.patches import Patch
+
     times = [(tuple(entry) + ("",))[:3] for entry in times]
     total = sum(ms for _, ms, _ in times)
     if not times or not total > 0:
@@ -160,8 +199,8 @@ def layers(times, title="", top=18):
     if rest:
         shown.append(("%d others" % len(rest), sum(rest), "others"))
     kinds = list(dict.fromkeys(kind for _, _, kind in shown if kind != "others"))
-    colours = dict({kind: KINDS[min(i, len(KINDS) - 1)] for i, kind in enumerate(kinds)}, others="#c3c8ce")
-    figure, axis = plt.subplots(figsize=(9.5, 0.9 + 0.235 * len(shown)), dpi=95)
+    colours = dict({kind: KINDS[min(i, len(KINDS) - 1)] for i, kind in enumerate(kinds)}, others=PALE)
+    figure, axis = subplots(figsize=(9.5, 0.9 + 0.235 * len(shown)), dpi=95)
     for y, (_, ms, kind) in enumerate(shown):
         axis.barh(y, ms, height=0.74, color=colours[kind])
         axis.text(ms, y, "  %s ms, %.0f %%" % (_number(ms), 100 * ms / total), va="center", fontsize=7.5, color=INK)
@@ -175,19 +214,19 @@ def layers(times, title="", top=18):
     if kinds != [""]:
         axis.legend(handles=[Patch(color=colours[kind], label=kind) for kind in kinds], fontsize=8, frameon=False,
                     loc="lower right")
-    _open(axis)
-    return _finish(figure)
+    return finish_chart(figure, ("top", "right", "left"))
 
 
 def plan_sizes(plans):
     """Plans side by side: size on disk, and how long their building took. Returns a matplotlib Figure.
 
     plans: {name: {"bytes": int, "build_seconds": float}}, such as the sidecars of plans (`artifacts.read_sidecar`).
+    Raises ValueError for no plans.
     """
     if not plans:
         raise ValueError("no plans to draw")
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 0.8 + 0.34 * len(plans)), dpi=95, sharey=True)
-    for axis, label, values in zip(panels, ("size, MB", "build, seconds"), (
+    figure, axes = subplots(1, 2, figsize=(9.5, 0.8 + 0.34 * len(plans)), dpi=95, sharey=True)
+    for axis, label, values in zip(axes, ("size, MB", "build, seconds"), (
             [plan["bytes"] / 1e6 for plan in plans.values()], [plan["build_seconds"] for plan in plans.values()])):
         axis.barh(range(len(plans)), values, height=0.62, color=[_colour(name) for name in plans])
         for y, value in enumerate(values):
@@ -198,31 +237,7 @@ def plan_sizes(plans):
         axis.set_xlim(0, 1.18 * max(values + [1e-9]))
         axis.set_xlabel(label, fontsize=8.5)
         axis.tick_params(axis="x", labelsize=8)
-        _open(axis)
-    return _finish(figure)
-
-
-def _groups(published):
-    """[((device, source), entries)] of those with a time, in their order."""
-    groups = {}
-    for entry in published:
-        if entry.get("ms") is not None:
-            source = entry["source"] + (", %s" % entry["year"] if entry.get("year") else "")
-            groups.setdefault((entry["device"] + ", " + entry["network"], source), []).append(entry)
-    return list(groups.items())
-
-
-def _heading(axis, y, left, right):
-    axis.text(0, y, left, fontsize=8.5, fontweight="bold", color=INK, va="center")
-    axis.text(1, y, right, fontsize=7.5, color=FAINT, va="center", ha="right", transform=axis.get_yaxis_transform())
-    return y + 0.85
-
-
-def _named(axis, y, name, below, colour):
-    """The name of a bar at the left, with a small line under it."""
-    for shift, text, size, ink in ((-0.13, name, 9, INK), (0.24, below, 7.5, colour)):
-        axis.annotate(text, (0, y + shift), xycoords=axis.get_yaxis_transform(), xytext=(-6, 0), ha="right", va="center",
-                      textcoords="offset points", fontsize=size, color=ink)
+    return finish_chart(figure, ("top", "right", "left"))
 
 
 def _colour(name):
@@ -232,14 +247,3 @@ def _colour(name):
 
 def _number(value):
     return "%.0f" % value if value >= 100 else "%.3g" % value
-
-
-def _open(axis, left=False):
-    for side in ("top", "right") + (() if left else ("left",)):
-        axis.spines[side].set_visible(False)
-
-
-def _finish(figure, rect=(0, 0, 1, 1)):
-    figure.tight_layout(rect=rect)
-    plt.close(figure)
-    return figure

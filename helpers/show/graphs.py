@@ -1,34 +1,24 @@
 """Pictures of graphs: the slice around the nodes in question, coloured by what changed.
 
-The layout is Sugiyama's, by grandalf; the drawing is matplotlib's. Neither needs a program outside Python.
+grandalf lays the graph out (Sugiyama's layers), matplotlib draws it. Neither needs a program outside Python.
 """
 import collections
-import difflib
+import contextlib
 import fnmatch
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import FancyBboxPatch
 
-from uffsurgeon import protobuf
-from uffsurgeon.names import producer
-from uffsurgeon.uff import schema
+from uffsurgeon import names
+
+from .figures import COLOURS, GREY, INK, finish_chart, rounded_box, subplots
 
 Node = collections.namedtuple("Node", "name op inputs note")
-Node.__doc__ = """One node, whatever the file it came from: inputs are names of nodes, note is a value worth showing."""
+Node.__doc__ = """A node, whatever file it came from. inputs: names of nodes. note: a value worth showing, as text."""
 
-# One meaning for each colour, in every picture of the workbook: (face, edge).
-COLOURS = {
-    "plain": ("#f4f5f7", "#8a929c"),
-    "constant": ("#ffffff", "#c3c8ce"),
-    "focus": ("#dbeafe", "#2563eb"),
-    "trouble": ("#fde8d7", "#d9580d"),
-    "gone": ("#fbdede", "#c62828"),
-    "new": ("#daf2e0", "#1b7f3b"),
-    "changed": ("#ece4f7", "#6f42c1"),
-}
-MEANING = {"focus": "the nodes asked for", "trouble": "TensorRT 5 cannot take it", "gone": "gone afterwards",
-           "new": "new", "changed": "reads something else now"}
+LEGEND = collections.OrderedDict([
+    ("focus", "the nodes asked for"), ("trouble", "TensorRT 5 cannot take it"), ("gone", "gone afterwards"), ("new", "new"),
+    ("changed", "reads something else now")])
+CONSTANTS = "Const", "Initializer"
 CHAR, LINE, PAD = 0.066, 0.155, 0.08  # inches, for text of 8 points
 
 
@@ -40,59 +30,63 @@ def nodes(graph):
     if hasattr(graph, "as_graph_def"):
         graph = graph.as_graph_def()
     if hasattr(graph, "graphs"):
+        from uffsurgeon.uff import schema
+
         return [Node(node.id, node.operation, list(node.inputs), _plugin_note(
             {key: schema.field(node, key, graph) for key in node.fields if "_u_" in key})) for node in graph.graphs[0].nodes]
     if hasattr(graph, "graph"):
         return _onnx_nodes(graph.graph)
     if hasattr(graph, "node"):
-        return [Node(node.name, node.op, list(map(producer, node.input)), _tf_note(node))
+        return [Node(node.name, node.op, [names.producer(name) for name in node.input], _tensorflow_note(node))
                 for node in graph.node]
-    raise TypeError("no picture of a %s: give a GraphDef, a graphsurgeon graph, an UFF MetaGraph or an ONNX model"
+    raise TypeError("cannot draw a %s: give a GraphDef, a graphsurgeon graph, an UFF MetaGraph or an ONNX model"
                     % type(graph).__name__)
 
 
-def _tf_note(node):
+def _tensorflow_note(node):
     if node.op == "Const":
+        from uffsurgeon import protobuf
+
         tensor = node.attr["value"].tensor
-        shape = [dim.size for dim in tensor.tensor_shape.dim]
-        if np.prod(shape) <= 4 and tensor.dtype in protobuf.NUMPY:
-            return _short(protobuf.array(tensor).tolist())
-        return "x".join(map(str, shape))
+        return _constant([dim.size for dim in tensor.tensor_shape.dim], protobuf.array, tensor)
     if "alpha" in node.attr:
         return "alpha = %.2g" % node.attr["alpha"].f
     return _plugin_note({key: _attribute(value) for key, value in node.attr.items() if "_u_" in key})
 
 
+def _constant(shape, array, tensor):
+    """The values of a small constant, which `array` reads from the message `tensor`; the shape of any other."""
+    if np.prod(shape) <= 4:
+        with contextlib.suppress(ValueError):  # text, or a type that NumPy lacks
+            return _short(array(tensor).tolist())
+    return "x".join(map(str, shape))
+
+
 def _attribute(value):
     kind = value.WhichOneof("value")
     if kind == "list":
-        return [each for _, values in value.list.ListFields() for each in values]
+        return [item for _, items in value.list.ListFields() for item in items]
     return value.s.decode("utf-8", "replace") if kind == "s" else getattr(value, kind) if kind else None
 
 
 def _plugin_note(fields):
-    """What graphsurgeon wrote for a plugin's creator, in fields whose names end in _u_ and a type."""
+    """The fields that graphsurgeon wrote for a plugin's creator; their names end in _u_ and a type."""
     return ", ".join("%s = %s" % (key.rsplit("_u_", 1)[0], _short(fields[key])) for key in sorted(fields))
 
 
 def _onnx_nodes(graph):
-    made_by = {name: node.name or node.output[0] for node in graph.node for name in node.output}
-    found = [Node(value.name, "Input", [], "") for value in graph.input]
-    found += [Node(value.name, "Initializer", [], _onnx_value(value)) for value in graph.initializer]
-    for node in graph.node:
-        note = ", ".join("%s = %s" % (a.name, _short(a.f if a.type == 1 else a.i if a.type == 2 else list(a.ints)))
-                         for a in node.attribute if a.type in (1, 2, 7))
-        found.append(Node(node.name or node.output[0], node.op_type,
-                          [made_by.get(name, name) for name in node.input if name], note))
-    return found
-
-
-def _onnx_value(tensor):
     from onnx import numpy_helper
 
-    if np.prod(tensor.dims) <= 4:
-        return _short(numpy_helper.to_array(tensor).tolist())
-    return "x".join(map(str, tensor.dims))
+    producers = {name: node.name or node.output[0] for node in graph.node for name in node.output}
+    found = [Node(value.name, "Input", [], "") for value in graph.input]
+    found += [Node(tensor.name, "Initializer", [], _constant(tensor.dims, numpy_helper.to_array, tensor))
+              for tensor in graph.initializer]
+    for node in graph.node:
+        values = [(a.name, a.f if a.type == a.FLOAT else a.i if a.type == a.INT else list(a.ints))
+                  for a in node.attribute if a.type in (a.FLOAT, a.INT, a.INTS)]
+        found.append(Node(node.name or node.output[0], node.op_type, [producers.get(name, name) for name in node.input if name],
+                          ", ".join("%s = %s" % (name, _short(value)) for name, value in values)))
+    return found
 
 
 def _short(value):
@@ -104,28 +98,28 @@ def _short(value):
 
 
 def select(found, around, reach=1, readers=True):
-    """The nodes whose name is in `around`, and what is up to `reach` edges away from them.
+    """The nodes around some names -> (set of the names that `around` matches, [Node] within reach of them).
 
-    readers: also go to the nodes that read them, not only to those they read.
-    around: names, namespaces (`orientation/l2_normalize` is the node and all below it) or patterns with *.
+    found: [Node]. around: a name, a namespace (`orientation/l2_normalize` is the node and all below it) or a pattern with
+    *, or a list of these. reach: how many edges to follow. readers: follow edges to consumers too, not only to producers.
+
     Raises ValueError, with the nearest names, for one that matches nothing.
     """
-    around = [around] if isinstance(around, str) else list(around)
-    names = [node.name for node in found]
+    known = [node.name for node in found]
     chosen = set()
-    for word in around:
-        hits = {name for name in names
-                if name == word or name.startswith(word + "/") or fnmatch.fnmatchcase(name, word)}
-        if not hits:
-            near = difflib.get_close_matches(word, names, 3, 0.4)
-            raise ValueError("no node %r in this graph%s" % (word, "; did you mean %s?" % " or ".join(near) if near else ""))
-        chosen |= hits
+    for word in [around] if isinstance(around, str) else around:
+        matches = {name for name in known
+                   if name == word or name.startswith(word + "/") or fnmatch.fnmatchcase(name, word)}
+        if not matches:
+            raise names.not_found("node", word, known)
+        chosen |= matches
     shown = set(chosen)
+    constants = {node.name for node in found if node.op in CONSTANTS}
     for _ in range(reach):
-        reads = {name for node in found if node.name in shown for name in node.inputs}
-        # A constant that many nodes share is no road to their neighbours.
-        roads = shown - {node.name for node in found if node.op in ("Const", "Initializer")}
-        shown |= reads | {node.name for node in found if readers and roads.intersection(node.inputs)}
+        producers = {name for node in found if node.name in shown for name in node.inputs}
+        # Not over a constant: nodes that share one are not neighbours for that.
+        consumers = {node.name for node in found if readers and (shown - constants).intersection(node.inputs)}
+        shown |= producers | consumers
     return chosen, [node for node in found if node.name in shown]
 
 
@@ -147,7 +141,7 @@ def _wrap(name, width):
 
 
 def _layout(found):
-    """{name: (x, y, width, height)} in inches, y downwards, {(from, to): [bends]} and the whole width."""
+    """({name: (x, y, width, height)}, {(producer, consumer): [(x, y) of a bend]}, whole width), in inches, y downwards."""
     from grandalf.graphs import Edge, Graph, Vertex
     from grandalf.layouts import SugiyamaLayout
     from grandalf.routing import EdgeViewer
@@ -165,11 +159,11 @@ def _layout(found):
     for node in found:
         for name in collections.OrderedDict.fromkeys(node.inputs):
             if name in vertices and name != node.name:
-                # Laid out from the outputs up, so that a constant stands right above what reads it.
+                # Laid out from the outputs up, so that a constant stands right above its consumer.
                 edge = Edge(vertices[node.name], vertices[name])
                 edge.view = EdgeViewer()
                 edges.append(edge)
-    places, roads, left = {}, {}, 0.0
+    places, bends, left = {}, {}, 0.0
     for part in Graph(list(vertices.values()), edges).C:
         layout = SugiyamaLayout(part)
         layout.xspace, layout.yspace = 0.25, 0.36
@@ -177,25 +171,25 @@ def _layout(found):
         layout.init_all(roots=[v for v in part.sV if not v.e_in()])
         layout.draw(8)
         boxes = [(v.view.xy[0], v.view.xy[1], v.view.w, v.view.h, v.data) for v in part.sV]
-        bends = [point for edge in part.sE for point in edge.view._pts[1:-1]]
-        low = min([x - w / 2 for x, _, w, _, _ in boxes] + [x for x, _ in bends])
-        high = max([x + w / 2 for x, _, w, _, _ in boxes] + [x for x, _ in bends])
+        turns = [x for edge in part.sE for x, _ in edge.view._pts[1:-1]]
+        low = min([x - w / 2 for x, _, w, _, _ in boxes] + turns)
+        high = max([x + w / 2 for x, _, w, _, _ in boxes] + turns)
         bottom = max(y + h / 2 for _, y, _, h, _ in boxes)
         for x, y, w, h, name in boxes:
             places[name] = (x - low + left, bottom - y, w, h)
         for edge in part.sE:
             points = [(x - low + left, bottom - y) for x, y in edge.view._pts[1:-1]]
-            roads[edge.v[1].data, edge.v[0].data] = points[::-1]
+            bends[edge.v[1].data, edge.v[0].data] = points[::-1]
         left += high - low + 0.4
-    return places, roads, left - 0.4
+    return places, bends, left - 0.4
 
 
 def _draw(axes, found, kinds):
-    places, roads, right = _layout(found)
-    for (start, end), points in roads.items():
+    """Draw nodes and edges into `axes` -> (width, height) in inches. kinds: {name: key of COLOURS}."""
+    places, bends, right = _layout(found)
+    for (start, end), points in sorted(bends.items()):  # grandalf's order depends on addresses in memory
         x0, y0, _, h0 = places[start]
         x1, y1, _, h1 = places[end]
-        # The ends of a road lie in the middle of the boxes; the picture wants them on the border.
         path = [(x0, y0 + h0 / 2)] + points + [(x1, y1 - h1 / 2)]
         for a, b in zip(path[:-2], path[1:-1]):
             axes.plot([a[0], b[0]], [a[1], b[1]], color="#9aa1a9", lw=0.9, zorder=1, solid_capstyle="round")
@@ -203,15 +197,14 @@ def _draw(axes, found, kinds):
                       arrowprops=dict(arrowstyle="-|>", color="#9aa1a9", lw=0.9, shrinkA=0, shrinkB=0))
     for node in found:
         x, y, w, h = places[node.name]
-        face, edge = COLOURS[kinds.get(node.name, "constant" if node.op in ("Const", "Initializer") else "plain")]
-        axes.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle="round,pad=0,rounding_size=0.07",
-                                      fc=face, ec=edge, lw=1.1, zorder=2))
+        kind = kinds.get(node.name, "constant" if node.op in CONSTANTS else "plain")
+        rounded_box(axes, x, y, w, h, kind, 0.07, lw=1.1, zorder=2)
         lines = _lines(node)
         for i, line in enumerate(lines):
             head = i == 0
             axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line, ha="center", va="center", zorder=3,
                       fontsize=8 if head else 7, fontweight="bold" if head else "normal",
-                      color="#1c2126" if head else "#0b61a4" if line == node.note else "#4a525b", clip_on=False)
+                      color=INK if head else "#0b61a4" if line == node.note else GREY, clip_on=False)
     bottom = max(y + h / 2 for _, y, _, h in places.values())
     axes.set_xlim(-0.05, right + 0.05)
     axes.set_ylim(bottom + 0.05, -0.05)
@@ -221,15 +214,17 @@ def _draw(axes, found, kinds):
 
 
 def _finish(figure, sizes, axes, titles, kinds):
-    """Give every picture the same scale: text of 8 points is 8 points, unless it would not fit the page."""
-    used = [kind for kind in MEANING if kind in kinds]
+    """Set every picture to one scale: text of 8 points is 8 points, unless the picture would be wider than the page."""
+    from matplotlib.text import Text
+
+    used = [kind for kind in LEGEND if kind in kinds]
     width = max(sum(w for w, _ in sizes) + 0.6 * (len(sizes) - 1), 1.9 * len(used), 3.0)
     height = max(h for _, h in sizes)
     head, foot = (0.3 if any(titles) else 0.05), (0.3 if used else 0.05)
     scale = min(1.0, 12.0 / width)
-    total = (height + head + foot)
+    total = height + head + foot
     figure.set_size_inches(width * scale, total * scale)
-    for text in figure.findobj(plt.Text):
+    for text in figure.findobj(Text):
         text.set_fontsize(text.get_fontsize() * scale)
     left = 0.0
     for (w, h), axis, title in zip(sizes, axes, titles):
@@ -238,48 +233,50 @@ def _finish(figure, sizes, axes, titles, kinds):
             figure.text(left / width, 1 - 0.12 / total, title, fontsize=10 * scale, fontweight="bold", va="center")
         left += w + 0.6
     for i, kind in enumerate(used):
-        figure.text((0.1 + 1.9 * i) / width, 0.13 / total, "\u25a0 " + MEANING[kind], color=COLOURS[kind][1],
+        figure.text((0.1 + 1.9 * i) / width, 0.13 / total, "\u25a0 " + LEGEND[kind], color=COLOURS[kind][1],
                     fontsize=8 * scale, va="center")
     return figure
 
 
 def graph(source, around, reach=1, mark=None, title="", constants=True, readers=True):
-    """The slice of `source` around some nodes.
+    """The slice of a graph around some nodes. Returns a matplotlib Figure.
 
-    source: see `nodes`; around, reach, readers: see `select`; mark: {name, namespace or pattern: kind in COLOURS}, for
-    other colours than "focus" for the nodes asked for. Returns a matplotlib Figure.
+    source: see `nodes`. around, reach, readers: see `select`. mark: {name, namespace or pattern: key of
+    `figures.COLOURS`}, for nodes that are not to have the colour "focus". constants: False leaves them out.
+
+    Raises TypeError as `nodes` does, ValueError as `select` does.
     """
     found = nodes(source)
     chosen, shown = select(found, around, reach, readers)
     if not constants:
-        shown = [node for node in shown if node.op not in ("Const", "Initializer")]
+        shown = [node for node in shown if node.op not in CONSTANTS]
     kinds = {name: "focus" for name in chosen if reach}
     for word, kind in (mark or {}).items():
         kinds.update((name, kind) for name in select(found, word, 0)[0])
-    figure, axes = plt.subplots(dpi=110)
+    figure, axes = subplots(dpi=110)
     sizes = [_draw(axes, shown, kinds)]
-    plt.close(figure)  # returned, so that a notebook shows it once
     return _finish(figure, sizes, [axes], [title], {kinds[node.name] for node in shown if node.name in kinds})
 
 
-def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after"),
-                       readers=True):
-    """Two slices side by side: what the second graph lacks in red, what it has gained in green, and what is in both but
-    reads other nodes in violet.
+def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after"), readers=True):
+    """Two slices side by side: what the second graph lacks in red, what it has gained in green, and in violet what both
+    have but reads other nodes. Returns a matplotlib Figure.
 
-    around_after: the names for the second slice where they differ. What they name and the first slice does not show is
-    new, even if another part of the first graph has a node of that name. A node that kept its name but is another
-    operation counts as gone and new. Returns a matplotlib Figure.
+    before, after: see `nodes`. around, reach, readers: see `select`; around_after: for the second slice, where its names
+    differ. A node that these name and the first slice does not show is new, even if another part of the first graph has
+    a node of that name. A node that kept its name but is another operation counts as gone and new.
+
+    Raises TypeError as `nodes` does, ValueError as `select` does.
     """
     slices = []
     for source, words in ((before, around), (after, around_after or around)):
         found = nodes(source)
         slices.append((found,) + select(found, words, reach, readers))
-    known = [{(node.name, node.op): node.inputs for node in found} for found, _, _ in slices]
+    inputs = [{(node.name, node.op): node.inputs for node in found} for found, _, _ in slices]
     drawn = {(node.name, node.op) for node in slices[0][2]}
-    figure, axes = plt.subplots(1, 2, dpi=110)
+    figure, axes = subplots(1, 2, dpi=110)
     sizes, used = [], set()
-    for axis, (_, chosen, shown), other, kind in zip(axes, slices, known[::-1], ("gone", "new")):
+    for axis, (_, chosen, shown), other, kind in zip(axes, slices, inputs[::-1], ("gone", "new")):
         kinds = {}
         for node in shown:
             key = node.name, node.op
@@ -289,32 +286,27 @@ def graph_before_after(before, after, around, around_after=None, reach=1, titles
                 kinds[node.name] = "changed"
         used |= set(kinds.values())
         sizes.append(_draw(axis, shown, kinds))
-    plt.close(figure)
     return _finish(figure, sizes, axes, titles, used)
 
 
 def census(source, supported):
-    """How often each operation occurs, as bars; those that are not in `supported` stand out.
+    """How often each operation occurs, as bars; operations that are not in `supported` stand out.
 
-    supported: container of op names. Returns a matplotlib Figure.
+    source: see `nodes`. supported: a container of operation names. Returns a matplotlib Figure.
     """
     count = collections.Counter(node.op for node in nodes(source))
     order = sorted(count, key=lambda op: (op in supported, -count[op], op))
-    figure, axes = plt.subplots(figsize=(7.5, 0.19 * len(order) + 0.5), dpi=110)
+    figure, axes = subplots(figsize=(7.5, 0.19 * len(order) + 0.5), dpi=110)
     colours = [COLOURS["focus" if op in supported else "trouble"][1] for op in order]
     axes.barh(range(len(order)), [count[op] for op in order], color=colours, height=0.7)
     axes.set_yticks(range(len(order)))
     axes.set_yticklabels(order, fontsize=8)
     for tick, op in zip(axes.get_yticklabels(), order):
-        tick.set_color(COLOURS["trouble"][1] if op not in supported else "#1c2126")
-        tick.set_fontweight("bold" if op not in supported else "normal")
+        tick.set_color(INK if op in supported else COLOURS["trouble"][1])
+        tick.set_fontweight("normal" if op in supported else "bold")
     for i, op in enumerate(order):
         axes.text(count[op] + 0.3, i, str(count[op]), va="center", fontsize=8)
     axes.set_xlabel("nodes", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_ylim(len(order) - 0.4, -0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.tight_layout()
-    plt.close(figure)
-    return figure
+    return finish_chart(figure)

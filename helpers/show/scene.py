@@ -1,55 +1,55 @@
-"""Boxes on the photo and from above, before and after, as matplotlib Figures."""
+"""3D boxes on the photo and from above, as matplotlib Figures.
+
+"Boxes" are anything with dimensions, location and yaw, arrays over objects as in `helpers.boxes`: an estimate
+(`boxes.Boxes`) or the labels of a scene (`scene.objects`). Only finite boxes are drawn, and of an estimate the valid ones.
+"""
 import numpy as np
-from matplotlib import patheffects
-from matplotlib import pyplot as plt
-from matplotlib.patches import Rectangle
 
 from .. import boxes
+from .figures import subplots
 
-FOUND = "#39ff14"
-BEFORE = "#ff3b30"
-TRUTH = "#ffffff"
+FOUND, BEFORE, TRUTH = "#39ff14", "#ff3b30", "#ffffff"
+ROAD = "#22262b"  # behind the view from above
 _NEAR = 0.2  # metres in front of the camera where edges are cut
 _PHOTO, _VIEW = 9.2, 2.9  # inches: width of the photo; width of the view from above
 _RANGE = 50.0  # metres ahead
 
 
 def boxes_on_scene(scene, found, truth=False, title=None):
-    """The photo with its boxes in green, the front face crossed, and the view from above beside it.
+    """The photo with its boxes in green, the front face crossed, and the view from above beside it. Returns a Figure.
 
-    scene: `helpers.scenes.Scene`. found: `helpers.boxes.Boxes`, or the labels (`scene.objects`).
-    truth: True draws the labels dashed too. An object without a valid box gets its 2D box, dotted;
-    the title says how many those are, and why.
+    scene: `helpers.scenes.Scene`. found: boxes, one for each object of the scene. truth: draw the labels too, dashed.
+    title: by default the name of the scene. An object without a valid box is drawn as its 2D box, dotted; the title says
+    how many those are, and why.
     """
-    figure, (photo, view) = _page(scene, 1)
-    _row(photo[0], view[0], scene, found, FOUND, truth, title or "scene %s" % scene.name)
+    figure, axes = _page(scene, 1)
+    _draw_row(axes[0], scene, found, FOUND, truth, title or "scene %s" % scene.name)
     return figure
 
 
 def before_after(scene, before, after, titles=("before", "after"), truth=False):
-    """Two sets of boxes on one photo, one above the other: the picture of a parity gate.
+    """Two sets of boxes on one photo, one above the other: the picture of a parity gate. Returns a Figure.
 
-    before, after: `helpers.boxes.Boxes`; before is drawn red, after green. titles: one for each.
+    before, drawn in red, and after, in green: as `found` of `boxes_on_scene`. truth: draw the labels too, dashed.
     """
-    figure, (photo, view) = _page(scene, 2)
-    _row(photo[0], view[0], scene, before, BEFORE, truth, titles[0])
-    _row(photo[1], view[1], scene, after, FOUND, truth, titles[1])
+    figure, axes = _page(scene, 2)
+    _draw_row(axes[0], scene, before, BEFORE, truth, titles[0])
+    _draw_row(axes[1], scene, after, FOUND, truth, titles[1])
     return figure
 
 
 def closeup(scene, sets, index, margin=4.0):
     """Several sets of boxes around one object, on the photo and from above, each in its colour. Returns a Figure.
 
-    sets: {name: (boxes, colour)}, boxes as in `boxes_on_scene`, each with a place for object `index`. margin: metres
-    shown around it in the view from above, in which the label is dashed. Raises ValueError when no set has a box there.
+    sets: {name: (boxes, colour)}, boxes as `found` of `boxes_on_scene`. index: of the object in the scene. margin: metres
+    around it in the view from above, where the label is dashed. Raises ValueError when no set has a box for the object.
     """
     known = [found for found, _ in sets.values() if _drawable(found)[index]]
     if not known:
         raise ValueError("no set has a box for object %d of scene %s" % (index, scene.name))
-    figure, (photo, view) = plt.subplots(1, 2, figsize=(9.5, 4.0), dpi=110, gridspec_kw={"width_ratios": [1.45, 1]})
-    plt.close(figure)
+    figure, (photo, view) = subplots(1, 2, figsize=(9.5, 4.0), dpi=110, gridspec_kw={"width_ratios": [1.45, 1]})
     photo.imshow(scene.image, interpolation="lanczos", zorder=0)
-    view.set_facecolor("#22262b")
+    view.set_facecolor(ROAD)
     for name, (found, color) in sets.items():
         draw_boxes(photo, found, scene.P, color)
         draw_from_above(view, found, color)
@@ -66,19 +66,20 @@ def closeup(scene, sets, index, margin=4.0):
     view.set_ylim(z - margin, z + margin)
     view.set_aspect("equal")
     view.set(xlabel="metres to the right", ylabel="metres ahead")
-    view.legend(fontsize=8, facecolor="#22262b", labelcolor="white", framealpha=0.8)
+    view.legend(fontsize=8, facecolor=ROAD, labelcolor="white", framealpha=0.8)
     figure.subplots_adjust(left=0.01, right=0.98, bottom=0.13, top=0.98, wspace=0.14)
     return figure
 
 
 def draw_boxes(axes, found, P, color=FOUND, dashed=False, zorder=3):
-    """Wireframes of valid boxes into `axes` (pixels).
+    """Draw the wireframes of boxes into `axes`, whose units are pixels.
 
-    Solid ones have the front face crossed, and filled more strongly where it faces the camera.
-
-    found: anything with dimensions, location and yaw. P: [3, 4]. What is behind the camera is cut
-    off at its plane, never mirrored. Far boxes first, so that near ones cover them.
+    P: [3, 4], the scene's projection. Solid wireframes have the front face crossed, and filled more strongly where it faces
+    the camera. What lies behind the camera is cut off at its plane, never mirrored. Far boxes come first, so that near ones
+    cover them.
     """
+    from matplotlib import patheffects
+
     points = boxes.corners(found.dimensions, found.location, found.yaw)[_drawable(found)]
     points = points[np.argsort(-points[:, :, 2].mean(1))]
     for rank, corners in enumerate(points):
@@ -101,7 +102,7 @@ def draw_boxes(axes, found, P, color=FOUND, dashed=False, zorder=3):
 
 
 def draw_from_above(axes, found, color=FOUND, dashed=False):
-    """Footprints of valid boxes into `axes` (x right, z up, metres), an arrow to the front."""
+    """Draw the footprints of boxes into `axes` (metres, x to the right, z upwards), with an arrow to the front."""
     chosen = _drawable(found)
     points = boxes.corners(found.dimensions, found.location, found.yaw)[chosen]
     for ground in points[:, [0, 1, 2, 3, 0]][:, :, [0, 2]]:
@@ -118,29 +119,28 @@ def draw_from_above(axes, found, color=FOUND, dashed=False):
 
 
 def _page(scene, rows):
-    width, height = scene.size
-    tall = _PHOTO * height / width
+    """(figure, axes): in each of the rows, axes for the photo and for the view from above."""
+    height = _PHOTO * scene.size[1] / scene.size[0]
     margin, caption = 0.08, 0.3
-    total = (_PHOTO + _VIEW + 3 * margin, rows * (tall + caption) + margin)
-    figure = plt.figure(figsize=total, dpi=110)
-    plt.close(figure)  # the cell that returns it shows it; pyplot must not show it again
-    photos, views = [], []
-    for row in range(rows):
-        bottom = (total[1] - (row + 1) * (tall + caption)) / total[1]
-        shape = [bottom, tall / total[1]]
-        photos.append(figure.add_axes([margin / total[0], shape[0], _PHOTO / total[0], shape[1]]))
-        views.append(figure.add_axes([(_PHOTO + 2 * margin) / total[0], shape[0],
-                                      _VIEW / total[0], shape[1]]))
-    return figure, (photos, views)
+    total = np.array([_PHOTO + _VIEW + 3 * margin, rows * (height + caption) + margin])
+    figure, axes = subplots(rows, 2, figsize=total, dpi=110, squeeze=False)
+    for row, (photo, view) in enumerate(axes):
+        bottom = total[1] - (row + 1) * (height + caption)
+        for axis, left, width in ((photo, margin, _PHOTO), (view, _PHOTO + 2 * margin, _VIEW)):
+            axis.set_position(np.append([left, bottom] / total, [width, height] / total))
+    return figure, axes
 
 
-def _row(photo, view, scene, found, color, truth, title):
+def _draw_row(axes, scene, found, color, truth, title):
+    from matplotlib.patches import Rectangle
+
+    photo, view = axes
     width, height = scene.size
     photo.imshow(scene.image, interpolation="lanczos", zorder=0)
     missing = ~_drawable(found)
     if missing.any():
-        why = sorted(set(np.array(getattr(found, "reason", [""] * len(missing)))[missing]) - {""})
-        title += "  (no box for %d of %d%s)" % (missing.sum(), len(missing), ": " * bool(why) + "; ".join(why))
+        reasons = sorted(set(np.array(getattr(found, "reason", [""] * len(missing)))[missing]) - {""})
+        title += "  (no box for %d of %d%s)" % (missing.sum(), len(missing), ": " * bool(reasons) + "; ".join(reasons))
         for left, top, right, bottom in scene.objects.bbox[missing]:
             photo.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, zorder=2.5,
                                       edgecolor=color, linestyle=":", linewidth=1.6))
@@ -160,8 +160,8 @@ def _row(photo, view, scene, found, color, truth, title):
 
 
 def _street(view, scene):
-    """An empty view from above: rings of equal distance, the photo's angle, the camera."""
-    view.set_facecolor("#22262b")
+    """An empty view from above: rings of equal distance, the camera and its angle of view."""
+    view.set_facecolor(ROAD)
     view.set_xticks([])
     view.set_yticks([])
     for spine in view.spines.values():
@@ -179,7 +179,7 @@ def _street(view, scene):
         if distance < _RANGE:
             view.text(distance * np.sin(left), distance * np.cos(left), "%d m" % distance,
                       color="#8b95a1", fontsize=6, ha="left", va="center", zorder=1.5,
-                      bbox=dict(facecolor="#22262b", linewidth=0, pad=1))
+                      bbox=dict(facecolor=ROAD, linewidth=0, pad=1))
     for side in (left, right):
         view.plot([0, 100 * np.sin(side)], [0, 100 * np.cos(side)], color="#8b95a1",
                   linewidth=0.8, zorder=1)
@@ -187,6 +187,7 @@ def _street(view, scene):
 
 
 def _drawable(found):
+    """[N] bool: which boxes can be drawn."""
     known = np.isfinite(np.column_stack([found.dimensions, found.location, found.yaw])).all(1)
     return known & np.asarray(getattr(found, "valid", known), bool)
 

@@ -1,4 +1,4 @@
-"""Honest timing: warm, interleaved, on the GPU's clock and on yours, one at a time, and never without its parity.
+"""Honest timing: warm, in turns, on the GPU's clock and on the host's, one at a time, and never without a parity verdict.
 
     columns = [timing.Column("TensorFlow", "tensorflow", "build/box3d.pb"),
                timing.Column("TensorRT FP16", "tensorrt", "build/box3d.fp16.plan")]
@@ -6,13 +6,13 @@
     timing.save(record, "build/timings.json")
     print(timing.table(record))
 
-Each column runs in a process of its own, so that no framework keeps memory from the next, and the processes take turns
-in short blocks, so that a board which grows warm grows warm for all of them. The first run of a turn is cold and not counted.
+Each column runs in a process of its own, so that no framework keeps memory from another, and the processes take turns in
+short blocks, so that a board that grows warm grows warm for all of them. The first run of a turn is cold and not counted.
 """
-from .locking import holder, lock
+from .locking import lock
 from .measuring import Column, layers, measure
-from .records import device, elsewhere, label, load, published, rows, save, summary, table, withheld
+from .records import RUNS, label, load, make, published, recorded, rows, save, summary, table, withheld
 from .sampling import sample
 
-__all__ = ["Column", "device", "elsewhere", "holder", "label", "layers", "load", "lock", "measure", "published", "rows",
-           "sample", "save", "summary", "table", "withheld"]
+__all__ = ["Column", "RUNS", "label", "layers", "load", "lock", "make", "measure", "published", "recorded", "rows", "sample",
+           "save", "summary", "table", "withheld"]

@@ -1,4 +1,4 @@
-"""One measurement at a time on a machine, whoever starts it: a file lock on one path that all agree on."""
+"""One measurement at a time on a machine, whoever starts it: a file lock at one path for all users."""
 import contextlib
 import datetime
 import getpass
@@ -11,80 +11,79 @@ from pathlib import Path
 
 import filelock
 
-PATH = Path(os.environ.get("WORKBOOK_TIMING_LOCK") or os.path.join(tempfile.gettempdir(), "box3d-timing", "lock"))
+
+def lock_path():
+    """The path of the lock: the environment variable WORKBOOK_TIMING_LOCK, else a file in a folder of its own in the
+    system's temporary folder."""
+    return Path(os.environ.get("WORKBOOK_TIMING_LOCK") or os.path.join(tempfile.gettempdir(), "box3d-timing", "lock"))
 
 
 @contextlib.contextmanager
-def lock(what="a measurement", wait=0, path=None):
-    """Hold the timing lock of this machine inside the block; yields the record of the holder.
+def lock(purpose="a measurement", wait=0, path=None):
+    """Hold the timing lock of this machine inside the block.
 
-    what: a few words for the person who has to wait. wait: seconds to wait for it at most. The operating system lets go
-    of the lock when its holder ends, however it ends.
+    purpose: a few words for whoever has to wait. wait: seconds to wait for the lock at most. path: by default `lock_path()`.
+    The operating system releases the lock when its holder ends, however it ends.
 
-    Raises TimeoutError that says who holds it, for what and since when.
+    Raises TimeoutError that says who holds the lock, for what and since when.
     """
-    path = Path(str(path or PATH))
-    _open_to_all(path)
+    path = Path(str(path or lock_path()))
+    _make_folder(path.parent)
     options = {"mode": 0o666} if "mode" in inspect.signature(filelock.FileLock).parameters else {}
     file_lock = filelock.FileLock(str(path), timeout=wait, **options)
-    before = os.umask(0)  # the file has to be writable for every user of the board
+    umask = os.umask(0)  # every user of the board has to be able to write the file
     try:
         file_lock.acquire()
     except filelock.Timeout:
         raise TimeoutError("%s. Two measurements at once would both be wrong; try again when the lock is free. (It is %s)"
-                           % (describe(holder(path)), path)) from None
+                           % (_describe(holder(path)), path)) from None
     finally:
-        os.umask(before)
-    mine = {"user": _user(), "pid": os.getpid(), "what": what, "since": time.time()}
+        os.umask(umask)
     try:
-        _write(path, mine)
-        yield mine
+        _write_note(path, {"user": _user(), "pid": os.getpid(), "purpose": purpose, "since": time.time()})
+        yield
     finally:
         with contextlib.suppress(OSError):
-            _holder_path(path).unlink()
+            _note_path(path).unlink()
         file_lock.release()
 
 
 def holder(path=None):
-    """Who holds the lock: {"user", "pid", "what", "since"}; None when nobody has left a note.
+    """The note of whoever holds the lock: {"user", "pid", "purpose", "since"}, or None when there is none.
 
-    Only a note: whether the lock is held, only taking it can tell.
+    A holder that was killed leaves its note behind: only taking the lock tells whether it is free.
     """
     try:
-        found = json.loads(_holder_path(Path(str(path or PATH))).read_text())
-        return found if {"user", "pid", "what", "since"} <= set(found) else None
+        note = json.loads(_note_path(Path(str(path or lock_path()))).read_text())
+        return note if {"user", "pid", "purpose", "since"} <= set(note) else None
     except (OSError, ValueError, TypeError):
         return None
 
 
-def describe(found):
-    """One clause about a holder."""
-    if not found:
+def _describe(note):
+    if not note:
         return "a process that left no note holds the timing lock"
-    since = datetime.datetime.fromtimestamp(found["since"]).strftime("%H:%M:%S")
+    since = datetime.datetime.fromtimestamp(note["since"]).strftime("%H:%M:%S")
     return "%s (process %s) holds the timing lock for %s since %s, %.0f s ago" % (
-        found["user"], found["pid"], found["what"], since, max(time.time() - found["since"], 0))
+        note["user"], note["pid"], note["purpose"], since, max(time.time() - note["since"], 0))
 
 
-def _open_to_all(path):
-    """A folder of its own without the sticky bit: in /tmp itself Linux keeps others from opening one's files."""
-    try:
-        path.parent.mkdir(parents=True)
-        os.chmod(str(path.parent), 0o777)
-    except FileExistsError:
-        pass
+def _make_folder(folder):
+    """A folder without the sticky bit: in /tmp itself Linux keeps users from opening each other's files."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        os.chmod(str(folder), 0o777)
 
 
-def _holder_path(path):
+def _note_path(path):
     return path.with_name(path.name + ".json")
 
 
-def _write(path, record):
-    note = _holder_path(path)
-    temporary = note.with_name(note.name + ".%d" % os.getpid())
-    temporary.write_text(json.dumps(record))
+def _write_note(path, note):
+    temporary = path.with_name(path.name + ".json.%d" % os.getpid())
+    temporary.write_text(json.dumps(note))
     os.chmod(str(temporary), 0o644)
-    os.replace(str(temporary), str(note))
+    os.replace(str(temporary), str(_note_path(path)))
 
 
 def _user():

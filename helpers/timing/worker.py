@@ -1,11 +1,10 @@
-"""One column in a process of its own: `python -m helpers.timing.worker KIND`, spoken to in lines of JSON.
+"""One column in a process of its own: `python -m helpers.timing.worker`, spoken to in pickles by `measuring.Worker`.
 
 Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
 """
-import contextlib
-import importlib
 import json
 import os
+import pickle
 import sys
 import tempfile
 import traceback
@@ -15,76 +14,82 @@ import numpy as np
 from .sampling import sample
 
 
-class TensorFlow:
-    """A frozen .pb in a TensorFlow session, on the GPU if it can use one, with memory only as it needs it.
+class Runner:
+    """A model in a runtime. `where`: "CPU" or "GPU"; `versions`: {package: version}; `events`: two `cuda.Event`s, or None.
 
-    options: "outputs"; "optimize": whether TensorFlow rewrites the graph before its first run. By default it may where
-    there is a GPU, for which it changes the layout; on a CPU the rewriting takes 5 s and gained nothing.
+    A subclass has `compute(images)` -> {output name: array}, and may have `layers(runs)` -> [(name, median ms, kind)].
     """
 
-    needs = "helpers.network"
-
-    def __init__(self, model, options):
-        from .. import freeze, machine, network
-
-        v1 = network.tf.compat.v1
-        graph_def = freeze.load(model)
-        with network.tf.Graph().as_default() as graph:
-            network.tf.import_graph_def(graph_def, name="")
-        outputs = options.get("outputs", network.OUTPUTS)
-        self.names = list(outputs)
-        self.fetches = [graph.get_tensor_by_name(name + ":0") for name in outputs]
-        self.feed = next(node.name for node in graph_def.node if node.op == "Placeholder") + ":0"
-        config = network.session_config()
-        optimize = options.get("optimize", machine.gpu() is not None or machine.jetson() is not None)
-        config.graph_options.rewrite_options.disable_meta_optimizer = not optimize
-        self.session = v1.Session(graph=graph, config=config)
-        self.where = "GPU" if any(device.device_type == "GPU" for device in self.session.list_devices()) else "CPU"
-        self.events, self.versions = None, {"tensorflow": network.tf.__version__}
+    events = None
 
     def load(self, images):
+        """Take the images [batch, ...] of the runs to come."""
         self.images = images
 
     def step(self, before=None, after=None):
-        self.results = self._run(self.images)
+        """One run, to its end. before, after: events to record around the GPU's work."""
+        self.compute(self.images)
 
-    def _run(self, images):
+    def outputs(self, images):
+        """{output name: array} for any number of images."""
+        parts = [self.compute(images[i:i + 8]) for i in range(0, len(images), 8)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+class TensorFlow(Runner):
+    """A frozen .pb in a TensorFlow session, on the GPU where TensorFlow has one, with memory as it is needed.
+
+    options: "outputs", names of nodes, by default those of the box network.
+    """
+
+    def __init__(self, model, options):
+        from .. import freeze, machine, network, process
+
+        process.prepare_tensorflow(gpu=True)
+        tf = process.tensorflow()
+        graph_def = freeze.load(model)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(graph_def, name="")
+        self.fetches = {name: graph.get_tensor_by_name(name + ":0") for name in options.get("outputs", network.OUTPUTS)}
+        self.feed = next(node.name for node in graph_def.node if node.op == "Placeholder") + ":0"
+        config = process.session_config(gpu=True)
+        # Before its first run TensorFlow rewrites the graph: for a GPU it changes the layout, on a CPU that takes 5 s
+        # and gained nothing.
+        config.graph_options.rewrite_options.disable_meta_optimizer = machine.gpu() is None and machine.jetson() is None
+        self.session = tf.compat.v1.Session(graph=graph, config=config)
+        self.where = "GPU" if any(device.device_type == "GPU" for device in self.session.list_devices()) else "CPU"
+        self.versions = {"tensorflow": tf.__version__}
+
+    def compute(self, images):
         return self.session.run(self.fetches, {self.feed: images})
 
-    def heads(self, images):
-        parts = [self._run(images[i:i + 8]) for i in range(0, len(images), 8)]
-        return dict(zip([name.split("/")[0] for name in self.names], map(np.concatenate, zip(*parts))))
 
+class OnnxRuntime(Runner):
+    """An .onnx in ONNX Runtime, on the CPU. No options."""
 
-class OnnxRuntime(TensorFlow):
-    """An .onnx in ONNX Runtime, on the CPU unless `providers` says otherwise."""
-
-    needs = "onnxruntime"
+    where = "CPU"
 
     def __init__(self, model, options):
         import onnxruntime
 
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = options.get("threads", 0)
-        self.session = onnxruntime.InferenceSession(
-            model, settings, providers=options.get("providers", ["CPUExecutionProvider"]))
-        self.where = "CPU" if self.session.get_providers()[0] == "CPUExecutionProvider" else "GPU"
+        self.model = model
+        self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         self.feed = self.session.get_inputs()[0].name
         self.names = [output.name for output in self.session.get_outputs()]
-        self.events, self.versions = None, {"onnxruntime": onnxruntime.__version__}
+        self.versions = {"onnxruntime": onnxruntime.__version__}
 
-    def _run(self, images):
-        return self.session.run(None, {self.feed: images})
+    def compute(self, images):
+        return dict(zip(self.names, self.session.run(None, {self.feed: images})))
 
-    def layers(self, model, runs):
-        """[(node, median ms, operation)] by ONNX Runtime's own profile, in a session that does nothing else."""
+    def layers(self, runs):
+        """By ONNX Runtime's own profile, in a session that does nothing else; kind is the operation."""
         import onnxruntime
 
         settings, times = onnxruntime.SessionOptions(), {}
         settings.enable_profiling = True
         with tempfile.TemporaryDirectory() as folder:
             settings.profile_file_prefix = os.path.join(folder, "profile")
-            session = onnxruntime.InferenceSession(model, settings, providers=self.session.get_providers())
+            session = onnxruntime.InferenceSession(self.model, settings, providers=["CPUExecutionProvider"])
             for _ in range(runs + 1):
                 session.run(None, {self.feed: self.images})
             with open(session.end_profiling()) as stream:
@@ -96,10 +101,10 @@ class OnnxRuntime(TensorFlow):
         return [(name, float(np.median(ms[1:])), operation) for (name, operation), ms in times.items()]
 
 
-class TensorRT:
-    """A plan, with its copies to and from the GPU; events stand around the GPU's work alone."""
+class TensorRT(Runner):
+    """A plan, with its copies to and from the GPU; the events enclose the GPU's work alone. options: "plugins", paths."""
 
-    needs, where = "helpers.engine", "GPU"
+    where = "GPU"
 
     def __init__(self, model, options):
         from .. import cuda, engine
@@ -116,91 +121,66 @@ class TensorRT:
     def step(self, before=None, after=None):
         self.engine.step(self.images, before, after)
 
-    def layers(self, model, runs):
-        return [(name, ms, "") for name, ms in self.engine.layer_times(self.images, runs)]
-
-    def heads(self, images):
+    def outputs(self, images):
         return self.engine.run(images)
 
-
-class Launch:
-    """Any GPU work that a function enqueues: `model` is "module:function", called with a `cuda.Stream` once, giving
-    `launch()`, which puts the work on that stream and returns."""
-
-    needs, where = "helpers.cuda", "GPU"
-
-    def __init__(self, model, options):
-        from .. import cuda
-
-        module, function = model.split(":")
-        self.stream, self.events = cuda.Stream(), (cuda.Event(), cuda.Event())
-        self.launch = getattr(importlib.import_module(module), function)(self.stream, **options)
-        self.versions = {"cuda library": cuda.library()}
-
-    def load(self, images):
-        pass
-
-    def step(self, before=None, after=None):
-        before.record(self.stream)
-        self.launch()
-        after.record(self.stream)
-        self.stream.synchronize()
-
-    def heads(self, images):
-        return {}
+    def layers(self, runs):
+        """By TensorRT's IProfiler; kind is ""."""
+        return [(name, ms, "") for name, ms in self.engine.layer_times(self.images, runs)]
 
 
-KINDS = {"tensorflow": TensorFlow, "onnxruntime": OnnxRuntime, "tensorrt": TensorRT, "launch": Launch}
+KINDS = {"tensorflow": TensorFlow, "onnxruntime": OnnxRuntime, "tensorrt": TensorRT}
 
 
-def serve(requests, answer):
-    """Answer requests until they end.
+class Server:
+    """What a worker process answers: each public method is a request."""
 
-    {"do": "prepare", "kind", "model", "options", "images", "warm_up"}, then {"do": "run", "seconds"} as often as is
-    wanted, {"do": "layers", "runs"}, and {"do": "heads", "images", "heads"}; images and heads are paths of .npy and .npz.
-    An error is an answer.
-    """
-    runner, model = None, None
-    for line in requests:
-        request = json.loads(line)
+    def __init__(self):
+        self.runner = self.model = None
+
+    def prepare(self, kind, model, options, images, warm_up):
+        """Load the model, unless it is the one that is loaded, and warm up -> {"first", "versions", "where"}."""
+        if model != self.model:
+            self.runner = self.model = None  # gives back its memory before the next takes some
+            self.runner, self.model = KINDS[kind](model, options), model
+        self.runner.load(images)
+        return {"first": self._sample(0, warm_up).first, "versions": self.runner.versions, "where": self.runner.where}
+
+    def run(self, seconds):
+        """Times in ms on the host's clock and between the events -> ([ms], [ms])."""
+        self._sample(0, 0)  # after the turns of others caches are cold, threads sleep, clocks are down: one run for that
+        found = self._sample(seconds, 0)
+        return found.host, found.gpu
+
+    def layers(self, runs):
+        """([(name, median ms, kind)], median ms of the whole run)."""
+        found = self._sample(0, 1e-9, runs)
+        return self.runner.layers(runs), float(np.median(found.gpu or found.host))
+
+    def outputs(self, images):
+        return self.runner.outputs(images)
+
+    def _sample(self, seconds, warm_up, least=1):
+        return sample(self.runner.step, seconds, warm_up, least, self.runner.events)
+
+
+def main():
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # TensorFlow and TensorRT write to stdout
+    server = Server()
+    while True:
         try:
-            if request["do"] == "prepare":
-                if model != request["model"]:
-                    runner = model = None  # gives back its memory before the next takes some
-                    runner, model = KINDS[request["kind"]](request["model"], request["options"]), request["model"]
-                runner.load(np.load(request["images"]))
-                warm = sample(runner.step, 0, warm_up=request["warm_up"], events=runner.events)
-                answer({"first_ms": warm.first, "versions": runner.versions, "where": runner.where})
-            elif request["do"] == "run":
-                # Another process has had its turn: caches are cold, threads sleep, clocks are down. One run for that.
-                sample(runner.step, 0, warm_up=0, events=runner.events)
-                found = sample(runner.step, request["seconds"], warm_up=0, events=runner.events)
-                answer({"host": found.host, "gpu": found.gpu, "uncounted": 1})
-            elif request["do"] == "layers":
-                found = sample(runner.step, 0, warm_up=1e-9, least=request["runs"], events=runner.events)
-                answer({"layers": runner.layers(model, request["runs"]), "whole_ms": float(np.median(found.gpu or found.host))})
-            else:
-                np.savez(request["heads"], **runner.heads(np.load(request["images"])))
-                answer({"heads": request["heads"]})
-        except Exception as error:
+            name, arguments = pickle.load(requests)
+        except EOFError:
+            return
+        try:
+            error, answer = None, getattr(server, name)(*arguments)
+        except Exception as raised:
             traceback.print_exc()
-            answer({"error": "%s: %s" % (type(error).__name__, error)})
-
-
-def main(kind):
-    with os.fdopen(os.dup(1), "w") as out:
-        os.dup2(2, 1)  # TensorFlow and TensorRT write to stdout
-
-        def answer(record):
-            out.write(json.dumps(record) + "\n")
-            out.flush()
-
-        os.environ["WORKBOOK_TENSORFLOW"] = "gpu"  # helpers.network keeps it on the CPU elsewhere
-        if kind in KINDS:  # while the others get ready
-            with contextlib.suppress(Exception):  # the first request will say it
-                importlib.import_module(KINDS[kind].needs)
-        serve(sys.stdin, answer)
+            error, answer = "%s: %s" % (type(raised).__name__, raised), None
+        pickle.dump((error, answer), answers, protocol=4)
+        answers.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -515,7 +515,7 @@ parity.compare(reference, answers_of(loud_careless), street)
 
 # %% [markdown]
 # *Lost* means that the two components are both zero: no direction, no box. (On a GPU it is the same. In PyTorch on an H200 this
-# network lost 63 of the 77 boxes that the samples have: `data/gpu_precision_h200.json`.) To put all six nodes on the list by name does not
+# network lost 63 of the 77 boxes that the samples have: `data/runs/gpu_precision_h200.json`.) To put all six nodes on the list by name does not
 # help, either. The converter casts back to 16 bits after each of them and to 32 before the next, so between two of them every
 # number passes through 16 bits.
 #

@@ -1,7 +1,7 @@
 """What TensorRT's classes do, as far as building and running a plan needs it, with the errors of a wrong order.
 
-A plan is a JSON text here. It computes no network: output k of image n is mean(image n) + k, which is enough to see
-whether the right bytes went the right way.
+A plan is a JSON text here. It computes no network: tensor k, if it is an output, has in row n the sum of the means of all
+inputs' rows n, plus k. That is enough to see whether the right bytes went the right way.
 """
 import json
 
@@ -191,25 +191,19 @@ class Builder:
             return _fail(self._logger, "Calibration failure occurred with no scaling factors detected.")
         shapes = {}
         for tensor in network._inputs:
-            if not network._implicit and tensor.shape[0] == -1:
+            if not network._implicit and -1 in tensor.shape:
                 if config is None or not config._profiles:
                     return _fail(self._logger, "Network has dynamic or shape inputs, but no optimization profile has "
                                                "been defined.")
                 shapes[tensor.name] = config._profiles[0]._shapes[tensor.name]
         if calibrator is not None and calibrator.read_calibration_cache() is None:
             self._calibrate(calibrator, network, shapes)
-        monitor = None if config is None else config.__dict__.get("progress_monitor")
-        if monitor is not None:
-            monitor.phase_start("Building engine", None, 3)
-            for i in range(3):
-                if not monitor.step_complete("Building engine", i):
-                    return _fail(self._logger, "BuildCanceled (Build canceled by user)")
-            monitor.phase_finish("Building engine")
         return json.dumps(dict(
             version=self._trt.__version__, implicit=network._implicit, batch=self.__dict__.get("max_batch_size", 1),
             flags=sorted(flags), quantized=network._quantized, half=network._half, profiles=shapes,
             typed=network._typed, strict=bool(self.__dict__.get("strict_type_constraints")),
             wide=sorted(layer.name for layer in network._layers if layer._types),
+            types={t.name: t.dtype.name for t in network._inputs + network._outputs},
             tensors=[(t.name, list(t.shape), True) for t in network._inputs]
             + [(t.name, list(t.shape), False) for t in network._outputs])).encode()
 
@@ -254,9 +248,11 @@ class UffParser:
 
     def parse(self, path, network):
         assert self._inputs and self._outputs, "parse() before register_input() and register_output()"
-        if not network._implicit:
-            return False  # "UFF parser does not support explicit batch"
-        shapes = {"dimension": [3, 1, 1], "orientation": [6, 2], "confidence": [6, 1, 1]}
+        if not network._implicit or "init_plugins" not in self._trt.events:
+            return False  # "Unsupported operation _LReLU_TRT" (8.6.1)
+        # Three axes at least, as 5.1.5 to 8.6.1 have them; up to 6 a softmax goes through one more Shuffle.
+        old = int(self._trt.__version__.split(".")[0]) < 7
+        shapes = {"dimension": [3, 1, 1], "orientation": [6, 2, 1], "confidence": [1, 1, 6] if old else [6, 1, 1]}
         network._inputs = list(self._inputs)
         network._outputs = [ITensor(name, shapes.get(name.split("/")[0], [1])) for name in self._outputs]
         self._trt.events.append("parse uff")
@@ -285,7 +281,8 @@ class OnnxParser:
         if not data:
             return True  # as TensorRT does
         try:
-            model = onnx.load_from_string(data)
+            model = onnx.ModelProto()
+            model.ParseFromString(data)
         except Exception:
             self._errors.append(self._error(-1, "Failed to parse the ONNX model."))
             return False
@@ -300,7 +297,8 @@ class OnnxParser:
         def tensors(values):
             for value in values:
                 shape = [dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim]
-                yield ITensor(value.name, shape[1:] if implicit else shape)
+                dtype = {6: "INT32", 10: "HALF"}.get(value.type.tensor_type.elem_type, "FLOAT")
+                yield ITensor(value.name, shape[1:] if implicit else shape, dtype)
 
         weights = {tensor.name for tensor in graph.initializer}
         self._network._inputs = [tensor for tensor in tensors(graph.input) if tensor.name not in weights]
@@ -351,7 +349,12 @@ class ICudaEngine:
     def serialize(self):
         return memoryview(json.dumps(self._plan).encode())
 
-    has_implicit_batch_dimension = property(lambda self: self._plan["implicit"])
+    @property
+    def has_implicit_batch_dimension(self):
+        if not hasattr(self._trt.Builder, "max_batch_size"):  # 10.6 prints this at every question
+            self._trt.events.append("hasImplicitBatchDimension is deprecated and always return false")
+        return self._plan["implicit"]
+
     max_batch_size = property(lambda self: self._plan["batch"])
     num_bindings = num_io_tensors = property(lambda self: len(self._plan["tensors"]))
     get_binding_name = get_tensor_name = lambda self, i: self._plan["tensors"][i][0]
@@ -367,7 +370,7 @@ class ICudaEngine:
     get_tensor_shape = get_binding_shape
 
     def get_binding_dtype(self, i):
-        return Member("FLOAT", 0, "DataType")
+        return Member(self._plan["types"][self._find(i)[0]], 0, "DataType")
 
     get_tensor_dtype = get_binding_dtype
 
@@ -398,31 +401,47 @@ class EngineInspector:
 
 class IExecutionContext:
     def __init__(self, engine):
-        self._engine, self._addresses, self._batch = engine, {}, None
-        plan = engine._plan
-        if not plan["implicit"] and not plan["profiles"]:
-            self._batch = plan["tensors"][0][1][0]
+        self._engine, self._addresses, self._shapes = engine, {}, {}
 
     def set_tensor_address(self, name, address):
         self._addresses[self._engine._find(name)[0]] = address
         return True
 
-    def _shape(self, name, shape):
+    def _set_shape(self, name, shape):
         smallest, _, largest = self._engine._plan["profiles"][name]
-        assert smallest[0] <= shape[0] <= largest[0] and list(shape[1:]) == smallest[1:], "shape outside the profile"
-        self._batch = shape[0]
+        if len(shape) != len(smallest) or not all(a <= b <= c for a, b, c in zip(smallest, shape, largest)):
+            return False  # "Parameter check failed ... condition: dims within the profile"
+        self._shapes[name] = list(shape)
         return True
 
     def set_input_shape(self, name, shape):
-        return self._shape(name, shape)
+        return self._set_shape(name, shape)
 
     def set_binding_shape(self, i, shape):
-        return self._shape(self._engine._find(i)[0], shape)
+        return self._set_shape(self._engine._find(i)[0], shape)
+
+    def get_tensor_shape(self, name):
+        """An output's open axis is as long here as that axis of the first input with an open one; -1 while that is not set."""
+        name, shape, is_input = self._engine._find(name)
+        if is_input:
+            return self._shapes.get(name, shape)
+        first = next(iter(self._shapes.values()), ())
+        return [first[i] if size == -1 and i < len(first) else size for i, size in enumerate(shape)]
+
+    get_binding_shape = get_tensor_shape
+
+    def _all_shapes(self, batch):
+        tensors = self._engine._plan["tensors"]
+        if self._engine._plan["implicit"]:
+            return [[batch] + shape for _, shape, _ in tensors]
+        shapes = [IExecutionContext.get_tensor_shape(self, name) for name, _, _ in tensors]
+        assert not any(-1 in shape for shape in shapes), "no input shape was set"
+        return shapes
 
     def _later(self, batch, addresses, stream):
         assert len(addresses) == len(self._engine._plan["tensors"]), "not all tensors have an address"
-        assert batch, "no input shape was set"
-        cuda.BACKEND.enqueue(stream, lambda: self._compute(batch, addresses))
+        shapes = self._all_shapes(batch)
+        cuda.BACKEND.enqueue(stream, lambda: self._compute(shapes, addresses))
         return True
 
     def execute_async(self, batch, bindings, stream):
@@ -433,12 +452,12 @@ class IExecutionContext:
     def execute_async_v2(self, bindings, stream):
         assert not self._engine._plan["implicit"]
         self._trt.events.append("execute_async_v2")
-        return self._later(self._batch, bindings, stream)
+        return self._later(None, bindings, stream)
 
     def execute_async_v3(self, stream):
         assert not self._engine._plan["implicit"]
         self._trt.events.append("execute_async_v3")
-        return self._later(self._batch, [self._addresses[t[0]] for t in self._engine._plan["tensors"]], stream)
+        return self._later(None, [self._addresses[t[0]] for t in self._engine._plan["tensors"]], stream)
 
     def execute(self, batch, bindings):
         assert self._engine._plan["implicit"]
@@ -446,22 +465,22 @@ class IExecutionContext:
 
     def execute_v2(self, bindings):
         assert not self._engine._plan["implicit"]
-        return self._now(self._batch, bindings)
+        return self._now(None, bindings)
 
     def _now(self, batch, bindings):
-        self._compute(batch, bindings)
+        self._compute(self._all_shapes(batch), bindings)
         profiler = self.__dict__.get("profiler")
         if profiler is not None:
             for name, ms in (("block1_conv1 + block1_relu", 1.5), ("fc", 0.5)):
                 profiler.report_layer_time(name, ms)
         return True
 
-    def _compute(self, batch, addresses):
-        plan, images = self._engine._plan, None
-        for k, ((_, shape, is_input), address) in enumerate(zip(plan["tensors"], addresses)):
-            shape = [batch] + (shape if plan["implicit"] else shape[1:])
-            array = cuda.BACKEND.view(address, shape)
+    def _compute(self, shapes, addresses):
+        plan, means = self._engine._plan, np.float32(0)
+        for k, ((name, _, is_input), shape, address) in enumerate(zip(plan["tensors"], shapes, addresses)):
+            dtype = {"INT32": np.int32, "HALF": np.float16, "FLOAT": np.float32}[plan["types"][name]]
+            array = cuda.BACKEND.view(address, shape, dtype)
             if is_input:
-                images = array.reshape(batch, -1).mean(axis=1)
+                means = means + array.reshape(len(array), -1).mean(axis=1, dtype=np.float32)
             else:
-                array[...] = images.reshape([-1] + [1] * (len(shape) - 1)) + np.float32(k)
+                array[...] = means.reshape([-1] + [1] * (len(shape) - 1)) + np.float32(k)

@@ -43,7 +43,7 @@ class Cuda:
         self.used -= len(self.blocks.pop(address))
 
     def view(self, address, shape, dtype=np.float32):
-        return self.blocks[address][:int(np.prod(shape)) * 4].view(dtype).reshape(shape)
+        return self.blocks[address][:int(np.prod(shape)) * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
 
     def allocate_pinned(self, nbytes):
         self.pinned += 1

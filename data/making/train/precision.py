@@ -12,7 +12,6 @@ the stream, after a warm-up, with the precisions taking turns in short blocks. I
 """
 import contextlib
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -20,7 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from data.making.train import model
-from helpers import artifacts, parity, scenes
+from helpers import artifacts, parity, scenes, timing
 
 DEVICE = "cuda"
 
@@ -126,17 +125,15 @@ def main(path):
     found["FP16, through"] = answers(through(arrays), images, half, half)
     found["FP16, apart, louder"] = answers(model.load(louder), images, half, full)
     found["FP16, through, louder"] = answers(through(louder), images, half, half)
-    driver = subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], stdout=subprocess.PIPE,
-                            universal_newlines=True).stdout.strip().splitlines()
-    record = {
-        "device": torch.cuda.get_device_name(0), "driver": driver[0] if driver else None, "pytorch": torch.__version__,
-        "cuda": torch.version.cuda, "vehicles": len(images), "scenes": len(street),
+    record = timing.make({
+        "vehicles": len(images), "scenes": len(street),
         "fp16_sums_may_be_fp16": torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
         "weights_sha256": artifacts.digest(artifacts.DATA / "weights.npz"),
         "ms": times(arrays) if DEVICE == "cuda" else None,
         "louder in FP32": figures(reference, loud, street),
-        "against FP32": {name: figures(reference, heads, street) for name, heads in found.items()}}
-    artifacts.write(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        "against FP32": {name: figures(reference, heads, street) for name, heads in found.items()},
+    }, {"pytorch": torch.__version__, "cuda": torch.version.cuda}, "python -m data.making.train.precision OUT.json")
+    timing.save(record, path)
     print(json.dumps(record, indent=1, sort_keys=True))
 
 

@@ -1,0 +1,158 @@
+"""The plugin of notebook 04: where an arithmetic fails, which calls TensorRT makes, how fast the kernel was measured."""
+import numpy as np
+
+from .figures import COLOURS, GREY, INK, finish_chart, finish_drawing, rounded_box, subplots
+
+# One row for each stage: (title, [(key of CALLERS, call, what it means)]).
+LIFE = [
+    ("load", [("reader", "library", "dlopen, or\nload_library"),
+              ("plugin", "creator", "name, version, names\nof the fields"),
+              ("tensorrt", "registry", "a list of creators,\none per process")]),
+    ("parse", [("tensorrt", "look up", "the node's op\nis the name"),
+               ("plugin", "createPlugin", "gets axis and eps,\nrefuses nonsense"),
+               ("plugin", "clone", "one for each place\nthat needs it")]),
+    ("build", [("plugin", "output shape", "as the input's"),
+               ("plugin", "supportsFormat", "FP32 or FP16,\nnumbers in a row"),
+               ("plugin", "configure", "shape and type\nare settled"),
+               ("plugin", "enqueue", "timed, if there is\na choice of types"),
+               ("plugin", "serialize", "axis and eps go\ninto the plan")]),
+    ("run", [("tensorrt", "read the plan", "finds name and\nversion in it"),
+             ("plugin", "deserialize", "they become\na plugin again"),
+             ("plugin", "initialize", "ready, or refuses\nwith a reason"),
+             ("plugin", "enqueue", "puts the kernel\non the stream"),
+             ("plugin", "destroy", "frees what it has")]),
+]
+CALLERS = {"reader": ("focus", "you"), "tensorrt": ("plain", "TensorRT"), "plugin": ("new", "our plugin answers")}
+
+VERDICTS = {"right": "#1b7f3b", "off by more than 0.01": "#e3a008", "zero": "#8a929c", "infinite": "#d9580d",
+            "not a number": "#c62828"}
+
+
+def over_lengths(lengths, right, results, seen=()):
+    """For which lengths of a row each way to normalise is right, and what it gives elsewhere. Returns a matplotlib Figure.
+
+    lengths: [N], of the rows before normalising. right: [N, L], the rows as they should become. results: {name: [N, L]},
+    the rows as each way made them. seen: lengths that occur in practice, as black marks below.
+    """
+    figure, axis = subplots(figsize=(9.5, 1.15 + 0.42 * (len(results) + bool(len(seen)))), dpi=110)
+    for row, y in enumerate(results.values()):
+        error, size = np.abs(np.asarray(y, np.float64) - right).max(-1), np.abs(y).max(-1)
+        with np.errstate(invalid="ignore"):  # old NumPy warns of comparing with NaN, which is the question here
+            wrong = [np.isnan(error), np.isinf(error), (error > 0.01) & (size == 0), error > 0.01]
+        found = np.select(wrong, ["not a number", "infinite", "zero", "off by more than 0.01"], "right")
+        for verdict, colour in VERDICTS.items():
+            chosen = lengths[found == verdict]
+            axis.scatter(chosen, [row] * len(chosen), s=190, marker="|", color=colour)
+    axis.scatter(seen, [len(results)] * len(seen), s=120, marker="|", color=INK, lw=0.7)
+    for verdict, colour in VERDICTS.items():
+        axis.scatter([], [], s=60, marker="s", color=colour, label=verdict)
+    axis.set(xscale="log", xlim=(lengths[0], lengths[-1]), yticks=range(len(results) + bool(len(seen))),
+             yticklabels=list(results) + ["seen in these scenes"] * bool(len(seen)), xlabel="length of the row")
+    axis.set_ylim(len(results) - 0.4 + bool(len(seen)), -0.6)
+    axis.legend(ncol=5, loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=8, frameon=False)
+    return finish_chart(figure)
+
+
+def plugin_life():
+    """The calls in a plugin's life in TensorRT, from the library to the last run. Returns a matplotlib Figure."""
+    figure, axis = subplots(figsize=(10, 5.1), dpi=110)
+    for row, (title, calls) in enumerate(LIFE):
+        y = -1.35 * row
+        axis.text(-1.25, y, title, fontsize=11, fontweight="bold", ha="left", va="center")
+        for column, (caller, call, meaning) in enumerate(calls):
+            x = 2.1 * column + 0.6
+            rounded_box(axis, x, y, 1.72, 0.9, CALLERS[caller][0], 0.1, lw=1.2)
+            axis.text(x, y + 0.19, call, ha="center", va="center", fontsize=9, fontweight="bold", linespacing=0.95)
+            axis.text(x, y - 0.18, meaning, ha="center", va="center", fontsize=8, color=GREY, linespacing=0.95)
+            if column:
+                axis.annotate("", xy=(x - 0.88, y), xytext=(x - 1.22, y),
+                              arrowprops=dict(arrowstyle="-|>", color="#8a929c", lw=1.2, shrinkA=0, shrinkB=0))
+    for i, (kind, meaning) in enumerate(CALLERS.values()):
+        axis.text(-0.2 + 2.1 * i, -4.85, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
+    return finish_drawing(figure, axis, (-1.3, 10.0), (-5.05, 0.6))
+
+
+def kernel_speed(record):
+    """What `plugin_src/benchmark.py` measured on another machine, as hatched bars. Returns a matplotlib Figure.
+
+    record: the content of a file in `plugin_src/results/`. Left: gigabytes of pairs, in % of the speed at which a copy reads
+    and writes them in the same run. Right: microseconds for the network's own shape.
+    """
+    figure, (left, right) = subplots(1, 2, figsize=(11, 3.2), dpi=110, gridspec_kw={"width_ratios": [1, 1.15]})
+    pairs = [entry for entry in record["bandwidth"] if entry["axis"] == 2]
+    shares = {}
+    for name in ("simple kernel", "this kernel"):
+        for entry in pairs:
+            speed = entry["simple_kernel"] if name == "simple kernel" else entry
+            shares["%s, FP%s" % (name, entry["dtype"][len("float"):])] = 100 * speed["share_of_faster_copy"]
+    shape = next(shape for shape in record["latency"] if shape.startswith("1 x"))
+    times = {name: record["latency"][shape][name]["graph_us"] for name in sorted(record["latency"][shape], key=_rank)}
+    left.axvline(100, color=INK, lw=1, zorder=0)
+    _hatched(left, shares, "%.1f %%")
+    _hatched(right, times, "%.2f")
+    left.set_xlim(0, 118)
+    left.set_xlabel("%.0f GB of pairs: %% of a plain copy's speed (the line)" % (pairs[0]["bytes_read"] / 1e9), fontsize=9)
+    right.set_xlabel("%s numbers: microseconds" % shape, fontsize=9)
+    machine = record["machine"]
+    gpu, driver = [part.strip() for part in machine["gpu"].split(",")][:2]
+    figure.suptitle("Not from this machine: measured on %s, driver %s, CUDA %s, %s" % (
+        gpu, driver, machine["nvcc"].lstrip("V"), machine["date"]), fontsize=9.5, fontweight="bold")
+    return finish_chart(figure, rect=(0, 0, 1, 0.98))
+
+
+def _rank(name):
+    return [name.startswith(start) for start in ("simple", "this", "five", "torch")].index(True)
+
+
+def _hatched(axis, values, form):
+    """Bars from {name: value}, the first one on top, each with its value in the format `form`."""
+    names = list(values)[::-1]
+    kinds = {"simple kernel": "focus", "this kernel": "new"}
+    colours = [COLOURS[kinds.get(name.split(",")[0], "plain")] for name in names]
+    axis.barh(range(len(names)), [values[name] for name in names], color=[face for face, _ in colours], hatch="////",
+              lw=0.8, edgecolor=[edge for _, edge in colours])
+    for y, name in enumerate(names):
+        axis.annotate(form % values[name], (values[name], y), (4, 0), textcoords="offset points", va="center",
+                      fontsize=9, bbox=dict(fc="white", ec="none", pad=0.5))
+    axis.set_yticks(range(len(names)))
+    axis.set_yticklabels([name.replace("torch.nn.functional.normalize", "PyTorch's normalize")
+                          .replace("this kernel", "the plugin's") for name in names], fontsize=9)
+    axis.set_xlim(0, 1.15 * max(values.values()))
+
+
+def thread_reads():
+    """Which numbers of a long row of FP16 pairs one thread reads, in the simple kernel and in the plugin's.
+
+    The counts are those of `plugin_src/`: blocks of 128 threads, packs of 16 bytes, four packs a thread. Returns a
+    matplotlib Figure.
+    """
+    from matplotlib.patches import Rectangle
+
+    figure, axis = subplots(figsize=(10, 2.1), dpi=110)
+    packs = [0, 1, None, 127, 128, 129, None, 256, None, 384]  # None: an ellipsis
+    for by_packs, title, asked in ((False, "simple kernel", "one pair, 4 bytes"),
+                                   (True, "the plugin's", "four packs, 64 bytes")):
+        y, x = -1.1 * by_packs, 0.0
+        axis.text(-0.3, y + 0.28, title, ha="right", va="center", fontsize=10, fontweight="bold")
+        axis.text(-0.3, y - 0.1, "thread 0 asks for\n%s" % asked, ha="right", va="center", fontsize=8.5, color=GREY)
+        for pack in packs:
+            if pack is None:
+                axis.text(x + 0.2, y + 0.1, "\u2026", ha="center", va="center", fontsize=12)
+                x += 0.5
+                continue
+            for pair in range(4):
+                by_thread_0 = pack % 128 == 0 if by_packs else pack == pair == 0
+                face, edge = COLOURS["new" if by_thread_0 else "plain"]
+                axis.add_patch(Rectangle((x + 0.25 * pair, y - 0.1), 0.25, 0.4, fc=face, ec=edge, lw=0.8,
+                                         zorder=1 + by_thread_0))
+                if not by_packs and pack < 2:
+                    axis.text(x + 0.25 * pair + 0.125, y + 0.1, str(4 * pack + pair), ha="center", va="center", fontsize=8)
+            if by_packs:
+                axis.add_patch(Rectangle((x, y - 0.1), 1, 0.4, fc="none", ec=INK, lw=1.4, zorder=3))
+                axis.text(x + 0.5, y + 0.1, str(pack % 128), ha="center", va="center", fontsize=9, zorder=4,
+                          bbox=dict(fc=face, ec="none", pad=1))
+                axis.text(x + 0.5, y - 0.28, "pack %d" % pack, ha="center", va="center", fontsize=8, color=GREY)
+            x += 1.1
+    axis.text(0, 0.62, "A small box is a pair, a thick one a pack. The number in it: which thread of the first block reads it.",
+              fontsize=9, va="center")
+    return finish_drawing(figure, axis, (-2.1, x), (-1.5, 0.85))
