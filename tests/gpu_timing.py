@@ -1,29 +1,30 @@
-"""What helpers.cuda and the GPU side of helpers.timing do on a real GPU.
+"""Check helpers.cuda on a real GPU, and its events against PyTorch's. Not run by pytest.
 
     python tests/gpu_timing.py OUT.json [FOLDER[=HIDDEN] ...]
 
-No pytest: a machine without a GPU runs none of it. Wants PyTorch (with CUDA) for comparison and nvcc for the kernel. Each
-FOLDER goes to the front of PYTHONPATH in turn, and module HIDDEN out of sight, so that other CUDA libraries than the one
-installed can be checked.
+Needs PyTorch with CUDA, for comparison, and nvcc, for the kernel. Writes a record of the form that data/runs/README.md
+describes. Each FOLDER is put in front of PYTHONPATH in turn, with the module HIDDEN made unavailable, to check other CUDA
+libraries than the installed one.
 """
 import json
 import os
-import platform
 import subprocess
 import sys
 import threading
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
 
 import numpy as np  # noqa: E402
 
 from helpers import cuda, timing  # noqa: E402
 
-ROWS, LENGTH = 1 << 24, 32  # 2 GB in, 2 GB out: a millisecond on the quickest GPU, beside which calls from Python are small
+ROWS, LENGTH = 1 << 24, 32  # 2 GB in, 2 GB out: a millisecond on the fastest GPU, beside which calls from Python are short
+TOLERANCE = 0.05
 
 
-def check_face():
-    """Each promise of helpers.cuda's docstrings, on this GPU; returns what was seen."""
+def check_library():
+    """Copies, streams, events, threads, freed memory and a refused allocation; returns what the library is."""
     free, total = cuda.memory()
     assert 0 < free <= total
     source = np.random.RandomState(0).rand(3, 1 << 20).astype(np.float32)
@@ -33,12 +34,6 @@ def check_face():
         memory.download(back)
         assert (back == source).all()
         pinned.array[:] = source * 2
-        memory.upload(pinned.array, stream)
-        pinned_back = cuda.Pinned(source.shape)
-        memory.download(pinned_back.array, stream)
-        stream.synchronize()
-        assert (pinned_back.array == source * 2).all()
-        pinned_back.free()
         start, end = cuda.Event(), cuda.Event()
         start.record(stream)
         memory.upload(pinned.array, stream)
@@ -46,113 +41,79 @@ def check_face():
         end.synchronize()
         copy_ms = end.milliseconds_since(start)
         assert 0 < copy_ms < 1000
-        in_thread = []
-        thread = threading.Thread(target=lambda: in_thread.append(cuda.memory()))
+        with cuda.Pinned(source.shape) as result:
+            memory.download(result.array, stream)
+            stream.synchronize()
+            assert (result.array == source * 2).all()
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(cuda.memory()))
         thread.start()
         thread.join()
-        assert in_thread, "a second thread cannot use CUDA"
+        assert seen, "a second thread cannot use CUDA"
     before = cuda.memory()[0]
-    block = cuda.Buffer(256 << 20)
-    assert before - cuda.memory()[0] >= 256 << 20
-    block.free()
+    with cuda.Buffer(256 << 20):
+        assert before - cuda.memory()[0] >= 256 << 20
     assert abs(cuda.memory()[0] - before) < 8 << 20, "memory was not given back"
     try:
         cuda.Buffer(total * 2)
-        raise AssertionError("twice the memory was allocated")
+        raise AssertionError("twice the GPU's memory was allocated")
     except RuntimeError as error:
         refusal = str(error)
-    cuda.Buffer(16).free()  # still usable
-    runtime = getattr(cuda._backend(), "runtime", None)
-    return {"library": cuda.library(), "module": getattr(runtime, "__name__", "pycuda.driver"),
-            "device": cuda.device(), "upload_12MB_ms": copy_ms, "too_much": refusal}
+    cuda.Buffer(16).free()  # usable after the error
+    return {"library": cuda.library(), "device": cuda.device(), "upload_12MB_ms": copy_ms, "too_much": refusal}
 
 
-def l2(stream):
-    """A `launch` column: the plugin's kernel over 2 GB."""
-    from helpers import plugin
-
-    x, y = cuda.Buffer(ROWS * LENGTH * 4), cuda.Buffer(ROWS * LENGTH * 4)
-    x.upload(np.ones((ROWS, LENGTH), np.float32))
-
-    def launch():
-        plugin.launch(x.address, y.address, ROWS, LENGTH, stream=stream.handle)
-    launch.memory = x, y
-    return launch
-
-
-def torch_l2_ms(seconds=1.0):
-    """The same kernel on the same shape on PyTorch's stream -> (PyTorch's events, ours around the same launches), in ms."""
+def check_events(seconds=1.0):
+    """The L2 kernel over 2 GB, by our events and by PyTorch's around the same launches; returns both in ms."""
     import torch
 
     from helpers import plugin
 
     x = torch.ones((ROWS, LENGTH), device="cuda")
-    y = torch.empty_like(x)
-    stream, mine = cuda.Stream(), (cuda.Event(), cuda.Event())
-    theirs = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
-    found = []
+    y, theirs = torch.empty_like(x), []
+    stream, torch_events = cuda.Stream(), [torch.cuda.Event(enable_timing=True) for _ in range(2)]
 
     def step(before, after):
-        mine[0].record(stream)
-        theirs[0].record()
+        before.record(stream)
+        torch_events[0].record()
         plugin.launch(x.data_ptr(), y.data_ptr(), ROWS, LENGTH, stream=stream.handle)
-        theirs[1].record()
-        mine[1].record(stream)
-        mine[1].synchronize()
-        theirs[1].synchronize()
-        found.append((theirs[0].elapsed_time(theirs[1]), mine[1].milliseconds_since(mine[0])))
+        torch_events[1].record()
+        after.record(stream)
+        after.synchronize()
+        torch_events[1].synchronize()
+        theirs.append(torch_events[0].elapsed_time(torch_events[1]))
 
     with torch.cuda.stream(torch.cuda.ExternalStream(stream.handle)):
-        timing.sample(step, seconds=0, warm_up=0.5)
-        found[:] = []
-        timing.sample(step, seconds=seconds, warm_up=0)
-    return tuple(zip(*found))
-
-
-def check_times():
-    class Judge:
-        verdict, why = "equal", "a kernel without heads"
-
-    column = timing.Column("L2 kernel", "launch", "tests.gpu_timing:l2")
-    record = timing.measure([column], np.zeros((1, 1), np.float32), seconds=1.0, judge=lambda *_: Judge)
-    row, = timing.rows(record) or [timing.withheld(record)]
-    theirs, mine = map(timing.summary, torch_l2_ms())
-    ours = record["columns"][0]["gpu_ms"]
-    record["columns"][0].pop("samples_ms")
-    found = {"kernel": "L2 normalize, float32 %d x %d" % (ROWS, LENGTH), "worker_ms": ours, "torch_ms": theirs,
-             "same_launches_ms": mine, "worker_to_torch": ours["median"] / theirs["median"] - 1,
-             "same_launches_to_torch": mine["median"] / theirs["median"] - 1, "record": record}
-    assert abs(found["worker_to_torch"]) < 0.05 and abs(found["same_launches_to_torch"]) < 0.05, found
-    assert row["ms"] >= ours["median"], found
+        ours = timing.sample(step, seconds=seconds, events=(cuda.Event(), cuda.Event())).gpu
+    found = {"kernel": "L2 normalize, float32 %d x %d" % (ROWS, LENGTH), "same_launches_ms": timing.summary(ours),
+             "torch_ms": timing.summary(theirs[-len(ours):])}
+    found["same_launches_to_torch"] = found["same_launches_ms"]["median"] / found["torch_ms"]["median"] - 1
+    assert abs(found["same_launches_to_torch"]) < TOLERANCE, found
     return found
 
 
-def main(path):
-    if path == "--face":
-        if sys.argv[2]:
-            sys.modules[sys.argv[2]] = None  # as if it were not installed
-        print(json.dumps(check_face()))
+def check_library_in_child(other):
+    folder, _, hidden = other.partition("=")
+    done = subprocess.run([sys.executable, os.path.abspath(__file__), "--library", hidden], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, env=dict(
+                              os.environ, PYTHONPATH=os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))))
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": done.stderr[-1500:]}
+
+
+def main(out, *others):
+    if out == "--library":
+        if others[0]:
+            sys.modules[others[0]] = None  # as if it were not installed
+        print(json.dumps(check_library()))
         return
     import torch
 
-    found = {"python": platform.python_version(), "torch": torch.__version__, "faces": []}
-    for other in [""] + sys.argv[2:]:  # folders with PyCUDA, with the cuda-python of before 12.6, ...
-        folder, _, hidden = other.partition("=")
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")])))
-        done = subprocess.run([sys.executable, os.path.abspath(__file__), "--face", hidden], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, universal_newlines=True, env=environment)
-        face = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": done.stderr[-1500:]}
-        face["stderr"] = done.stderr[-300:]
-        found["faces"].append(face)
-    try:
-        found["times"] = check_times()
-    finally:
-        with open(path, "w") as stream:
-            json.dump(found, stream, indent=1, sort_keys=True)
-            stream.write("\n")
-    print(json.dumps(found["faces"], indent=1))
-    print({key: value for key, value in found["times"].items() if key != "record"})
+    results = {"libraries": [check_library_in_child(other) for other in ("",) + others], "times": check_events()}
+    record = timing.make(results, {"pytorch": torch.__version__, "cuda library": cuda.library()},
+                         " ".join(["python tests/gpu_timing.py", out] + list(others)))
+    timing.save(record, out)
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

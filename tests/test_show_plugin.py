@@ -1,14 +1,12 @@
 """The pictures of notebook 04: verdicts by colour, and measurements that cannot be taken for the reader's own."""
-import json
-
 import numpy as np
 from matplotlib import colors, pyplot
 from matplotlib.patches import Rectangle
 
-from helpers import plugin, show
+from helpers import plugin, show, timing
 from helpers.show import plugin as plugin_pictures
 
-RECORD = json.loads((plugin.SOURCES / "results" / "nvidia_h200.json").read_text())
+RECORD = timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json")
 
 
 def test_each_length_stands_in_the_colour_of_what_became_of_it():
@@ -38,16 +36,17 @@ def test_a_row_of_zeros_is_right_where_zeros_are_right():
 def test_speeds_are_hatched_and_name_the_machine_they_come_from():
     figure = show.kernel_speed(RECORD)
     title = figure._suptitle.get_text()
-    assert title.startswith("Not from this machine") and RECORD["machine"]["date"] in title
+    assert title.startswith("Not from this machine") and RECORD["date"] in title
     for word in ("NVIDIA H200", "580.159.04", "13.0.88"):
         assert word in title
     left, right = figure.axes
     bars = [patch for axis in figure.axes for patch in axis.patches if isinstance(patch, Rectangle)]
     assert bars and all(bar.get_hatch() for bar in bars)
-    pairs = {each["dtype"]: each for each in RECORD["bandwidth"] if each["axis"] == 2}
+    pairs = {entry["dtype"]: entry for entry in sorted(RECORD["results"]["bandwidth"], key=lambda entry: entry["bytes_read"])
+             if entry["axis"] == 2}
     shares = [pairs[dtype].get(key, pairs[dtype])["share_of_faster_copy"] for key in ("simple_kernel", "") for dtype in pairs]
     assert np.allclose([bar.get_width() for bar in left.patches][::-1], 100 * np.array(shares))
-    times = {name: each["graph_us"] for name, each in RECORD["latency"]["1 x 6 x 2"].items()}
+    times = {name: entry["graph_us"] for name, entry in RECORD["results"]["latency"]["1 x 6 x 2"].items()}
     named = [text.get_text() for text in right.get_yticklabels()]
     drawn = dict(zip(named, [bar.get_width() for bar in right.patches]))
     assert len(drawn) == len(times) and drawn["the plugin's, FP16"] == times["this kernel, FP16"]

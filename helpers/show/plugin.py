@@ -75,28 +75,29 @@ def plugin_life():
 def kernel_speed(record):
     """What `plugin_src/benchmark.py` measured on another machine, as hatched bars. Returns a matplotlib Figure.
 
-    record: the content of a file in `plugin_src/results/`. Left: gigabytes of pairs, in % of the speed at which a copy reads
-    and writes them in the same run. Right: microseconds for the network's own shape.
+    record: from `timing.load`, of a file data/runs/l2_kernel_*.json. Left: gigabytes of pairs, in % of the speed at which a
+    copy reads and writes them in the same run. Right: microseconds for the network's own shape.
     """
     figure, (left, right) = subplots(1, 2, figsize=(11, 3.2), dpi=110, gridspec_kw={"width_ratios": [1, 1.15]})
-    pairs = [entry for entry in record["bandwidth"] if entry["axis"] == 2]
+    pairs = [entry for entry in record["results"]["bandwidth"] if entry["axis"] == 2]
+    size = max(entry["bytes_read"] for entry in pairs)
     shares = {}
     for name in ("simple kernel", "this kernel"):
         for entry in pairs:
-            speed = entry["simple_kernel"] if name == "simple kernel" else entry
-            shares["%s, FP%s" % (name, entry["dtype"][len("float"):])] = 100 * speed["share_of_faster_copy"]
-    shape = next(shape for shape in record["latency"] if shape.startswith("1 x"))
-    times = {name: record["latency"][shape][name]["graph_us"] for name in sorted(record["latency"][shape], key=_rank)}
+            if entry["bytes_read"] >= 0.99 * size:
+                speed = entry["simple_kernel"] if name == "simple kernel" else entry
+                shares["%s, FP%s" % (name, entry["dtype"][len("float"):])] = 100 * speed["share_of_faster_copy"]
+    shape, latency = next(item for item in record["results"]["latency"].items() if item[0].startswith("1 x"))
+    times = {name: latency[name]["graph_us"] for name in sorted(latency, key=_rank)}
     left.axvline(100, color=INK, lw=1, zorder=0)
     _hatched(left, shares, "%.1f %%")
     _hatched(right, times, "%.2f")
     left.set_xlim(0, 118)
-    left.set_xlabel("%.0f GB of pairs: %% of a plain copy's speed (the line)" % (pairs[0]["bytes_read"] / 1e9), fontsize=9)
+    left.set_xlabel("%.0f GB of pairs: %% of a plain copy's speed (the line)" % (size / 1e9), fontsize=9)
     right.set_xlabel("%s numbers: microseconds" % shape, fontsize=9)
-    machine = record["machine"]
-    gpu, driver = [part.strip() for part in machine["gpu"].split(",")][:2]
     figure.suptitle("Not from this machine: measured on %s, driver %s, CUDA %s, %s" % (
-        gpu, driver, machine["nvcc"].lstrip("V"), machine["date"]), fontsize=9.5, fontweight="bold")
+        record["machine"]["gpu"], record["machine"]["driver"], record["versions"]["nvcc"], record["date"]),
+        fontsize=9.5, fontweight="bold")
     return finish_chart(figure, rect=(0, 0, 1, 0.98))
 
 

@@ -48,12 +48,12 @@ def make(results, versions, command):
 
 
 def _machine():
-    """{"name", "jetpack", "gpu", "cpu", "cores"} of this machine; gpu: [name, compute capability, driver]."""
-    jetson, gpu = machine.jetson(), machine.gpu()
+    """{"name", "jetpack", "gpu", "compute_capability", "driver", "cpu", "cores"} of this machine; None for what it lacks."""
+    jetson, (gpu, capability, driver) = machine.jetson(), machine.gpu() or (None, None, None)
     found = re.search(r"(?im)^model name\s*:\s*(.+)", machine.text_of("/proc/cpuinfo"))
     cpu = found.group(1).strip() if found else platform.processor() or platform.machine()
-    return {"name": jetson[0] if jetson else gpu[0] if gpu else cpu, "jetpack": jetson[2] if jetson else None,
-            "gpu": list(gpu) if gpu else None, "cpu": cpu, "cores": os.cpu_count()}
+    return {"name": jetson[0] if jetson else gpu or cpu, "jetpack": jetson[2] if jetson else None, "gpu": gpu,
+            "compute_capability": capability, "driver": driver, "cpu": cpu, "cores": os.cpu_count()}
 
 
 def save(record, path):

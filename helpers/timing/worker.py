@@ -55,7 +55,7 @@ class TensorFlow(Runner):
         config = process.session_config(gpu=True)
         # Before its first run TensorFlow rewrites the graph: for a GPU it changes the layout, on a CPU that takes 5 s
         # and gained nothing.
-        config.graph_options.rewrite_options.disable_meta_optimizer = machine.gpu() is None and machine.jetson() is None
+        config.graph_options.rewrite_options.disable_meta_optimizer = machine.gpu() is None
         self.session = tf.compat.v1.Session(graph=graph, config=config)
         self.where = "GPU" if any(device.device_type == "GPU" for device in self.session.list_devices()) else "CPU"
         self.versions = {"tensorflow": tf.__version__}

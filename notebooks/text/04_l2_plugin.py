@@ -304,14 +304,13 @@ else:
 # ## How fast?
 #
 # A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed in
-# turn with both kernels. `plugin_src/benchmark.py` measures, `plugin_src/results/` keeps what it found. The bars are hatched
+# turn with both kernels. `plugin_src/benchmark.py` measures, `data/runs/` keeps what it found. The bars are hatched
 # because they are **not this machine's**.
 
 # %%
-import json
+from helpers import timing
 
-record = json.loads((plugin.SOURCES / "results" / "nvidia_h200.json").read_text())
-show.kernel_speed(record)
+show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 
 # %% [markdown]
 # On the left, two gigabytes of pairs. The plugin's kernel is 1.2 times as fast as the simple one in FP32 and 2.4 times in FP16,

@@ -279,16 +279,13 @@ fp16
 # does not even round). A GPU rounds in every layer. We asked one, with all 14 scenes. That was PyTorch, not TensorRT:
 
 # %%
-import json
-
-with open(str(artifacts.DATA / "gpu_precision_h200.json")) as stream:
-    h200 = json.load(stream)
+h200 = timing.load(timing.RUNS / "gpu_precision_h200.json")
 lines = ["%-5s %s: %d vehicles, turned by at most %.3f degrees, moved by at most %.1f cm"
          % (name[:4], part["verdict"], part["boxes"], part["yaw_deg"]["max"],
             100 * part["distance_m"]["max"])
-         for name, part in h200["against FP32"].items() if name in ("TF32", "FP16, apart")]
+         for name, part in h200["results"]["against FP32"].items() if name in ("TF32", "FP16, apart")]
 page.quote("\n".join(sorted(lines, reverse=True)),
-           "PyTorch %(pytorch)s on an %(device)s, against FP32" % h200)
+           "PyTorch %s on an %s, against FP32" % (h200["versions"]["pytorch"], h200["machine"]["name"]))
 
 # %% [markdown]
 # Centimetres. (Our weights come in 16 bits, so they lose nothing. Weights of your own may.) Now INT8, on the same three scenes:
@@ -521,7 +518,8 @@ session.close()
 del runtime
 first, some = street[:1], images[:len(street[0].objects.kind)]
 record = timing.measure(columns, some, batches=BATCHES, seconds=1, warm_up=0.1, wait=300,
-                        judge=lambda want, got: parity.compare(want, got, first))
+                        judge=lambda reference, outputs: parity.compare(
+                            network.heads(reference), network.heads(outputs), first))
 print(timing.table(record))
 
 # %% [markdown]
@@ -587,7 +585,7 @@ show.timings(record, article)
 # What does a GPU do today? This is the same network in PyTorch on an H200, measured by us, on the GPU's own clock:
 
 # %%
-show.timings(None, [entry for entry in timing.elsewhere() if entry["batch"] == 1])
+show.timings(None, [entry for entry in timing.recorded() if entry["batch"] == 1])
 
 # %% [markdown]
 # TF32 brings most of the gain, and costs nothing but a flag: the step that the article's board did not have. Others have published
@@ -605,7 +603,7 @@ show.timings(None, [entry for entry in timing.published() if "VGG16" in entry["n
 # gets more.)
 
 # %%
-show.over_batches(record if on_gpu else timing.elsewhere())
+show.over_batches(record if on_gpu else timing.recorded())
 
 # %% [markdown]
 # On the H200 eight images in FP16 take less than three times as long as one. From 8 to 32 the gain is small: the GPU is full. On a CPU
@@ -620,9 +618,9 @@ show.over_batches(record if on_gpu else timing.elsewhere())
 # %%
 timing.save(record, artifacts.BUILD / "timings.json")
 again = timing.load(artifacts.BUILD / "timings.json")
-for key in ("device", "versions", "before", "lock"):
-    shown = {name: value for name, value in again[key].items() if name not in ("path", "by")}
-    print("%-9s %s" % (key, shown))
+for key in ("machine", "versions", "date", "command"):
+    print("%-9s %s" % (key, again[key]))
+print("%-9s %s" % ("before", again["results"]["before"]))
 
 # %% [markdown]
 # On a Jetson two of these decide everything: the power mode (`sudo nvpmodel -q`) and whether the clocks are held (`sudo jetson_clocks`).
@@ -679,10 +677,9 @@ check("05.1", p90)
 # warm-up, one beside a busy neighbour. Which is the one **beside a neighbour**? Their letters are not in that order.
 
 # %%
-with open(str(artifacts.DATA / "three_measurements.json")) as stream:
-    three = json.load(stream)
-print(three["about"])
-show.samples(three["samples_ms"])
+three = timing.load(timing.RUNS / "three_measurements.json")
+print(three["note"])
+show.samples(three["results"]["samples_ms"])
 
 # %% tags=["exercise"]
 answer = ...  # "A", "B" or "C"
