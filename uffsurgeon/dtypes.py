@@ -27,8 +27,8 @@ DTYPES = tuple(DType(name, np.dtype(code), *numbers) for name, code, *numbers in
     ("uint64", "<u8", 23, None, 13),
     ("bool", "|b1", 10, None, 9),
 ))
-NUMPY_OF_TENSORFLOW = {each.tensorflow: each.numpy for each in DTYPES}
-NUMPY_OF_UFF = {each.uff: each.numpy for each in DTYPES if each.uff}
-UFF_OF_TENSORFLOW = {each.tensorflow: each.uff for each in DTYPES if each.uff}
-UFF_OF_NAME = {each.name: each.uff for each in DTYPES if each.uff}
-ONNX_OF_NUMPY = {each.numpy: each.onnx for each in DTYPES}
+NUMPY_OF_TENSORFLOW = {row.tensorflow: row.numpy for row in DTYPES}
+NUMPY_OF_UFF = {row.uff: row.numpy for row in DTYPES if row.uff}
+UFF_OF_TENSORFLOW = {row.tensorflow: row.uff for row in DTYPES if row.uff}
+UFF_OF_NAME = {row.name: row.uff for row in DTYPES if row.uff}
+ONNX_OF_NUMPY = {row.numpy: row.onnx for row in DTYPES}
