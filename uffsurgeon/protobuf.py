@@ -184,11 +184,10 @@ def graph_def_class():
     """
     if not _own and _MESSAGES not in sys.modules:
         _import_messages()
-    if _MESSAGES in sys.modules:
-        return sys.modules[_MESSAGES].GraphDef
-    if not _own:
+    kind = getattr(sys.modules.get(_MESSAGES), "GraphDef", None)
+    if kind is None and not _own:
         _own.update(build(GRAPH_DEF, "tensorflow"))
-    return _own["GraphDef"]
+    return kind or _own["GraphDef"]
 
 
 _MESSAGES = "tensorflow.core.framework.graph_pb2"
@@ -211,12 +210,11 @@ def _import_messages():
                 sys.modules[package.__name__] = package
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            importlib.import_module(_MESSAGES)
-        keep = {name for name in sys.modules if name.endswith("_pb2")}
+            keep = hasattr(importlib.import_module(_MESSAGES), "GraphDef")
     except Exception:  # not installed, made for another protobuf, or another package of that name
-        keep = set()
-    for name in set(sys.modules) - before - keep:
-        if name.split(".")[0] == "tensorflow":
+        keep = False
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] == "tensorflow" and not (keep and name.endswith("_pb2")):
             del sys.modules[name]
 
 

@@ -72,8 +72,9 @@ def dtype(number, node, what="values"):
     return UFF_OF_TENSORFLOW[number]
 
 
-@operation("Placeholder", 0)
+@operation("Placeholder", 0, 1 << 30)
 def _input(node, inputs, to_uff):
+    # It has inputs if it replaces a collapsed namespace. They do not matter: its values are fed.
     sizes = [dim.size for dim in attr(node, "shape", "shape").dim] if "shape" in node.attr else []
     kind = dtype(attr(node, "dtype", "type"), node)
     return to_uff.add(node, "Input", [], dtype=("dtype", kind), shape=("i_list", sizes))
