@@ -297,7 +297,7 @@ def test_a_plugin_must_be_a_node(net):
 def test_a_used_plugin_node_is_not_used_again(net):
     node = plugin("leaky_re_lu_1/LeakyRelu")
     net.collapse_namespaces({"leaky_re_lu_1": node})
-    with pytest.raises(ValueError, match="keeps its inputs from collapse to collapse"):
+    with pytest.raises(ValueError, match="keeps its inputs after a collapse"):
         graph_of("x X\nleaky_re_lu_1/LeakyRelu A x").collapse_namespaces({"leaky_re_lu_1": node})
 
 

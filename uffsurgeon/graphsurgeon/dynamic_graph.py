@@ -235,7 +235,7 @@ class DynamicGraph(StaticGraph):
             for name in map(producer, plugin.input):
                 if name not in plugins and (name not in self.node_map or name in owner):
                     raise ValueError("plugin '%s' reads '%s', which will not be in the graph. A plugin node keeps its inputs "
-                                     "from collapse to collapse: make a new one" % (plugin.name, name))
+                                     "after a collapse: make a new one for the next" % (plugin.name, name))
         return plugins
 
     def _check_cycles(self, plugins, inputs, new, owner):
