@@ -15,12 +15,13 @@ class DynamicGraph(StaticGraph):
 
     Where a node of the graph is wanted, its name or a NodeDef of that name will do; a name that the graph does not have
     raises ValueError with the most similar names, anything else TypeError. A call that raises has changed nothing.
+
+        >>> graph = DynamicGraph("box3d.pb")
     """
 
     def append(self, node):
         """Add a copy of a NodeDef at the end. Raises ValueError if its name is taken, TypeError if it is not a NodeDef.
 
-            >>> graph = DynamicGraph()
             >>> graph.append(protobuf.graph_def_class()().node.add(name="x", op="Placeholder"))
             >>> graph["x"].op
             'Placeholder'
@@ -48,7 +49,6 @@ class DynamicGraph(StaticGraph):
 
         error_if_connected: raise ValueError if it is.
 
-            >>> graph = DynamicGraph("box3d.pb")
             >>> graph.connect("input_1", "confidence/Softmax")
             >>> [str(name) for name in graph["confidence/Softmax"].input]
             ['confidence/BiasAdd', 'input_1']
@@ -66,7 +66,6 @@ class DynamicGraph(StaticGraph):
 
         error_if_not_connected: raise ValueError if it is not among them.
 
-            >>> graph = DynamicGraph("box3d.pb")
             >>> graph.disconnect("confidence/BiasAdd", "confidence/Softmax")
             >>> len(graph["confidence/Softmax"].input)
             0
@@ -83,7 +82,6 @@ class DynamicGraph(StaticGraph):
 
         error_if_not_found: raise ValueError if one of them is not an input of the node.
 
-            >>> graph = DynamicGraph("box3d.pb")
             >>> graph.sort("dense_1/BiasAdd", ["dense_1/bias"])
             >>> [str(name) for name in graph["dense_1/BiasAdd"].input]
             ['dense_1/bias', 'dense_1/MatMul']
@@ -102,7 +100,6 @@ class DynamicGraph(StaticGraph):
         nodes: a name, a NodeDef, or several of either.
         remove_exclusive_dependencies: also remove what only the removed nodes read, and so on towards the inputs.
 
-            >>> graph = DynamicGraph("box3d.pb")
             >>> graph.remove(graph.find_nodes_by_path("orientation/l2_normalize.*"))
             >>> len(graph)
             115
@@ -124,7 +121,6 @@ class DynamicGraph(StaticGraph):
         nodes: a name, a NodeDef, or several of either. A node with control inputs stays as it is, with a warning.
         Raises ValueError for a node of which a second output is read, and for nodes that form a cycle.
 
-            >>> graph = DynamicGraph("box3d.pb")
             >>> graph.forward_inputs(graph.find_nodes_by_op("LeakyRelu"))
             >>> str(graph["dense_2/MatMul"].input[0])
             'dense_1/BiasAdd'
@@ -169,7 +165,6 @@ class DynamicGraph(StaticGraph):
         graph, and a cycle.
 
             >>> from uffsurgeon import graphsurgeon as gs
-            >>> graph = gs.DynamicGraph("box3d.pb")
             >>> graph.collapse_namespaces({"leaky_re_lu_1": gs.create_plugin_node("leaky", op="LReLU_TRT", negSlope=0.1)})
             >>> [str(name) for name in graph["leaky"].input]
             ['dense_1/BiasAdd']

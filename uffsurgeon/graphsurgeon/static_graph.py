@@ -92,7 +92,6 @@ class StaticGraph(object):
     def changed(self):
         """Bring `node_map` and the other properties up to date after NodeDefs were changed by hand.
 
-            >>> graph = StaticGraph("box3d.pb")
             >>> graph["confidence/Softmax"].name = "probabilities"
             >>> graph.changed()
             >>> graph["probabilities"].op
@@ -107,7 +106,6 @@ class StaticGraph(object):
         messages that TensorFlow's functions do not take; then a copy of TensorFlow's class is returned, and what is changed in
         that copy does not show in the graph.
 
-            >>> graph = StaticGraph("box3d.pb")
             >>> graph.as_graph_def().node[0] is graph[0]
             True
         """
@@ -119,10 +117,7 @@ class StaticGraph(object):
     def read(self, filename):
         """Replace the graph by the one in a frozen graph file (.pb). Errors as the class.
 
-            >>> graph = StaticGraph()
             >>> graph.read("box3d.pb")
-            >>> len(graph)
-            121
         """
         graph_def = protobuf.read(protobuf.graph_def_class(), filename)
         if not graph_def.node:
@@ -133,7 +128,7 @@ class StaticGraph(object):
     def write(self, filename):
         """Write the graph as .pb, atomically. Raises OSError.
 
-            >>> StaticGraph("box3d.pb").write("copy.pb")
+            >>> graph.write("copy.pb")
         """
         files.write(filename, self._shared.graph_def.SerializeToString())
 
@@ -149,7 +144,7 @@ class StaticGraph(object):
     def find_nodes_by_op(self, op):
         """List the nodes whose operation is `op`, or is in the list `op`, in graph order; [] if there are none.
 
-            >>> [node.name for node in StaticGraph("box3d.pb").find_nodes_by_op(["Softmax", "Rsqrt"])]
+            >>> [node.name for node in graph.find_nodes_by_op(["Softmax", "Rsqrt"])]
             ['orientation/l2_normalize/Rsqrt', 'confidence/Softmax']
         """
         ops = {op} if isinstance(op, str) else set(op)
@@ -158,7 +153,7 @@ class StaticGraph(object):
     def find_nodes_by_name(self, name):
         """List the nodes of which the last component of the name matches, as a whole, a regular expression or one of a list.
 
-            >>> len(StaticGraph("box3d.pb").find_nodes_by_name("Leaky.*"))
+            >>> len(graph.find_nodes_by_name("Leaky.*"))
             5
         """
         return _matching(self._nodes, name, lambda node: node.name.split("/")[-1])
@@ -166,7 +161,7 @@ class StaticGraph(object):
     def find_nodes_by_path(self, path):
         """List the nodes of which the full name matches, as a whole, a regular expression or one of a list.
 
-            >>> len(StaticGraph("box3d.pb").find_nodes_by_path("orientation/.*"))
+            >>> len(graph.find_nodes_by_path("orientation/.*"))
             6
         """
         return _matching(self._nodes, path, lambda node: node.name)
@@ -176,8 +171,7 @@ class StaticGraph(object):
 
         Returns one flat list for each node of the last operation that ends such a path: the nodes that lead to it, then it.
 
-            >>> chains = StaticGraph("box3d.pb").find_node_chains_by_op(["MatMul", "BiasAdd", "Softmax"])
-            >>> [node.name for node in chains[0]]
+            >>> [node.name for node in graph.find_node_chains_by_op(["MatMul", "BiasAdd", "Softmax"])[0]]
             ['confidence/MatMul', 'confidence/BiasAdd', 'confidence/Softmax']
         """
         def walk(node, ops):
@@ -193,7 +187,6 @@ class StaticGraph(object):
     def find_node_inputs(self, node):
         """List the nodes that `node` reads, in order. Raises ValueError for an input that is not in the graph.
 
-            >>> graph = StaticGraph("box3d.pb")
             >>> [source.name for source in graph.find_node_inputs(graph["dense_1/BiasAdd"])]
             ['dense_1/MatMul', 'dense_1/bias']
         """

@@ -136,7 +136,7 @@ def read(source):
 def check(meta):
     """Raise UffException unless `validate` passes, references lead to data, and the values of each Const fit its shape.
 
-        >>> check(read("box3d.uff"))
+        >>> check(meta)
     """
     validate(meta)
     for graph in meta.graphs:
@@ -189,7 +189,7 @@ def _check_field(node, key, kind, label):
 def write(meta, path):
     """Write a MetaGraph to `path`, atomically; weights are encoded one at a time. Returns the absolute path. Raises OSError.
 
-        >>> os.path.basename(write(read("box3d.uff"), "copy.uff"))
+        >>> os.path.basename(write(meta, "copy.uff"))
         'copy.uff'
     """
     with files.atomic(path) as temporary, open(str(temporary), "wb") as stream:
@@ -203,7 +203,6 @@ def parts(meta, blobs=()):
 
     blobs: (name, bytes) pairs; of a generator's, one at a time is in memory. The pieces joined are one MetaGraph.
 
-        >>> meta = read("box3d.uff")
         >>> MetaGraph.FromString(b"".join(parts(meta))) == meta
         True
     """
@@ -253,7 +252,7 @@ def _without_blobs(meta):
 def text(meta, blobs=()):
     """The readable form (.pbtxt) as NVIDIA's converter writes it, without blobs of more than 32 bytes; arguments as parts.
 
-        >>> print(text(read("box3d.uff"))[:23])
+        >>> print(text(meta)[:23])
         version: 1
         descriptor_c
     """
@@ -270,8 +269,7 @@ def resolve(node, key, meta):
 
     Raises UffException if the node does not have the field, or the MetaGraph does not have the data.
 
-        >>> meta = read("box3d.uff")
-        >>> resolve(meta.graphs[0].nodes[0], "inputs_orders", meta).WhichOneof("data_oneof")
+        >>> resolve(nodes["confidence/Softmax"], "inputs_orders", meta).WhichOneof("data_oneof")
         'dim_orders_list'
     """
     if key not in node.fields:
@@ -298,8 +296,7 @@ def field(node, key, meta=None, default=_MISSING):
     `values` of a Const node what `array` returns; for dimension orders a list of {axis: list of int}, one per input; None
     for an empty field. Raises UffException for a missing field without default, and as `resolve`.
 
-        >>> node = read("box3d.uff").graphs[0].nodes[0]
-        >>> field(node, "axis"), field(node, "axes", default=[])
+        >>> field(nodes["confidence/Softmax"], "axis"), field(nodes["confidence/Softmax"], "axes", default=[])
         (0, [])
     """
     if key not in node.fields and default is not _MISSING:
@@ -321,8 +318,7 @@ def field(node, key, meta=None, default=_MISSING):
 def fields(node, meta=None):
     """All fields of a node as {name: value}; arguments and errors as `field`.
 
-        >>> meta = read("box3d.uff")
-        >>> fields(meta.graphs[0].nodes[0], meta)
+        >>> fields(nodes["confidence/Softmax"], meta)
         {'axis': 0, 'inputs_orders': [{-1: [0, 2, 2147483647, 1]}]}
     """
     return {key: field(node, key, meta) for key in sorted(node.fields)}
@@ -333,8 +329,7 @@ def orders(node, meta, key="inputs_orders"):
 
     Raises UffException as `field`.
 
-        >>> meta = read("box3d.uff")
-        >>> orders(meta.graphs[0].nodes[0], meta)
+        >>> orders(nodes["confidence/Softmax"], meta)
         [[0, 2, 2147483647, 1]]
     """
     return [axes[-1] for axes in field(node, key, meta)]
@@ -345,8 +340,7 @@ def array(node, meta):
 
     Raises UffException for another node, a dtype number that UFF does not have, and values that do not fill the shape.
 
-        >>> meta = read("box3d.uff")
-        >>> array([node for node in meta.graphs[0].nodes if node.id == "dense_1/bias"][0], meta).dtype
+        >>> array(nodes["dense_3/bias"], meta).dtype
         dtype('float32')
     """
     if node.operation != "Const":
