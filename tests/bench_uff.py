@@ -1,8 +1,8 @@
 """How long .pb -> .uff takes on the full network, and how much memory: python tests/bench_uff.py
 
-Each line is a process of its own, best of three; peak is the whole process, its imports included.
-NVIDIA's converter is measured beside ours where it is installed. The first run builds and freezes
-the network (40,411,989 parameters, random weights) into build/bench_box3d.pb, with TensorFlow.
+A line is the best of three runs, each in a process of its own; peak memory is that of the whole process, imports included.
+NVIDIA's converter is measured beside ours where it is installed. The first run builds and freezes the network (40,411,989
+parameters, random weights) into build/bench_box3d.pb, with TensorFlow.
 """
 import os
 import subprocess
@@ -27,11 +27,11 @@ artifacts.write(PB, data)
 CASES = [
     ("python -m uffsurgeon.uff", "from uffsurgeon.uff import converter",
      "converter.convert(PB, OUTPUTS, output_filename=UFF, quiet=True)"),
-    ("from_tensorflow_frozen_model", "from helpers import uff",
+    ("from_tensorflow_frozen_model", "from uffsurgeon import uff",
      "uff.from_tensorflow_frozen_model(PB, OUTPUTS, output_filename=UFF, quiet=True)"),
-    ("... with TensorFlow loaded", "import tensorflow; from helpers import uff",
+    ("... with TensorFlow loaded", "import tensorflow; from uffsurgeon import uff",
      "uff.from_tensorflow_frozen_model(PB, OUTPUTS, output_filename=UFF, quiet=True)"),
-    ("LeakyRelus collapsed first", "from helpers import graphsurgeon as gs; from helpers import uff",
+    ("LeakyRelus collapsed first", "from uffsurgeon import graphsurgeon as gs; from uffsurgeon import uff",
      "graph = gs.DynamicGraph(PB); graph.collapse_namespaces({n.name: gs.create_plugin_node("
      "n.name, op='LReLU_TRT', negSlope=n.attr['alpha'].f) for n in "
      "graph.find_nodes_by_op('LeakyRelu')}); "
@@ -45,8 +45,7 @@ import time
 from uffsurgeon import graphsurgeon as gs, protobuf
 graph = gs.DynamicGraph(protobuf.graph_def_class()())
 def node(name, op, *inputs):
-    each = graph.as_graph_def().node.add(name=name, op=op)
-    each.input.extend(inputs)
+    graph.as_graph_def().node.add(name=name, op=op).input.extend(inputs)
 node("x", "Placeholder")
 last = "x"
 for block in range(500):

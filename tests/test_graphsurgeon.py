@@ -1,4 +1,5 @@
 """uffsurgeon.graphsurgeon: NVIDIA's semantics, and what ours tells where NVIDIA's is silent."""
+import importlib.util
 import os
 import subprocess
 import sys
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uffsurgeon import graphs, protobuf
 from uffsurgeon import graphsurgeon as gs
-from uffsurgeon import protobuf
 
 MINI = os.path.join(os.path.dirname(__file__), "fixtures", "uff", "box3d_mini", "%s.pb")
 
@@ -296,7 +297,7 @@ def test_a_plugin_must_be_a_node(net):
 def test_a_used_plugin_node_is_not_used_again(net):
     node = plugin("leaky_re_lu_1/LeakyRelu")
     net.collapse_namespaces({"leaky_re_lu_1": node})
-    with pytest.raises(ValueError, match="keeps its inputs from collapse to collapse"):
+    with pytest.raises(ValueError, match="keeps its inputs after a collapse"):
         graph_of("x X\nleaky_re_lu_1/LeakyRelu A x").collapse_namespaces({"leaky_re_lu_1": node})
 
 
@@ -481,31 +482,110 @@ def test_softmax_without_its_reshapes_stays():
     assert state(graph) == before
 
 
-INTEROP = """
+# Messages of one class, whenever TensorFlow is imported
+
+HELD = """
 import sys
+order, path, logs = sys.argv[1:]
+if order == "before":
+    import tensorflow
+if order == "hidden":
+    sys.modules["tensorflow"] = None  # as if it was not installed
 from uffsurgeon import graphsurgeon as gs
-early, early_node = gs.DynamicGraph(%r), gs.create_plugin_node("early", a=1)
+graph = gs.DynamicGraph(path)
+node, graph_def = graph["dense_1/bias"], graph.as_graph_def()
+plugin = gs.create_plugin_node("plugin", op="P", a=1)
+classes = [type(each) for each in (node, graph_def, plugin)]
+assert graph_def.node[0] is graph[0] and (sys.modules.get("tensorflow") is None) == (order != "before")
+if order == "after":
+    graph.remove("dimension/LeakyRelu")
+    graph_def.node.add(name="added", op="P")
+    graph.changed()
+if order == "hidden":
+    del sys.modules["tensorflow"]
 import tensorflow as tf
 v1 = tf.compat.v1
-node = gs.create_plugin_node("n", op="P", dtype=tf.float32, a=0.5)
-assert isinstance(node, v1.NodeDef) and node.attr["dtype"].type == 1
-assert isinstance(early.as_graph_def(), v1.GraphDef)
-early.append(early_node)
-early.append(node)
-assert early["early"].attr["a_u_int"].i == 1
-graph = tf.Graph()
-with graph.as_default():
-    x = v1.placeholder(tf.float32, [1, 4], name="x")
-    tf.nn.softmax(tf.nn.relu(x, name="a/relu"), name="y")
-graph = gs.DynamicGraph(graph)
-graph.collapse_namespaces({"a": gs.create_plugin_node("a", op="P")})
-assert isinstance(graph.as_graph_def(), v1.GraphDef)
-assert list(graph["y"].input) == ["a"] and list(graph["a"].input) == ["x"]
-graph.write_tensorboard(sys.argv[1])
+if order != "after":
+    graph.remove("dimension/LeakyRelu")
+    graph_def.node.add(name="added", op="P")
+    graph.changed()
+node.name = "bias"
+graph.changed()
+graph.append(plugin)
+graph.append(gs.create_node("made", "P", trt_plugin=True, dtype=tf.float32, a=0.5))
+graph.append(v1.NodeDef(name="theirs", op="P"))
+assert [len(graph_def.node), graph[-1].name, graph_def.node[-1].name, graph["bias"].op] == [124, "theirs", "theirs", "Const"]
+assert (graph["plugin"].attr["a_u_int"].i, graph["made"].attr["dtype"].type, graph["added"].op) == (1, 1, "P")
+assert classes == [type(each) for each in (node, graph_def, plugin)] == [
+    type(graph["bias"]), type(graph._shared.graph_def), type(graph[0])]
+result = graph.as_graph_def()
+assert isinstance(result, v1.GraphDef) and [each.name for each in result.node] == [each.name for each in graph_def.node]
+node.attr["mark"].i = 7
+assert [each for each in graph.as_graph_def().node if each.name == "bias"][0].attr["mark"].i == 7
+if order != "hidden":
+    assert result is graph_def and isinstance(plugin, v1.NodeDef)
+    node.attr["value"].CopyFrom(v1.AttrValue(tensor=tf.make_tensor_proto([1.0, 2.0])))
+    graph_def.node.extend([v1.NodeDef(name="last", op="P")])
+    copy = v1.NodeDef()
+    copy.CopyFrom(graph["bias"])
+    assert gs.extract_numpy_array(copy).tolist() == [1, 2] and graph[-1].name == "last"
+with tf.Graph().as_default() as made:
+    tf.nn.softmax(tf.nn.relu(v1.placeholder(tf.float32, [1, 4], name="x"), name="a/relu"), name="y")
+graph = gs.DynamicGraph(made)
+graph.collapse_namespaces({"a": plugin})
+assert list(graph["y"].input) == ["plugin"] and list(graph["plugin"].input) == ["x"]
+graph.write_tensorboard(logs)
 """
 
 
 @pytest.mark.slow
-def test_tensorflow_s_own_messages(tmp_path):
-    subprocess.check_call([sys.executable, "-c", INTEROP % (MINI % "flatten"), str(tmp_path / "logs")])
+@pytest.mark.parametrize("order", ["before", "between", "after", "hidden"])
+def test_messages_stay_attached_and_keep_their_class(order, tmp_path):
+    subprocess.check_call([sys.executable, "-c", HELD, order, MINI % "flatten", str(tmp_path / "logs")])
     assert [path.stat().st_size > 50 for path in (tmp_path / "logs").iterdir()] == [True]
+
+
+def test_tensorflow_s_messages_come_without_tensorflow():
+    code = ("import sys; from uffsurgeon import protobuf; kind = protobuf.graph_def_class(); print(kind.__module__);"
+            "assert 'tensorflow' not in sys.modules and protobuf.graph_def_class() is kind")
+    module = subprocess.check_output([sys.executable, "-c", code], universal_newlines=True).strip()
+    installed = importlib.util.find_spec("tensorflow") is not None
+    assert (module == "tensorflow.core.framework.graph_pb2") == installed
+
+
+@pytest.mark.parametrize("content", [None, "", "raise TypeError('Descriptors cannot be created directly')"])
+def test_another_tensorflow_is_passed_over(tmp_path, content):
+    """An unimportable package, one of that name only, one made for another protobuf: the graph is read all the same."""
+    package = tmp_path / "tensorflow"
+    (package / "core" / "framework").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('broken')")
+    if content is not None:
+        for folder in ("core", "core/framework"):
+            (package / folder / "__init__.py").write_text("")
+        (package / "core" / "framework" / "graph_pb2.py").write_text(content)
+    code = ("import sys; sys.path.insert(0, %r); from uffsurgeon import graphsurgeon as gs; print(len(gs.DynamicGraph(%r)),"
+            "[name for name in sys.modules if name[:10] == 'tensorflow'])" % (str(tmp_path), MINI % "flatten"))
+    assert subprocess.check_output([sys.executable, "-c", code]).split() == [b"121", b"[]"]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_cycle_is_found_if_there_is_one(data):
+    count = data.draw(st.integers(1, 7))
+    reads = {name: data.draw(st.lists(st.integers(0, count), max_size=2)) for name in range(count)}
+    among = data.draw(st.none() | st.lists(st.integers(0, count)))
+
+    def reached(start):
+        found, todo = set(), [start]
+        while todo:
+            new = set(reads.get(todo.pop(), ())) - found
+            found |= new
+            todo += new
+        return found
+
+    loop = graphs.find_cycle(reads, among)
+    assert bool(loop) == any(name in reached(name) for name in (reads if among is None else among))
+    if loop:
+        assert loop[0] == loop[-1] and len(set(loop)) == len(loop) - 1
+        assert all(source in reads[name] for name, source in zip(loop, loop[1:]))
+        assert among is None or set(loop) & set(among)

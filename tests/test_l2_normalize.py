@@ -134,7 +134,7 @@ def outside(graph):
 
 
 @pytest.mark.parametrize("change, said", [
-    (two_axes, r"axis is \[1, 2\]"), (axis_computed, "axis, 'x', is no constant"), (read_inside, "'spy' reads its inner"),
+    (two_axes, r"axis is \[1, 2\]"), (axis_computed, "axis, 'x', is not a constant"), (read_inside, "'spy' reads its inner"),
     (no_keep_dims, "drops the axis"), (outside, "'rsqrt' lies outside")])
 def test_what_one_node_cannot_stand_for_is_refused_and_nothing_changed(change, said):
     graph = normalisation()

@@ -1,4 +1,4 @@
-"""NVIDIA's graphsurgeon and uff without NVIDIA's packages, and UFF as ONNX.
+"""NVIDIA's graphsurgeon and uff without NVIDIA's packages, and UFF to ONNX.
 
     from uffsurgeon import graphsurgeon as gs, uff, to_onnx
 
@@ -6,6 +6,6 @@
     uff.from_tensorflow(graph.as_graph_def(), ["output"], output_filename="frozen.uff")
     to_onnx.convert("frozen.uff", "frozen.onnx")
 
-Nothing is imported here: each of the three names brings only what it needs, and none of them TensorFlow.
+This module imports nothing; graphsurgeon, uff and to_onnx import what they need, and none of them TensorFlow.
 """
 __version__ = "1.0.0"

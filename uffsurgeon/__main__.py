@@ -1,15 +1,16 @@
-"""uffsurgeon to-uff | to-onnx: the two conversions on one command line."""
+"""uffsurgeon to-uff, uffsurgeon to-onnx: the two conversions as one program."""
 import sys
 
 USAGE = """uffsurgeon COMMAND ...
 
-    to-uff    a frozen TensorFlow graph (.pb) as .uff, with NVIDIA's options; also called convert-to-uff
-    to-onnx   a .uff, of NVIDIA's converter or of this one, as .onnx
+    to-uff    convert a frozen TensorFlow graph (.pb) to .uff, with NVIDIA's options; the same as convert-to-uff
+    to-onnx   convert a .uff, made by NVIDIA's converter or by this one, to .onnx
 
-uffsurgeon COMMAND --help says what each takes."""
+uffsurgeon COMMAND --help lists the options."""
 
 
 def main(arguments=None):
+    """Run a command with its arguments (default: sys.argv); returns the exit status, 2 without a known command."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = arguments[0] if arguments else ""
     if command == "to-uff":

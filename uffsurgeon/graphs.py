@@ -6,19 +6,24 @@ import collections
 
 
 class Cycle(ValueError):
-    """`names`: the nodes of the cycle, [a, b, ..., a], each reading the next."""
+    """A cycle in a graph. names: [a, b, ..., a], each node reading the next."""
 
     def __init__(self, names):
         ValueError.__init__(self, "the graph has a cycle: %s" % " reads ".join("'%s'" % name for name in names))
         self.names = names
 
 
-def inputs_first(roots, reads):
-    """The names that `roots` need, themselves included, each after those that it reads: a list.
+def inputs_first(roots, reads, allow_cycles=False):
+    """Sort nodes so that each comes after those that it reads.
 
-    reads: a function from a name to the names that it reads; it may raise for a name that is not there, and what it
-    raises is passed on. Depth first, inputs in their order, so that equal graphs give equal lists.
-    Raises Cycle.
+    roots: names to start from.
+    reads: function from a name to the names that it reads; what it raises for an unknown name is passed on.
+    allow_cycles: skip an input that would close a cycle, instead of raising.
+    Returns the list of the roots and all names that they need. Depth first, inputs in their order: equal graphs give
+    equal lists. Raises Cycle.
+
+        >>> inputs_first(["y"], {"y": ["a", "x"], "a": ["x"], "x": []}.get)
+        ['x', 'a', 'y']
     """
     order, done, path = [], set(), collections.OrderedDict()  # path: name -> iterator over its inputs
     for root in roots:
@@ -29,6 +34,8 @@ def inputs_first(roots, reads):
             name = next(reversed(path))
             for source in path[name]:
                 if source in path:
+                    if allow_cycles:
+                        continue
                     names = list(path)
                     raise Cycle(names[names.index(source):] + [source])
                 if source not in done:
@@ -42,48 +49,47 @@ def inputs_first(roots, reads):
 
 
 def find_cycle(reads, among=None):
-    """A list of names [a, b, ..., a], each reading the next, or None.
+    """A cycle of a graph, or None.
 
-    reads: {name: names it reads}; a name that is no key reads nothing.
-    among: only cycles through one of these names count.
+    reads: {name: names that it reads}; a name without an entry reads nothing.
+    among: names; only a cycle through one of these counts.
+    Returns [a, b, ..., a], each reading the next.
+
+        >>> find_cycle({"a": ["b"], "b": ["x", "a"]})
+        ['a', 'b', 'a']
     """
-    waiting = {name: sum(each in reads for each in set(names)) for name, names in reads.items()}
     readers = collections.defaultdict(list)
     for name, names in reads.items():
-        for each in set(names):
-            readers[each].append(name)
-    # What can be put in an order, producers first, is on no cycle; only the rest is searched.
-    ready = [name for name, count in waiting.items() if not count]
-    while ready:
-        for name in readers[ready.pop()]:
-            waiting[name] -= 1
-            if not waiting[name]:
-                ready.append(name)
-    stuck = {name: [each for each in reads[name] if waiting.get(each)]
-             for name, count in waiting.items() if count}
-    if among is None:  # every stuck name reads a stuck one: following them must come round
-        among = _follow(stuck)[-1:]
-    for start in among:
-        came_from, todo = {}, [start]
-        while todo and start not in came_from:
+        for source in names:
+            readers[source].append(name)
+    # Kosaraju's algorithm: backwards through this order, what `readers` leads to is one strongly connected group.
+    order = inputs_first(reads, lambda name: reads.get(name, ()), allow_cycles=True)
+    among, seen = None if among is None else set(among), set()
+    for root in reversed(order):
+        group, todo = [], [root]
+        while todo:
             name = todo.pop()
-            for each in stuck.get(name, ()):
-                if each not in came_from:
-                    came_from[each] = name
-                    todo.append(each)
-        if start in came_from:
-            loop = [start, came_from[start]]
-            while loop[-1] != start:
-                loop.append(came_from[loop[-1]])
-            return loop[::-1]
+            if name not in seen:
+                seen.add(name)
+                group.append(name)
+                todo += readers[name]
+        if len(group) > 1 or group and root in reads.get(root, ()):
+            starts = [name for name in group if among is None or name in among]
+            if starts:
+                return _loop(starts[0], reads, set(group))
     return None
 
 
-def _follow(stuck):
-    """Names from any of `stuck` on, each reading the next, up to the first that comes again."""
-    path = list(stuck)[:1]
-    seen = set()
-    while path and path[-1] not in seen:
-        seen.add(path[-1])
-        path.append(stuck[path[-1]][0])
-    return path
+def _loop(start, reads, group):
+    """A cycle through `start` inside a strongly connected group of names."""
+    came_from, todo = {}, [start]
+    while start not in came_from:
+        name = todo.pop()
+        for source in reads[name]:
+            if source in group and source not in came_from:
+                came_from[source] = name
+                todo.append(source)
+    loop = [start, came_from[start]]
+    while loop[-1] != start:
+        loop.append(came_from[loop[-1]])
+    return loop[::-1]

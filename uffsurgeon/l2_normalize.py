@@ -1,33 +1,34 @@
-"""tf.nn.l2_normalize in a frozen graph: found by what it computes, and replaced by one L2Norm_TRT node.
+"""tf.nn.l2_normalize in a frozen graph: find it by what it computes, and replace it by one L2Norm_TRT node.
 
-    graph = gs.DynamicGraph(freeze.load("box3d.pb"))
-    l2_normalize.collapse(graph, gs)          # axis and eps are read from the graph
-
-TensorFlow writes x * rsqrt(maximum(sum(square(x), axis), eps)) as six nodes: five operations and the constant eps, all of
-them called `name` or `name/...`. The constant with the axis is a seventh. Freezing may have merged it with an equal
-constant elsewhere, and then it lies outside of the namespace and would become a second input of the plugin.
+TensorFlow writes x * rsqrt(maximum(sum(square(x), axis), epsilon)) as six nodes: five operations and the constant epsilon,
+all of them named `name` or `name/...`. The constant with the axis is a seventh. Freezing may have merged it with an equal
+constant elsewhere; it is then outside of the namespace, and would become a second input of the plugin.
 """
 import collections
 
-from . import graphsurgeon as own
+from . import graphsurgeon
 from .graphsurgeon.nodes import extract_numpy_array
 from .names import producer
 
 L2Normalize = collections.namedtuple("L2Normalize", "name vectors axis eps")
-L2Normalize.__doc__ = """One normalisation: its namespace, the input it normalises (as a node names it), axis as TensorFlow
-counts it (batch included, or negative), eps as the float32 that the graph holds."""
+L2Normalize.__doc__ = """One l2_normalize: its namespace; the input that it normalizes, as a node refers to it; its axis as
+TensorFlow counts it (batch included, or negative); its epsilon as the float32 in the graph."""
 
 PLUGIN = "L2Norm_TRT"
 
 
 def find(graph):
-    """[L2Normalize] of a GraphDef or a graphsurgeon graph, in the order of the graph; nothing is changed.
+    """List the l2_normalize of a GraphDef or a graphsurgeon graph, as L2Normalize, in graph order.
 
-    Raises ValueError, with the node and the reason, for a normalisation that one plugin node cannot stand for: more than
-    one axis, an axis or eps that is no constant, a sum that drops its axis, nodes outside of the namespace, or inner
-    results that others read too.
+    Raises ValueError, with the node and the reason, for one that a single plugin node cannot replace: more than one axis, an
+    axis or epsilon that is not a constant, a sum that drops its axis, nodes outside of the namespace, or inner nodes that
+    are read from outside.
+
+        >>> from uffsurgeon import graphsurgeon as gs
+        >>> find(gs.DynamicGraph("box3d.pb"))
+        [L2Normalize(name='orientation/l2_normalize', vectors='reshape_1/Reshape', axis=2, eps=9.999999960041972e-13)]
     """
-    nodes = {node.name: node for node in _graph_def(graph).node}
+    nodes = _nodes(graph)
     chains = [chain for chain in (_chain(nodes, node) for node in nodes.values()) if chain]
     readers = collections.defaultdict(set)
     for node in nodes.values():
@@ -36,62 +37,68 @@ def find(graph):
     return [_read(nodes, readers, *chain) for chain in chains]
 
 
-def collapse(graph, gs=own):
-    """Put one L2Norm_TRT node in the place of every normalisation of a DynamicGraph, in place.
+def collapse(graph, gs=graphsurgeon):
+    """Replace every l2_normalize of a DynamicGraph by one L2Norm_TRT node, in place.
 
-    gs: the graphsurgeon that made the graph, NVIDIA's or `uffsurgeon.graphsurgeon`. Each plugin node keeps the namespace as
-    its name, reads the vectors alone, and carries the fields axis (int) and eps (float). Returns what `find` found.
-    Raises ValueError as `find` does; the graph is unchanged then.
+    gs: the graphsurgeon that made the graph, NVIDIA's or `uffsurgeon.graphsurgeon`. A plugin node has the namespace as its
+    name, the vectors as its only input, and the fields axis (int) and eps (float). Returns what `find` found.
+    Raises ValueError as `find`; the graph is then unchanged.
+
+        >>> from uffsurgeon import graphsurgeon as gs
+        >>> graph = gs.DynamicGraph("box3d.pb")
+        >>> found = collapse(graph)
+        >>> graph["orientation/l2_normalize"].op, [str(name) for name in graph["orientation/l2_normalize"].input]
+        ('L2Norm_TRT', ['reshape_1/Reshape'])
     """
     found = find(graph)
-    nodes = {node.name: node for node in _graph_def(graph).node}
-    for each in found:
-        total = _chain(nodes, nodes[each.name])[3]
-        del total.input[1]  # the axis has been read; left in, a constant from outside would be an input of the plugin
-    plugins = {each.name: gs.create_plugin_node(each.name, op=PLUGIN, axis=each.axis, eps=each.eps) for each in found}
+    nodes = _nodes(graph)
+    for normalize in found:
+        total = _chain(nodes, nodes[normalize.name])[3]
+        del total.input[1]  # the axis has been read; a constant from outside would be an input of the plugin
+    plugins = {name: gs.create_plugin_node(name, op=PLUGIN, axis=axis, eps=eps) for name, _, axis, eps in found}
     if plugins:
         graph.collapse_namespaces(plugins)
     return found
 
 
-def _graph_def(graph):
-    return graph.as_graph_def() if hasattr(graph, "as_graph_def") else graph
+def _nodes(graph):
+    return {node.name: node for node in (graph if hasattr(graph, "node_map") else graph.node)}
 
 
 def _chain(nodes, node):
-    """(Mul, Rsqrt, Maximum, Sum, Square) when `node` is the Mul that ends a normalisation, else None."""
+    """(Mul, Rsqrt, Maximum, Sum, Square) if `node` is the Mul at the end of an l2_normalize, else None."""
     chain = [node]
     for op, above in (("Mul", "Rsqrt"), ("Rsqrt", "Maximum"), ("Maximum", "Sum"), ("Sum", "Square")):
         sources = [nodes.get(producer(text)) for text in chain[-1].input]
-        chain.append(next((each for each in sources if each is not None and each.op == above), None))
+        chain.append(next((source for source in sources if source is not None and source.op == above), None))
         if chain[-2].op != op or chain[-1] is None:
             return None
     square = chain[-1]
     return chain if len(square.input) == 1 and square.input[0] in node.input else None
 
 
-def _read(nodes, readers, product, rsqrt, floor, total, square):
+def _read(nodes, readers, product, rsqrt, maximum, total, square):
     name, vectors = product.name, square.input[0]
 
     def refuse(reason, *values):
         raise ValueError("'%s' cannot become one %s: %s" % (name, PLUGIN, reason % values))
 
-    inner = (rsqrt, floor, total, square)
-    for node in inner:
+    for node in (rsqrt, maximum, total, square):
         if not node.name.startswith(name + "/"):
             refuse("its node '%s' lies outside of that namespace; collapse it under a name that holds both", node.name)
-        strangers = sorted(each for each in readers[node.name] if each != name and not each.startswith(name + "/"))
-        if strangers:
-            refuse("'%s' reads its inner node '%s'", strangers[0], node.name)
+        outside = sorted(reader for reader in readers[node.name] if reader != name and not reader.startswith(name + "/"))
+        if outside:
+            refuse("'%s' reads its inner node '%s'", outside[0], node.name)
     if not total.attr["keep_dims"].b:
         refuse("'%s' drops the axis it sums over", total.name)
-    eps = [text for text in floor.input if producer(text) != total.name]
-    values = {}
-    for what, text in (("axis", total.input[1]), ("eps", eps[0] if eps else total.name)):
+    epsilon = [text for text in maximum.input if producer(text) != total.name]
+    values = []
+    for label, text in (("axis", total.input[1]), ("epsilon", epsilon[0] if epsilon else total.name)):
         constant = nodes.get(producer(text))
         if constant is None or constant.op != "Const":
-            refuse("its %s, '%s', is no constant", what, text)
-        values[what] = extract_numpy_array(constant)
-        if values[what].size != 1:
-            refuse("its %s is %s, and the plugin takes one number", what, values[what].tolist())
-    return L2Normalize(name, vectors, int(values["axis"][0]), float(values["eps"][0]))
+            refuse("its %s, '%s', is not a constant", label, text)
+        array = extract_numpy_array(constant)
+        if array.size != 1:
+            refuse("its %s is %s, and the plugin takes one number", label, array.tolist())
+        values.append(array[0])
+    return L2Normalize(name, vectors, int(values[0]), float(values[1]))

@@ -1,21 +1,33 @@
-"""Names of nodes: what an input refers to, names that are still free, names that were probably meant."""
+"""Names of nodes: what an input refers to, unused names, suggestions for a name that is not there."""
 import difflib
 
 MANY = 2000  # names up to which all are compared with the one that was not found
 
 
 def producer(text):
-    """The node that an input names: '^a' (a control input) and 'a:1' (its second output) come from 'a'."""
+    """The name of the node that an input refers to.
+
+        >>> producer("^a"), producer("a:1")     # a control input, the second output of a node
+        ('a', 'a')
+    """
     return text.lstrip("^").split(":")[0]
 
 
 def tensor(text):
-    """One name for one tensor: 'x:0' is 'x'; 'x:1' and the control input '^x' are others."""
+    """The one name of a tensor: 'x:0' is 'x', while 'x:1' and the control input '^x' stay as they are.
+
+        >>> tensor("x:0"), tensor("x:1")
+        ('x', 'x:1')
+    """
     return text[:-2] if text.endswith(":0") else text
 
 
 def unused(name, taken):
-    """`name`, or `name_1` and so on where `taken` has it; what is returned is added to the set `taken`."""
+    """`name`, or the first of `name_1`, `name_2` ... that is not in the set `taken`; it is added to `taken`.
+
+        >>> unused("x", {"x", "x_1"})
+        'x_2'
+    """
     free, count = name, 0
     while free in taken:
         count += 1
@@ -25,15 +37,23 @@ def unused(name, taken):
 
 
 def did_you_mean(name, known):
-    """"; did you mean 'a' or 'b'?" with the nearest of the `known` names, or "" when none is near."""
+    """The end of a message about a name that is not among the `known` ones; "" when none of these is similar.
+
+        >>> did_you_mean("confidence/Softmx", ["input_1", "confidence/Softmax"])
+        "; did you mean 'confidence/Softmax'?"
+    """
     known = list(map(str, known))
-    if len(known) > MANY:  # comparing is slow: of a large graph, look at the names that end or begin alike
-        ends = str(name).split("/")
-        known = [each for each in known if ends[-1] in each or each.startswith(ends[0])][:MANY]
-    near = difflib.get_close_matches(str(name), known, 3, 0.4)
-    return "; did you mean %s?" % " or ".join("'%s'" % each for each in near) if near else ""
+    if len(known) > MANY:  # comparing is slow: of a large graph, take only the names that begin or end alike
+        parts = str(name).split("/")
+        known = [text for text in known if parts[-1] in text or text.startswith(parts[0])][:MANY]
+    similar = difflib.get_close_matches(str(name), known, 3, 0.4)
+    return "; did you mean %s?" % " or ".join("'%s'" % text for text in similar) if similar else ""
 
 
 def not_found(kind, name, known):
-    """A ValueError for a `name` that is not among the `known`, with the nearest that are."""
+    """A ValueError that says that the graph has no `kind` of this name, with the most similar of the `known` names.
+
+        >>> not_found("node", "input", ["input_1"])
+        ValueError("no node 'input' in the graph; did you mean 'input_1'?"...)
+    """
     return ValueError("no %s '%s' in the graph%s" % (kind, name, did_you_mean(name, known)))

@@ -1,22 +1,28 @@
-"""Protocol buffer messages built at run time, and read from large files without a second copy.
+"""Protocol buffer messages: classes for GraphDef and UFF, large files read without a second copy, tensors as NumPy arrays.
 
-Generated `*_pb2.py` modules work only with the protobuf releases of their own years: those of 2018
-do not import today, today's do not import on a JetPack 4 board. So the two schemas that the workbook
-speaks, TensorFlow's GraphDef (below) and UFF (`helpers/uff/schema.py`), are kept as the proto3 text
-that they are, and become classes when they are needed, with protobuf 3.6 to 7. Each has a descriptor
-pool of its own and meets neither TensorFlow's nor NVIDIA's messages, even in one process.
+Generated `*_pb2.py` modules work only with the protobuf releases of their own years: those of 2018 do not import today,
+today's do not import on JetPack 4. So UFF (`uffsurgeon/uff/schema.py`) and, where TensorFlow is not installed, GraphDef (below)
+are kept as proto3 text, which protobuf 3.6 to 7 turns into classes at run time, in a descriptor pool of their own.
 
-A frozen graph can thus be read, changed and converted where TensorFlow is not installed, or where
-the seconds and the half gigabyte of its import are not worth spending on a file format.
+    >>> graph_def = read(graph_def_class(), "box3d.pb")
+    >>> kernel = [node for node in graph_def.node if node.name == "block1_conv1/kernel"][0]
+    >>> array(kernel.attr["value"].tensor).shape
+    (3, 3, 3, 4)
 """
 import functools
+import importlib
+import importlib.util
 import operator
+import os
 import re
 import sys
+import types
 import warnings
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+
+from uffsurgeon.dtypes import NUMPY_OF_TENSORFLOW
 
 # tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape,types,versions}.proto.
 # What is not named here (function libraries, resource handles) travels along as unknown fields.
@@ -62,20 +68,17 @@ message NodeDef {
 }
 message GraphDef { repeated NodeDef node = 1; int32 version = 3; VersionDef versions = 4; }
 """
-# TensorFlow's DataType number -> numpy dtype, and the field of a TensorProto that holds its values.
-NUMPY = {1: "<f4", 2: "<f8", 3: "<i4", 4: "|u1", 5: "<i2", 6: "|i1", 9: "<i8", 10: "|b1",
-         17: "<u2", 19: "<f2", 22: "<u4", 23: "<u8"}
-NUMPY = {number: np.dtype(code) for number, code in NUMPY.items()}
-_VALUES = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 19: "half_val",
-           22: "uint32_val", 23: "uint64_val"}
+NUMPY = NUMPY_OF_TENSORFLOW  # TensorFlow's DataType number -> NumPy dtype
+# DataType number -> the field of a TensorProto that holds its values, where that is not int_val.
+_VALUES = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val"}
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _BLOCK = 4 << 20  # bytes of small fields merged at once
-_classes = {}
+_own = {}  # classes of GRAPH_DEF
 
 
 class _Parser(object):
-    """Recursive descent over the subset of proto3 text that the two schemas use."""
+    """Recursive descent over the part of proto3 that the two schemas use."""
 
     def __init__(self, text, package):
         self.tokens = re.findall(r"-?\w[\w.]*|[{}=;<>,]", text)[::-1]
@@ -148,14 +151,20 @@ class _Parser(object):
 
 
 def build(text, package):
-    """Classes of the top-level messages in a proto3 `text`: {"GraphDef": class, ...}."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="uffsurgeon/%s.proto" % package, package=package, syntax="proto3"
-    )
+    """Message classes for a proto3 text.
+
+    text: top-level enums and messages; of proto3 what the two schemas use. package: its name.
+    Returns {name of a top-level message: class}. Every call makes a descriptor pool, and classes, of its own.
+
+        >>> Point = build("message Point { int64 x = 1; repeated string tags = 2; }", "example")["Point"]
+        >>> Point(x=3, tags=["a"]).SerializeToString()
+        b'\\x08\\x03\\x12\\x01a'
+    """
+    file = descriptor_pb2.FileDescriptorProto(name="uffsurgeon/%s.proto" % package, package=package, syntax="proto3")
     _Parser(text, package).file(file)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    names = [each.name for each in file.message_type]
+    names = [message_type.name for message_type in file.message_type]
     descriptors = [pool.FindMessageTypeByName("%s.%s" % (package, name)) for name in names]
     if hasattr(message_factory, "GetMessageClass"):
         return dict(zip(names, map(message_factory.GetMessageClass, descriptors)))
@@ -164,24 +173,61 @@ def build(text, package):
 
 
 def graph_def_class():
-    """The GraphDef class: TensorFlow's own once TensorFlow is loaded, else one of the text above.
+    """The GraphDef class: TensorFlow's where TensorFlow is installed, loaded or not; else one of the text above.
 
-    Importing TensorFlow only for its messages would cost seconds and half a gigabyte.
+    TensorFlow itself is not imported: that would cost seconds and half a gigabyte. Its message classes are ten small
+    generated modules that need protobuf only. With them a graph read before TensorFlow is imported consists of TensorFlow's
+    own messages afterwards.
+
+        >>> graph_def_class().DESCRIPTOR.full_name
+        'tensorflow.GraphDef'
     """
-    if "tensorflow" in sys.modules:
-        try:
-            from tensorflow.core.framework.graph_pb2 import GraphDef
+    if not _own and _MESSAGES not in sys.modules:
+        _import_messages()
+    kind = getattr(sys.modules.get(_MESSAGES), "GraphDef", None)
+    if kind is None and not _own:
+        _own.update(build(GRAPH_DEF, "tensorflow"))
+    return kind or _own["GraphDef"]
 
-            return GraphDef
-        except ImportError:  # a broken installation, or another package of that name
-            pass
-    if "GraphDef" not in _classes:
-        _classes.update(build(GRAPH_DEF, "tensorflow"))
-    return _classes["GraphDef"]
+
+_MESSAGES = "tensorflow.core.framework.graph_pb2"
+
+
+def _import_messages():
+    """Import `_MESSAGES`, and nothing else of TensorFlow, if that is possible.
+
+    For the time of the import, empty packages stand for tensorflow, tensorflow.core and tensorflow.core.framework. The
+    modules stay in sys.modules: imported a second time, protobuf 3 would make a second set of classes of them.
+    """
+    before = set(sys.modules)
+    try:
+        if "tensorflow" not in sys.modules:
+            folders = [folder for name in ("tensorflow", "tensorflow_core")  # TensorFlow 1.15 and 2.0 lie in the second
+                       for folder in getattr(importlib.util.find_spec(name), "submodule_search_locations", None) or ()]
+            for end in ("", "core", "core/framework"):
+                package = types.ModuleType(".".join(["tensorflow"] + end.split("/")).rstrip("."))
+                package.__path__ = [os.path.join(folder, end) for folder in folders]
+                sys.modules[package.__name__] = package
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            keep = hasattr(importlib.import_module(_MESSAGES), "GraphDef")
+    except Exception:  # not installed, made for another protobuf, or another package of that name
+        keep = False
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] == "tensorflow" and not (keep and name.endswith("_pb2")):
+            del sys.modules[name]
 
 
 def copy(source, into):
-    """Copy a message into one of the same schema; one may be TensorFlow's, the other ours."""
+    """Replace the content of message `into` by that of `source`; returns `into`.
+
+    The two are of the same schema, but not necessarily of the same class: CopyFrom raises TypeError for a NodeDef of
+    another descriptor pool, and this does not.
+
+        >>> node = graph_def_class()().node.add(name="x", op="Placeholder")
+        >>> copy(node, type(node)()) == node
+        True
+    """
     if type(source) is type(into):
         into.CopyFrom(source)
     else:
@@ -192,18 +238,17 @@ def copy(source, into):
 def tensor_bytes(tensor, dtype=0):
     """The values of a TensorProto as little-endian bytes in C order.
 
-    dtype: TensorFlow's number for it, where the tensor itself names none.
-    Raises ValueError for a dtype without a NumPy form (strings, resources) and for values that do
-    not fill the shape.
+    dtype: TensorFlow's DataType number, used where the tensor itself has none.
+    Raises ValueError for a dtype that has no NumPy dtype (strings, resources) and for values that do not fill the shape.
     """
     dtype = tensor.dtype or dtype
     if dtype not in NUMPY:
-        raise ValueError("a tensor of TensorFlow's type number %d has no plain values" % dtype)
+        raise ValueError("a tensor of TensorFlow's DataType number %d has no numbers as values" % dtype)
     itemsize, shape = NUMPY[dtype].itemsize, [dim.size for dim in tensor.tensor_shape.dim]
     size = functools.reduce(operator.mul, shape, itemsize)
     content = tensor.tensor_content
     if not content and 0 < size < 1 << 31:
-        # TensorFlow's rule: a short list goes on with its last value, an empty one means zeros.
+        # TensorFlow's rule: the last value of a short list is repeated, an empty list means zeros.
         values = np.array(getattr(tensor, _VALUES.get(dtype, "int_val")))
         store = NUMPY[dtype] if dtype != 19 else "<u2"  # halves are stored as bit patterns
         content = values.astype(store).tobytes() or bytes(itemsize)
@@ -215,18 +260,18 @@ def tensor_bytes(tensor, dtype=0):
 
 
 def array(tensor, dtype=0):
-    """The values of a TensorProto as a NumPy array [its shape]; arguments and errors: tensor_bytes."""
+    """The values of a TensorProto as a read-only NumPy array of its shape and dtype; arguments and errors as tensor_bytes."""
     content = tensor_bytes(tensor, dtype)
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     return np.frombuffer(content, NUMPY[tensor.dtype or dtype]).reshape(shape)
 
 
 def read(kind, source):
-    """A message of class `kind` from a file's path or from bytes.
+    """A message of class `kind` from a file.
 
-    A file is merged field by field, so that at most one weight is held twice.
-    Raises FileNotFoundError (OSError) from the file system, and ValueError with the place for bytes
-    that are cut off or are no such message.
+    source: its path, or bytes. A file is merged field by field, so that at most one weight is in memory twice.
+    Raises OSError (FileNotFoundError, IsADirectoryError) as the file system does, and ValueError with the position of the
+    fault for a file that is cut off or holds something else.
     """
     into = kind()
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -246,22 +291,21 @@ def read(kind, source):
 
 
 def _field_size(stream, size, source, kind):
-    """Bytes of the top-level field at the stream's position, its tag included."""
+    """Number of bytes of the top-level field at the stream's position, its tag included."""
     start = stream.tell()
     head = stream.read(20)
     try:
         tag, at = _varint(head, 0)
         wire = tag & 7
         if tag >> 3 == 0 or wire in (3, 4, 6, 7):
-            raise ValueError("%s is not a %s: no field starts at byte %d" % (
-                source, kind.DESCRIPTOR.name, start))
+            raise ValueError("%s is not a %s: no field starts at byte %d" % (source, kind.DESCRIPTOR.name, start))
         number, after = _varint(head, at) if wire in (0, 2) else (0, at + (8 if wire == 1 else 4))
         length = after + number if wire == 2 else after
     except IndexError:
         length = size - start + 1
     if start + length > size:
-        raise ValueError("%s is cut off, or is no %s: the field at byte %d is longer than the %d "
-                         "bytes that are left" % (source, kind.DESCRIPTOR.name, start, size - start))
+        raise ValueError("%s is cut off, or is not a %s: the field at byte %d is longer than the %d bytes that are left" % (
+            source, kind.DESCRIPTOR.name, start, size - start))
     return length
 
 
@@ -286,7 +330,7 @@ def _merge(into, data, source, start):
         warnings.simplefilter("always")
         try:
             into.MergeFromString(data)
-            error = caught[0].message if caught else None  # protobuf 3 only warns of a stray tag
+            error = caught[0].message if caught else None  # protobuf 3 only warns of an invalid tag
         except (message.DecodeError, RuntimeError) as raised:
             error = raised
     if error is not None:

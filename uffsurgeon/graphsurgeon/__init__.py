@@ -1,28 +1,18 @@
-"""TensorFlow graphs, taken apart and put together: NVIDIA's graphsurgeon, open and told.
+"""TensorFlow graphs, edited node by node: NVIDIA's graphsurgeon without NVIDIA's package.
 
-The names, arguments and results are those of `graphsurgeon` 0.4.1, which JetPack 4.2 to 5.1 and the
-TensorRT 5 to 8 archives carry, so one import line decides which of the two a notebook works with:
+Names, arguments and results are those of graphsurgeon 0.4.1, which JetPack 4.2 to 5.1 and the archives of TensorRT 5 to 8
+contain, so that one import line decides which of the two a program works with:
 
-    >>> graph = DynamicGraph("box3d.pb")
-    >>> node = graph.find_nodes_by_op("LeakyRelu")[0]
-    >>> plugin = create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
-    >>> graph.collapse_namespaces({node.name: plugin})
+    >>> from uffsurgeon import graphsurgeon as gs
+    >>> graph = gs.DynamicGraph("box3d.pb")
+    >>> nodes = graph.find_nodes_by_op("LeakyRelu")
+    >>> graph.collapse_namespaces({node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
+    ...                            for node in nodes})
+    >>> len(graph.find_nodes_by_op("LeakyRelu")), len(graph.find_nodes_by_op("LReLU_TRT"))
+    (0, 5)
 
-A graph works on the GraphDef that it is given, not on a copy. What NVIDIA's version lets pass in
-silence is told here, and a call that raises has changed nothing:
-
-| case | here |
-|---|---|
-| a namespace that matches no node, a name that is no node | ValueError, nearest names |
-| `exclude_nodes` | works, with NodeDefs and names |
-| a plugin's name is taken, two plugins share one name, collapsing makes a cycle | ValueError |
-| a consumer reads one tensor of the namespace twice (`Mul(x, x)`) | it still does |
-| a namespace hands out several tensors; a plugin has one output | warning |
-| `^x`, `x:0` and `x:1` of a collapsed or removed node | rewired or removed like `x` |
-| removing or forwarding leaves a node with fewer operands | warning |
-| forwarding a node whose second output is read | ValueError |
-| `append`, `connect`... leave the analysis (`node_map`, ...) stale | it is always fresh |
-| a NumPy array as attribute has no dtype | it has |
+A graph works on the GraphDef that it is given, not on a copy. A call that raises has changed nothing. uffsurgeon/README.md
+lists the differences from NVIDIA's version.
 """
 from . import extras
 from .dynamic_graph import DynamicGraph, remove_duplicates

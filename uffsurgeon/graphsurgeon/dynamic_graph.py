@@ -11,13 +11,21 @@ from .static_graph import StaticGraph
 
 
 class DynamicGraph(StaticGraph):
-    """A GraphDef to change, in place. Made from the same things as a StaticGraph.
+    """A GraphDef to change, in place. Made from the same things as a StaticGraph, with the same errors.
 
-    A call that raises has changed nothing.
+    Where a node of the graph is wanted, its name or a NodeDef of that name will do; a name that the graph does not have
+    raises ValueError with the most similar names, anything else TypeError. A call that raises has changed nothing.
+
+        >>> graph = DynamicGraph("box3d.pb")
     """
 
     def append(self, node):
-        """Add a copy of a NodeDef at the end. Raises TypeError, ValueError for a name that is taken."""
+        """Add a copy of a NodeDef at the end. Raises ValueError if its name is taken, TypeError if it is not a NodeDef.
+
+            >>> graph.append(protobuf.graph_def_class()().node.add(name="x", op="Placeholder"))
+            >>> graph["x"].op
+            'Placeholder'
+        """
         self.extend([node])
 
     def extend(self, nodes):
@@ -37,7 +45,14 @@ class DynamicGraph(StaticGraph):
         self.extend([node] if hasattr(node, "input") else node)
 
     def connect(self, who, to_whom, error_if_connected=False):
-        """Let node `to_whom` read `who` as its last input, unless it does already."""
+        """Make node `who` the last input of node `to_whom`, unless it is an input already.
+
+        error_if_connected: raise ValueError if it is.
+
+            >>> graph.connect("input_1", "confidence/Softmax")
+            >>> [str(name) for name in graph["confidence/Softmax"].input]
+            ['confidence/BiasAdd', 'input_1']
+        """
         who, reader = self._one(who), self._one(to_whom)
         if who.name in map(_tensor, reader.input):
             if error_if_connected:
@@ -47,52 +62,72 @@ class DynamicGraph(StaticGraph):
         self.changed()
 
     def disconnect(self, who, from_whom, error_if_not_connected=False):
-        """Let node `from_whom` no longer read `who`."""
+        """Remove node `who` from the inputs of node `from_whom`.
+
+        error_if_not_connected: raise ValueError if it is not among them.
+
+            >>> graph.disconnect("confidence/BiasAdd", "confidence/Softmax")
+            >>> len(graph["confidence/Softmax"].input)
+            0
+        """
         name, reader = _name(who), self._one(from_whom)
-        kept = [each for each in reader.input if producer(each) != name]
+        kept = [text for text in reader.input if producer(text) != name]
         if len(kept) == len(reader.input) and error_if_not_connected:
             raise ValueError("'%s' does not read '%s'" % (reader.name, name))
         reader.input[:] = kept
         self.changed()
 
     def sort(self, name, input_list, error_if_not_found=True):
-        """Put the inputs in `input_list` first among those of node `name`, in that order."""
-        node, first = self._one(name), [_name(each) for each in input_list]
-        for each in first:
-            if each not in node.input and error_if_not_found:
-                raise not_found("input of '%s'" % node.name, each, list(node.input))
-        rest = [each for each in node.input if each not in first]
-        node.input[:] = [each for each in first if each in node.input] + rest
+        """Move the inputs in `input_list` to the front of those of node `name`, in that order.
+
+        error_if_not_found: raise ValueError if one of them is not an input of the node.
+
+            >>> graph.sort("dense_1/BiasAdd", ["dense_1/bias"])
+            >>> [str(name) for name in graph["dense_1/BiasAdd"].input]
+            ['dense_1/bias', 'dense_1/MatMul']
+        """
+        node, first = self._one(name), [_name(source) for source in input_list]
+        for text in first:
+            if text not in node.input and error_if_not_found:
+                raise not_found("input of '%s'" % node.name, text, list(node.input))
+        rest = [text for text in node.input if text not in first]
+        node.input[:] = [text for text in first if text in node.input] + rest
         self.changed()
 
     def remove(self, nodes, remove_exclusive_dependencies=False):
-        """Take nodes out; what read them loses that input and is named in a warning.
+        """Remove nodes. Their consumers lose that input; a warning names those that lose a data input.
 
         nodes: a name, a NodeDef, or several of either.
-        remove_exclusive_dependencies: also what only the removed nodes read, and so on upwards.
-        Raises ValueError for a name that is no node's, with the nearest.
+        remove_exclusive_dependencies: also remove what only the removed nodes read, and so on towards the inputs.
+
+            >>> graph.remove(graph.find_nodes_by_path("orientation/l2_normalize.*"))
+            >>> len(graph)
+            115
         """
-        gone = {node.name for node in self._some(nodes)}
-        todo = list(gone) if remove_exclusive_dependencies else []
+        removed = {node.name for node in self._some(nodes)}
+        todo = list(removed) if remove_exclusive_dependencies else []
         while todo:
             for name in map(producer, self.node_map[todo.pop()].input):
                 readers = self.node_outputs.get(name, ())
-                if name in self.node_map and name not in gone and all(r.name in gone for r in readers):
-                    gone.add(name)
+                if name in self.node_map and name not in removed and all(node.name in removed for node in readers):
+                    removed.add(name)
                     todo.append(name)
-        keep = {node.name: [i for i in node.input if producer(i) not in gone]
-                for node in self._readers(gone)}
-        self._apply(gone, keep)
+        kept = {node.name: [text for text in node.input if producer(text) not in removed] for node in self._readers(removed)}
+        self._apply(removed, kept)
 
     def forward_inputs(self, nodes):
-        """Take nodes out and let what read them read their inputs instead, in the same place.
+        """Remove nodes, and put their inputs in their place in the inputs of their consumers.
 
-        A node with control inputs stays as it is, and a warning says so.
-        Raises ValueError for an unknown node and for one of which a second output is read.
+        nodes: a name, a NodeDef, or several of either. A node with control inputs stays as it is, with a warning.
+        Raises ValueError for a node of which a second output is read, and for nodes that form a cycle.
+
+            >>> graph.forward_inputs(graph.find_nodes_by_op("LeakyRelu"))
+            >>> str(graph["dense_2/MatMul"].input[0])
+            'dense_1/BiasAdd'
         """
         chosen = {node.name: node for node in self._some(nodes)}
-        held = [name for name, node in chosen.items() if any(i[:1] == "^" for i in node.input)]
-        for name in held:
+        controlled = [name for name, node in chosen.items() if any(text[:1] == "^" for text in node.input)]
+        for name in controlled:
             del chosen[name]
         loop = find_cycle({name: list(map(producer, node.input)) for name, node in chosen.items()})
         if loop:
@@ -101,71 +136,71 @@ class DynamicGraph(StaticGraph):
         def expand(text):
             found, todo = [], [text]
             while todo:
-                each = todo.pop()
-                name, control = producer(each), each[:1] == "^"
+                text = todo.pop()
+                name, control = producer(text), text[:1] == "^"
                 if name not in chosen:
-                    found.append(each)
+                    found.append(text)
                     continue
-                if not control and _tensor(each) != name:
-                    raise ValueError("'%s' is read: the inputs of '%s' can stand for its first output "
-                                     "only" % (each, name))
+                if not control and _tensor(text) != name:
+                    raise ValueError("'%s' is read: the inputs of '%s' can replace its first output only" % (text, name))
                 inputs = chosen[name].input
-                todo += reversed(["^" + producer(i) for i in inputs] if control else list(inputs))
+                todo += reversed(["^" + producer(source) for source in inputs] if control else list(inputs))
             return found
 
-        new = {node.name: [f for each in node.input for f in expand(each)]
-               for node in self._readers(chosen)}
+        new = {node.name: [source for text in node.input for source in expand(text)] for node in self._readers(chosen)}
         self._apply(set(chosen), new)
-        if held:
-            warnings.warn("not forwarded, because of their control inputs: %s" % held, stacklevel=2)
+        if controlled:
+            warnings.warn("not forwarded, because of their control inputs: %s" % controlled, stacklevel=2)
 
     def collapse_namespaces(self, namespace_map, exclude_nodes=(), unique_inputs=True):
-        """Put one plugin node in the place of all nodes of a namespace.
+        """Replace all nodes of a namespace by one plugin node.
 
-        namespace_map: {"path/of/namespace": NodeDef}. The namespace `a/b` is the node `a/b` and all
-            below `a/b/`; the deepest namespace wins. One NodeDef may stand for several namespaces.
-        exclude_nodes: NodeDefs or names that stay outside.
+        namespace_map: {"path/of/namespace": NodeDef}. The namespace `a/b` is the node `a/b` and all nodes below `a/b/`; of
+            two namespaces in the map the deeper one wins. One NodeDef may replace several namespaces.
+        exclude_nodes: NodeDefs or names that stay.
         unique_inputs: the plugin reads each tensor once.
-        The plugin takes over what its nodes read from outside, in graph order, after the inputs that
-        it had; it stands at the end of the graph, and the caller's NodeDef shows its inputs too.
-        Raises ValueError for a namespace that matches nothing (with the nearest), a name that is
-        taken, a plugin whose own inputs are not there, and a cycle.
+        The plugin reads what its nodes read from outside, in graph order, after the inputs that it had. It is the last node
+        of the graph; the NodeDef in the map gets the inputs, too.
+        Raises ValueError for a namespace without nodes, a name that is taken, a plugin of which an input is not in the
+        graph, and a cycle.
+
+            >>> from uffsurgeon import graphsurgeon as gs
+            >>> graph.collapse_namespaces({"leaky_re_lu_1": gs.create_plugin_node("leaky", op="LReLU_TRT", negSlope=0.1)})
+            >>> [str(name) for name in graph["leaky"].input]
+            ['dense_1/BiasAdd']
         """
         excluded = {node.name for node in self._some(exclude_nodes)}
         owner = self._owners(namespace_map, excluded)
         plugins = self._plugins(namespace_map, owner)
         inputs = {name: list(plugin.input) for name, plugin in plugins.items()}
         seen = {name: set(map(_tensor, texts)) for name, texts in inputs.items()}
-        handed_out = collections.defaultdict(set)
+        outputs = collections.defaultdict(set)  # name of a plugin -> the tensors of its namespace that others read
         for node in self._nodes:
-            mine = owner.get(node.name)
-            if mine is None:
+            plugin = owner.get(node.name)
+            if plugin is None:
                 continue
-            for each in node.input:
-                source = owner.get(producer(each))
-                if source != mine:
-                    text = each if source is None else _replaced(each, source)
-                    if not unique_inputs or _tensor(text) not in seen[mine]:
-                        inputs[mine].append(text)
-                        seen[mine].add(_tensor(text))
-                if source not in (None, mine) and each[:1] != "^":
-                    handed_out[source].add(_tensor(each))
-        new = {}
-        for node in self._readers(owner):
-            if node.name not in owner:
-                new[node.name] = _rewired(node, owner, handed_out)
+            for text in node.input:
+                source = owner.get(producer(text))
+                if source != plugin:
+                    new = text if source is None else "^" + source if text[:1] == "^" else source
+                    if not unique_inputs or _tensor(new) not in seen[plugin]:
+                        inputs[plugin].append(new)
+                        seen[plugin].add(_tensor(new))
+                if source not in (None, plugin) and text[:1] != "^":
+                    outputs[source].add(_tensor(text))
+        new = {node.name: _rewired(node, owner, outputs) for node in self._readers(owner) if node.name not in owner}
         self._check_cycles(plugins, inputs, new, owner)
         for name, plugin in plugins.items():
             plugin.input[:] = inputs[name]
         self._apply(set(owner), new, warn=False)
         self.extend(plugins.values())
-        for name, tensors in handed_out.items():
+        for name, tensors in outputs.items():
             if len(tensors) > 1:
-                warnings.warn("%s became the one output of plugin '%s'; who read several of them now "
-                              "reads it once" % (sorted(tensors), name), stacklevel=2)
+                warnings.warn("%s became the one output of plugin '%s'; a node that read several of them now reads it once" % (
+                    sorted(tensors), name), stacklevel=2)
 
     def _owners(self, namespace_map, excluded):
-        """{node name: name of the plugin that takes its place}."""
+        """{node name: name of the plugin that replaces it}."""
         owner, used, prefixes = {}, set(), set()
         for node in self._nodes:
             parts = node.name.split("/")
@@ -177,8 +212,7 @@ class DynamicGraph(StaticGraph):
                 used.add(space)
         for space in namespace_map:
             if space in prefixes and space not in used:
-                raise ValueError("all nodes of namespace '%s' are excluded or belong to a deeper one"
-                                 % space)
+                raise ValueError("all nodes of namespace '%s' are excluded or belong to a deeper one" % space)
             if space not in used:
                 raise not_found("node of namespace", space, prefixes)
         return owner
@@ -188,17 +222,15 @@ class DynamicGraph(StaticGraph):
         plugins = collections.OrderedDict()
         for plugin in namespace_map.values():
             if plugins.setdefault(plugin.name, plugin) is not plugin:
-                raise ValueError("two plugin nodes are called '%s'; map both namespaces to one node "
-                                 "or give them two names" % plugin.name)
+                raise ValueError("two plugin nodes are called '%s'; map both namespaces to one node or give them two names"
+                                 % plugin.name)
             if plugin.name in self.node_map and plugin.name not in owner:
-                raise ValueError("the name '%s' of a plugin is that of a node outside of its "
-                                 "namespace" % plugin.name)
+                raise ValueError("the name '%s' of a plugin is that of a node outside of its namespace" % plugin.name)
         for plugin in plugins.values():
-            for each in map(producer, plugin.input):
-                if each not in plugins and (each not in self.node_map or each in owner):
-                    raise ValueError("plugin '%s' reads '%s', which will not be in the graph. A plugin "
-                                     "node keeps its inputs from collapse to collapse: make a new one"
-                                     % (plugin.name, each))
+            for name in map(producer, plugin.input):
+                if name not in plugins and (name not in self.node_map or name in owner):
+                    raise ValueError("plugin '%s' reads '%s', which will not be in the graph. A plugin node keeps its inputs "
+                                     "after a collapse: make a new one for the next" % (plugin.name, name))
         return plugins
 
     def _check_cycles(self, plugins, inputs, new, owner):
@@ -209,9 +241,8 @@ class DynamicGraph(StaticGraph):
                 reads[node.name] = list(map(producer, new.get(node.name, node.input)))
         loop = find_cycle(reads, plugins)
         if loop:
-            raise ValueError("collapsing makes a cycle: %s. A node between the collapsed ones lies "
-                             "outside of the namespace; collapse it too, or exclude more"
-                             % " reads ".join("'%s'" % name for name in loop))
+            raise ValueError("collapsing makes a cycle: %s. A node between the collapsed ones lies outside of the namespace; "
+                             "collapse it too, or exclude more" % " reads ".join("'%s'" % name for name in loop))
 
     def _one(self, node):
         return self._get(_name(node))
@@ -222,21 +253,21 @@ class DynamicGraph(StaticGraph):
         return [self._one(node) for node in ([nodes] if single else nodes)]
 
     def _readers(self, names):
-        """Nodes that read one of `names`, each once, in no particular order."""
+        """The nodes that read one of `names`, without repetition, in no particular order."""
         return {id(node): node for name in names for node in self.node_outputs.get(name, ())}.values()
 
-    def _apply(self, gone, new, warn=True):
-        """Give nodes their `new` inputs {name: inputs}, then delete those in `gone`."""
+    def _apply(self, removed, new, warn=True):
+        """Set the inputs of nodes to `new` {name: inputs}, then delete the nodes `removed`."""
         short = []
         for node in self._nodes:
-            if node.name in new and node.name not in gone:
+            if node.name in new and node.name not in removed:
                 before, after = _data(node.input), _data(new[node.name])
                 if len(after) < len(before):
                     short.append("'%s' (%s) reads %s and no longer %s" % (
-                        node.name, node.op, after, [each for each in before if each not in after]))
+                        node.name, node.op, after, [text for text in before if text not in after]))
                 node.input[:] = new[node.name]
         for index in reversed(range(len(self._nodes))):
-            if self._nodes[index].name in gone:
+            if self._nodes[index].name in removed:
                 del self._nodes[index]
         self.changed()
         if warn and short:
@@ -244,17 +275,19 @@ class DynamicGraph(StaticGraph):
 
 
 def remove_duplicates(graph):
-    """Drop nodes whose name an earlier node has, and control inputs that are repeated.
+    """Remove nodes with the name of an earlier node, and repeated control inputs, from a DynamicGraph, in place.
 
-    Repeated data inputs stay: `Mul(x, x)` needs both. Returns the graph, changed in place.
+    Repeated data inputs stay: `Mul(x, x)` needs both. Returns the graph.
+
+        >>> len(remove_duplicates(DynamicGraph("box3d.pb")))
+        121
     """
     seen, later = set(), []
     for index, node in enumerate(graph):
         if node.name in seen:
             later.append(index)
         seen.add(node.name)
-        kept = [each for at, each in enumerate(node.input)
-                if each[:1] != "^" or each not in node.input[:at]]
+        kept = [text for at, text in enumerate(node.input) if text[:1] != "^" or text not in node.input[:at]]
         if len(kept) < len(node.input):
             node.input[:] = kept
     for index in reversed(later):
@@ -274,28 +307,25 @@ def _require_node(node):
 
 
 def _data(inputs):
-    return [each for each in inputs if each[:1] != "^"]
+    return [text for text in inputs if text[:1] != "^"]
 
 
-def _replaced(text, source):
-    return "^" + source if text[:1] == "^" else source
+def _rewired(node, owner, outputs):
+    """The inputs of a node outside of the namespaces, with plugin names for the collapsed nodes.
 
-
-def _rewired(node, owner, handed_out):
-    """The inputs of a node outside, with plugin names for what was collapsed.
-
-    Different tensors of one plugin become one input, at the place of the first; the same tensor read
-    twice stays two inputs.
+    Different tensors of one plugin become one input, in the place of the first; the same tensor read twice stays two
+    inputs. The tensors are added to `outputs`.
     """
-    inputs, stands_for = [], {}
+    inputs, first = [], {}  # first: plugin -> the tensor that it replaces in these inputs
     for text in node.input:
         source = owner.get(producer(text))
         if source is None:
             inputs.append(text)
         elif text[:1] == "^":
-            inputs += [each for each in ["^" + source] if each not in inputs]
+            if "^" + source not in inputs:
+                inputs.append("^" + source)
         else:
-            handed_out[source].add(_tensor(text))
-            if stands_for.setdefault(source, _tensor(text)) == _tensor(text):
+            outputs[source].add(_tensor(text))
+            if first.setdefault(source, _tensor(text)) == _tensor(text):
                 inputs.append(source)
     return inputs

@@ -1,34 +1,38 @@
-"""Patterns that TensorFlow writes as many nodes and UFF as one."""
+"""Patterns that are several nodes in TensorFlow and one in UFF."""
 
 
 def process_softmax(graph):
-    """tf.nn.softmax over an axis of a tensor of rank 3 or more -> one Softmax node.
+    """Make one Softmax node of each tf.nn.softmax over a tensor of rank 3 or more, in a DynamicGraph, in place.
 
-    TensorFlow 1 flattens, applies Softmax and restores the shape: Sub, Pack, Slice, ConcatV2,
-    Reshape, Softmax, Reshape. The Softmax node gets the inputs [x, concat/axis]; the last Reshape,
-    and its name, are gone.
+    TensorFlow 1 flattens, applies Softmax and restores the shape: Sub, Pack, Slice, ConcatV2, Reshape, Softmax, Reshape.
+    The Softmax node gets the inputs [x, concat/axis]; the last Reshape is removed, and its name with it.
+
+        >>> from uffsurgeon import graphsurgeon as gs
+        >>> gs.extras.process_softmax(gs.DynamicGraph("box3d.pb"))
     """
     chain = ("Sub", "Pack", "Slice", "ConcatV2", "Reshape")
     for softmax in graph.find_nodes_by_op("Softmax"):
-        above = [graph.node_map.get(each) for each in softmax.input]
-        flatten = above[0] if above else None
+        flatten = graph.node_map.get(softmax.input[0]) if softmax.input else None
         if flatten is None or not _ends(graph, flatten, chain):
             continue
-        restore = [each for each in graph.node_outputs[softmax.name] if each.op == "Reshape"]
+        restore = [reader for reader in graph.node_outputs[softmax.name] if reader.op == "Reshape"]
         if not restore:
             continue
-        concat = next(each for each in _producers(graph, flatten) if each.op == "ConcatV2")
+        concat = next(source for source in _producers(graph, flatten) if source.op == "ConcatV2")
         softmax.input[:] = [flatten.input[0], concat.input[-1]]
-        for each in restore:
-            each.input[:] = [softmax.name]
+        for reshape in restore:
+            reshape.input[:] = [softmax.name]
         graph.forward_inputs(restore)
 
 
 def process_dilated_conv(graph):
-    """SpaceToBatchND, Conv2D, BatchToSpaceND -> the Conv2D alone, dilated.
+    """Make one dilated Conv2D of each SpaceToBatchND, Conv2D, BatchToSpaceND, in a DynamicGraph, in place.
 
-    Its inputs are then [x, kernel, block_shape, paddings, crops]. A pattern whose inner nodes are
-    read by others too stays as it is.
+    Its inputs are then [x, kernel, block_shape, paddings, crops]. A pattern stays as it is if another node reads one of its
+    inner nodes.
+
+        >>> from uffsurgeon import graphsurgeon as gs
+        >>> gs.extras.process_dilated_conv(gs.DynamicGraph("box3d.pb"))
     """
     for batch_to_space in graph.find_nodes_by_op("BatchToSpaceND"):
         conv = graph.node_map.get(batch_to_space.input[0]) if batch_to_space.input else None
@@ -48,11 +52,11 @@ def process_dilated_conv(graph):
 
 
 def _producers(graph, node):
-    return [graph.node_map[each] for each in node.input if each in graph.node_map]
+    return [graph.node_map[name] for name in node.input if name in graph.node_map]
 
 
 def _ends(graph, node, ops):
     """True when `node` ends a chain of these ops."""
     if node.op != ops[-1]:
         return False
-    return len(ops) == 1 or any(_ends(graph, each, ops[:-1]) for each in _producers(graph, node))
+    return len(ops) == 1 or any(_ends(graph, source, ops[:-1]) for source in _producers(graph, node))

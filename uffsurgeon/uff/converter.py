@@ -1,40 +1,15 @@
-"""Frozen TensorFlow graph -> UFF: `from_tensorflow` and `from_tensorflow_frozen_model`.
+"""Frozen TensorFlow graph to UFF: `from_tensorflow` and `from_tensorflow_frozen_model`.
 
-Names, arguments, printed lines and results are those of NVIDIA's uff 0.6.3; equal means equal
-messages, nodes in the same order. Where NVIDIA's converter writes a file that is wrong and says
-nothing, this one writes it right where UFF can say it, and raises UffException where it cannot:
-
-| in the graph | NVIDIA's file | here |
-|---|---|---|
-| constants stored as half_val, int64_val | empty, shape [0] | the values |
-| axes of Sum, ArgMax... stored that way | no axes | the axes |
-| an empty constant of shape [0, 3] | shape [0] | shape [0, 3] |
-| a short value list that stands for a repeated value | ValueError | the values |
-| constants, inputs of double, uint8, bool, string | dtype 7, empty or raw bytes | raises |
-| a plugin attribute of such a dtype, a function | a field with nothing in it | raises |
-| a list of dtypes as plugin attribute | a field with nothing in it | dtype_list |
-| a string as plugin attribute | Python's repr, "b'abc'" | "abc" |
-| a second output that is read (`x:1`) | the port is lost | raises |
-| control inputs (`^x`) | ordinary inputs, weights, stray nodes | raises |
-| too many operands | dropped | raises |
-| variables, not frozen | a plugin `_VariableV2` | raises |
-| pooling and strides over batch or channels | dropped | raises |
-| a Pad of batch or channels before a convolution | dropped | stays a Pad |
-| a reshape to rank 3 in a scope `unflatten` | Flatten | Reshape |
-| a bias shared by NHWC and NCHW | shape of the first | each its own |
-| FusedBatchNorm in training mode | as for inference | raises |
-| Pow | UffException | Binary pow |
-| a cycle | converts | raises |
-| `input_node` with a new name | fails | renames what reads it, too |
-
-The graph that is passed in is not changed, unless a preprocessor does so.
+Names, arguments, printed lines and results are those of NVIDIA's uff 0.6.3: equal messages, with the nodes in the same order.
+Where NVIDIA's converter silently writes a wrong file, this one writes a right one if UFF can express it, and raises
+UffException if not; uffsurgeon/README.md lists these cases. The graph that is passed in is not changed.
 """
 import importlib.util
 import io
 import os
 import sys
 
-from uffsurgeon import files, graphsurgeon, protobuf
+from uffsurgeon import files, graphsurgeon, nvidia_names, protobuf
 from uffsurgeon.graphs import find_cycle
 from uffsurgeon.names import not_found, producer
 
@@ -45,9 +20,9 @@ __version__ = "0.6.3"
 
 
 class Conversion(object):
-    """A graph on its way to UFF. Weights stay where they are until `parts` or `write` asks for them.
+    """A graph on its way to UFF. Weights stay in their NodeDefs until `parts` encodes them one by one.
 
-    nodes: {name: NodeDef}. outputs: names. Raises UffException.
+    nodes: {name: NodeDef}. outputs: names. debug: print each node as it is converted. Raises UffException.
     """
 
     def __init__(self, nodes, outputs, debug=False):
@@ -76,15 +51,13 @@ class Conversion(object):
 
     def _convert(self, node):
         if node.op in tensorflow_ops.VARIABLES:
-            raise UffException("'%s' is a variable (%s): the graph is not frozen. Freeze it first, so "
-                               "that its weights are constants" % (node.name, node.op))
-        control = [each for each in node.input if each.startswith("^")]
+            raise UffException("'%s' is a variable (%s): the graph is not frozen. Freeze it first, so that its weights are "
+                               "constants" % (node.name, node.op))
+        control = [text for text in node.input if text.startswith("^")]
         if control:
-            raise UffException(
-                "node '%s' (%s) has the control input '%s', and UFF has no such thing. If nothing "
-                "depends on it: dynamic_graph.remove('%s')" % (
-                    node.name, node.op, control[0], control[0][1:]))
-        inputs = [self.source(node, each) for each in node.input]
+            raise UffException("node '%s' (%s) has the control input '%s', and UFF has no control inputs. If nothing depends "
+                               "on it: dynamic_graph.remove('%s')" % (node.name, node.op, control[0], control[0][1:]))
+        inputs = [self.source(node, text) for text in node.input]
         if self.debug:
             print("DEBUG [%s] Converting node %s (%s)" % (__name__, node.name, node.op))
         if node.op not in tensorflow_ops.OPERATIONS:
@@ -92,8 +65,7 @@ class Conversion(object):
         least, most, convert = tensorflow_ops.OPERATIONS[node.op]
         if not least <= len(inputs) <= most:
             raise UffException("node '%s' (%s) has %d inputs, %s takes %d%s" % (
-                node.name, node.op, len(inputs), node.op, least,
-                "" if len(inputs) > most else "; was one of them removed?"))
+                node.name, node.op, len(inputs), node.op, least, "" if len(inputs) > most else "; was one of them removed?"))
         return convert(node, inputs, self)
 
     def _convert_custom(self, node, inputs):
@@ -106,23 +78,21 @@ class Conversion(object):
         return self.add(node, "_" + node.op, inputs, **tensorflow_ops.custom_fields(node))
 
     def source(self, node, text):
-        """The id of the node that input `text` of `node` comes from; one Identity is passed over."""
+        """The id of the node that input `text` of `node` refers to; one Identity is passed over."""
         name = producer(text)
         if name not in self.nodes:
-            raise UffException("'%s' (%s) reads: %s" % (
-                node.name, node.op, not_found("node", name, self.nodes)))
-        if text[len(name) :] not in ("", ":0"):
-            raise UffException("'%s' (%s) reads '%s': a UFF node has one output only" % (
-                node.name, node.op, text))
+            raise UffException("'%s' (%s) reads: %s" % (node.name, node.op, not_found("node", name, self.nodes)))
+        if text[len(name):] not in ("", ":0"):
+            raise UffException("'%s' (%s) reads '%s': a UFF node has one output only" % (node.name, node.op, text))
         above = self.nodes[name]
         if above.op == "Identity" and above.input and not above.input[0].startswith("^"):
             inner = producer(above.input[0])
-            if inner in self.nodes and above.input[0][len(inner) :] in ("", ":0"):
+            if inner in self.nodes and above.input[0][len(inner):] in ("", ":0"):
                 return inner
         return name
 
     def add(self, node, operation, inputs, **fields):
-        """Add a UFF node; returns `inputs`."""
+        """Add a UFF node for `node`. inputs: ids. fields: {name: (type in uff.Data, value)}. Returns `inputs`."""
         self._add(node.name, operation, inputs, fields)
         return inputs
 
@@ -144,14 +114,15 @@ class Conversion(object):
         name = "orders_" + text
         if name not in self.meta.referenced_data:
             orders = self.meta.referenced_data[name].dim_orders_list
-            for each in text.split("_"):
-                orders.val.add().orders[-1].val.extend(schema.ORDERS[each])
+            for layout in text.split("_"):
+                orders.val.add().orders[-1].val.extend(schema.ORDERS[layout])
         return name
 
     def add_const(self, node, shape=None):
-        """Add a Const node with the values of a NodeDef, in `shape`; returns its id, new if taken."""
+        """Add a Const node with the values of NodeDef `node` in `shape` (default: their own); returns its id, a new one if
+        the name is taken."""
         name, index = node.name, 0
-        while name in self.ids or index and name in self.nodes:
+        while name in self.ids or index and name in self.nodes:  # NVIDIA's names: x, x_0, x_1
             name, index = "%s_%d" % (node.name, index), index + 1
         sizes = tensorflow_ops.shape_of(node) if shape is None else list(shape)
         # A Const made by hand may name its dtype in one place, or in none: then it is float.
@@ -164,10 +135,14 @@ class Conversion(object):
         return name
 
     def const_node(self, node, name, message=None, required=True):
-        """The Const behind input `name` of `node`, through Identities."""
+        """The Const NodeDef that `node` reads as `name`, through Identities.
+
+        message: of the UffException that is raised for another node; {name} and {op} are that node's.
+        required: raise; else return None.
+        """
         above, passed = self.nodes[self.source(node, name)], set()
         while above.op == "Identity" and above.input and above.name not in passed:
-            passed.add(above.name)  # a ring of Identities would never end
+            passed.add(above.name)  # a cycle of Identities would never end
             above = self.nodes.get(producer(above.input[0]), above)
         if above.op == "Const":
             tensorflow_ops.attr(above, "value", "tensor")  # raises for one without
@@ -178,7 +153,7 @@ class Conversion(object):
         return above if above.op == "Const" else None
 
     def constant(self, node, name, message=None, required=True):
-        """The values behind input `name` of `node`, as NumPy array."""
+        """The values of the constant that `node` reads as `name`, as a NumPy array; arguments as const_node."""
         const = self.const_node(node, name, message, required)
         if const is None:
             return None
@@ -188,15 +163,14 @@ class Conversion(object):
             raise UffException("Const '%s': %s" % (const.name, error)) from None
 
     def integers(self, node, name, message=None):
-        """The integers behind input `name` of `node`, as NumPy array."""
+        """As constant, for a constant that must hold integers."""
         values = self.constant(node, name, message)
         if values.dtype.kind not in "iu":
-            raise UffException("'%s' should be integers for '%s' (%s), and is %s" % (
-                name, node.name, node.op, values.dtype))
+            raise UffException("'%s' should be integers for '%s' (%s), and is %s" % (name, node.name, node.op, values.dtype))
         return values
 
     def number(self, node, name, message=None):
-        """The single integer behind input `name` of `node`."""
+        """As constant, for a constant that must hold one integer; returns an int."""
         values = self.integers(node, name, message)
         if values.size != 1:
             raise UffException("'%s' should be one number for '%s' (%s), and is %s" % (
@@ -204,7 +178,7 @@ class Conversion(object):
         return int(values.reshape(-1)[0])
 
     def rank(self, name):
-        """How many dimensions the shape that node `name` computes has; None when it does not show."""
+        """The number of dimensions of the shape that node `name` computes, or None if it is not known."""
         node = self.nodes[name]
         if node.op == "Pack":
             return len(node.input)
@@ -223,41 +197,55 @@ class Conversion(object):
         return schema.parts(self.meta, self._blobs())
 
     def text(self):
+        """The readable form (.pbtxt)."""
         return schema.text(self.meta, self._blobs())
 
 
 def from_tensorflow_frozen_model(frozen_file, output_nodes=(), preprocessor=None, **kwargs):
-    """As from_tensorflow, from the path of a frozen graph (.pb)."""
+    """As from_tensorflow, from the path of a frozen graph (.pb). Raises FileNotFoundError, too.
+
+        >>> data = from_tensorflow_frozen_model("box3d.pb", ["confidence/Softmax"], output_filename="part.uff", quiet=True)
+        WARNING: ...
+        >>> node = schema.read("part.uff").graphs[0].nodes[0]
+        >>> node.id, node.operation
+        ('confidence/Softmax', 'Softmax')
+    """
     return from_tensorflow(frozen_file, output_nodes, preprocessor, **kwargs)
 
 
 def from_tensorflow(graphdef, output_nodes=(), preprocessor=None, return_graph_info=False, **kwargs):
     """Convert a frozen graph to UFF.
 
-    graphdef: whatever graphsurgeon.DynamicGraph takes; it is not changed.
-    output_nodes: names, or numbers as list_nodes shows them (1-based, negative from the end); none:
-        the nodes that nobody reads.
-    preprocessor: path of a Python file with preprocess(dynamic_graph).
+    graphdef: what graphsurgeon.DynamicGraph takes; it is not changed.
+    output_nodes: names, or numbers as list_nodes prints them (from 1, negative from the end). Default: the nodes that no
+        other node reads.
+    preprocessor: path of a Python file with a function preprocess(dynamic_graph), which changes a copy of the graph. The
+        file may `import graphsurgeon` and `import uff`, whether or not NVIDIA's packages are installed.
     return_graph_info: return (bytes, input NodeDefs, output NodeDefs).
-
-    Keywords:
     quiet: print warnings only.
-    input_node: list of "name,new_name,dtype,d1,d2,...": make that node an input of this kind.
-    output_filename: write the UFF there, too.
+    input_node: list of "name,new_name,dtype,d1,d2,...": replace that node by a Placeholder.
+    output_filename: also write the UFF there, atomically.
     text: also write the readable form, as .pbtxt beside `output_filename`.
-    write_preprocessed: also write the graph as it went into the conversion, as X_preprocessed.pb
-        and, for TensorBoard (with TensorFlow), into the folder X_preprocessed.
+    write_preprocessed: also write the graph as it is converted: for output X.uff as X_preprocessed.pb and, for TensorBoard
+        (imports TensorFlow), into the folder X_preprocessed.
     list_nodes: print the nodes and return None.
     debug_mode: print each node as it is converted.
 
-    Returns the UFF as bytes. Raises UffException (a ValueError) for what UFF cannot say and for
-    unknown names; FileNotFoundError.
+    Returns the UFF as bytes. Raises UffException (a ValueError) for what UFF cannot express and for unknown names,
+    AttributeError for a preprocessor without preprocess, and what StaticGraph raises.
+
+        >>> from uffsurgeon import graphsurgeon as gs
+        >>> graph = gs.DynamicGraph("box3d.pb")
+        >>> data = from_tensorflow(graph.as_graph_def(), ["orientation/l2_normalize"], quiet=True)
+        WARNING: ...
+        >>> schema.read(data).graphs[0].id
+        'main'
     """
     conversion, inputs, outputs = convert(graphdef, output_nodes, preprocessor, **kwargs)
     if conversion is None:
         return None
     if kwargs.get("output_filename"):
-        # The weights lie in the file now. If nobody else holds the graph its memory is free here.
+        # The weights are in the file now; without another reference to the graph its memory is free before that is read.
         del conversion, graphdef
         if not return_graph_info:
             del inputs, outputs
@@ -283,78 +271,82 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
 
     Thus the weights are never in memory twice. The Conversion is None with list_nodes.
     """
+    # The preprocessor first: if it imports TensorFlow, the graph is then read as TensorFlow's messages.
+    preprocess = _load(preprocessor) if preprocessor else None
     graph = graphsurgeon.DynamicGraph(graphdef)
     if hasattr(graphdef, "node") or hasattr(graphdef, "node_map"):
-        if preprocessor or input_node or _has_patterns(graph):
-            own = type(graph.as_graph_def())()
-            own.CopyFrom(graph.as_graph_def())
-            graph = graphsurgeon.DynamicGraph(own)
-    say = (lambda *words: None) if quiet else print
-    say("NOTE: UFF has been tested with TensorFlow 1.12.0. Other versions are not guaranteed to work")
+        if preprocess or input_node or _has_patterns(graph):
+            graph = graphsurgeon.DynamicGraph(protobuf.copy(graph.as_graph_def(), protobuf.graph_def_class()()))
+    log = (lambda *words: None) if quiet else print
+    log("NOTE: UFF has been tested with TensorFlow 1.12.0. Other versions are not guaranteed to work")
     if getattr(sys.modules.get("tensorflow"), "__version__", None) != "1.12.0":
-        print("WARNING: The version of TensorFlow installed on this system is not guaranteed to work "
-              "with UFF.")
-    say("UFF Version", __version__)
-    _prepare(graph, preprocessor)
+        print("WARNING: The version of TensorFlow installed on this system is not guaranteed to work with UFF.")
+    log("UFF Version", __version__)
+    _prepare(graph, preprocess)
     base = os.path.splitext(str(output_filename))[0] if output_filename else None
     if write_preprocessed and base:
         graph.write(base + "_preprocessed.pb")
         graph.write_tensorboard(base + "_preprocessed")
-        say("Preprocessed graph written to %s_preprocessed.pb" % base)
-        say("TensorBoard visualization written to %s_preprocessed" % base)
+        log("Preprocessed graph written to %s_preprocessed.pb" % base)
+        log("TensorBoard visualization written to %s_preprocessed" % base)
     if not input_node:
-        _say_nodes(say, "input", graph.graph_inputs)
+        _log_nodes(log, "input", graph.graph_inputs)
     if not output_nodes:
         output_nodes = [node.name for node in graph.graph_outputs]
-        _say_nodes(say, "output", graph.graph_outputs)
+        _log_nodes(log, "output", graph.graph_outputs)
     if list_nodes:
         for index, node in enumerate(graph, 1):
             print('%d %s: "%s"' % (index, node.op, node.name))
         return None, [], []
     outputs = _resolve(graph, output_nodes)
     for node in outputs:
-        say("Using output node", node.name)
-    inputs = [_make_input(graph, each) for each in input_node] or graph.graph_inputs
+        log("Using output node", node.name)
+    inputs = [_make_input(graph, option) for option in input_node] or graph.graph_inputs
     for node in inputs:
-        say("Using input node", node.name)
-    say("Converting to UFF graph")
+        log("Using input node", node.name)
+    log("Converting to UFF graph")
     conversion = Conversion(graph.node_map, [node.name for node in outputs], debug_mode)
-    say("No. nodes:", len(conversion.graph.nodes))
+    log("No. nodes:", len(conversion.graph.nodes))
     if output_filename:
         with files.atomic(output_filename) as temporary, open(str(temporary), "wb") as stream:
             for part in conversion.parts():
                 stream.write(part)
-        say("UFF Output written to %s" % output_filename)
+        log("UFF Output written to %s" % output_filename)
         if text:
             files.write(base + ".pbtxt", conversion.text())
-            say("UFF Text Output written to %s.pbtxt" % base)
+            log("UFF Text Output written to %s.pbtxt" % base)
     return conversion, inputs, outputs
 
 
-def _prepare(graph, preprocessor):
-    """The changes to the graph that come before the conversion."""
+def _load(preprocessor):
+    """The function `preprocess` of a Python file."""
+    nvidia_names.install()
+    path = os.path.abspath(str(preprocessor))
+    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, os.path.dirname(path))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(os.path.dirname(path))
+    if not hasattr(module, "preprocess"):
+        raise AttributeError("the preprocessor %s has no function preprocess(dynamic_graph)" % path)
+    return module.preprocess
+
+
+def _prepare(graph, preprocess):
+    """Change the graph as NVIDIA's converter does before the conversion."""
     graph.remove(graph.find_nodes_by_op("Assert"), remove_exclusive_dependencies=True)
-    if preprocessor:
-        path = os.path.abspath(str(preprocessor))
-        spec = importlib.util.spec_from_file_location(
-            os.path.splitext(os.path.basename(path))[0], path)
-        module = importlib.util.module_from_spec(spec)
-        sys.path.insert(0, os.path.dirname(path))
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            sys.path.remove(os.path.dirname(path))
-        if not hasattr(module, "preprocess"):
-            raise AttributeError("the preprocessor %s has no function preprocess(dynamic_graph)" % path)
-        module.preprocess(graph)
+    if preprocess:
+        preprocess(graph)
     graphsurgeon.extras.process_dilated_conv(graph)
     graphsurgeon.extras.process_softmax(graph)
 
 
-def _say_nodes(say, kind, nodes):
-    say("=== Automatically deduced %s nodes ===" % kind)
-    say(nodes)
-    say("=" * (36 + len(kind)) + "\n")
+def _log_nodes(log, kind, nodes):
+    log("=== Automatically deduced %s nodes ===" % kind)
+    log(nodes)
+    log("=" * (36 + len(kind)) + "\n")
 
 
 def _resolve(graph, names):
@@ -367,34 +359,31 @@ def _resolve(graph, names):
         elif text.lstrip("-").isdigit():
             index = int(text)
             if index == 0 or abs(index) > len(graph):
-                raise UffException("Invalid node index: %d. The graph has nodes 1 to %d, or -1 to %d "
-                                   "from the end." % (index, len(graph), -len(graph)))
+                raise UffException("Invalid node index: %d. The graph has nodes 1 to %d, or -1 to %d from the end." % (
+                    index, len(graph), -len(graph)))
             nodes.append(graph[index - 1 if index > 0 else index])
         else:
-            raise UffException("%s was not found in the graph. Please use the -l option to list nodes "
-                               "in the graph. (%s)" % (text, not_found("node", text, graph.node_map)))
+            raise UffException("%s was not found in the graph. Please use the -l option to list nodes in the graph. (%s)" % (
+                text, not_found("node", text, graph.node_map)))
     return nodes
 
 
-def _make_input(graph, text):
+def _make_input(graph, option):
     """Turn a node into a Placeholder: "name,new_name,dtype,d1,d2,..."; returns it."""
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip() for part in option.split(",")]
     if len(parts) < 4:
-        raise UffException("an input is given as name,new_name,dtype,d1,d2,... and not as '%s'" % text)
+        raise UffException("an input is given as name,new_name,dtype,d1,d2,... and not as '%s'" % option)
     node = _resolve(graph, parts[:1])[0]
-    kinds = {dtype.name: number for number, dtype in protobuf.NUMPY.items()}
-    if parts[2] not in kinds or not all(part.lstrip("-").isdigit() for part in parts[3:]):
-        raise UffException("'%s': dtype and dimensions are written like float32,-1,224,224,3" % text)
+    numbers = {dtype.name: number for number, dtype in protobuf.NUMPY.items()}
+    if parts[2] not in numbers or not all(part.lstrip("-").isdigit() for part in parts[3:]):
+        raise UffException("'%s': dtype and dimensions are written like float32,-1,224,224,3" % option)
     name = parts[1] or node.name
     if name != node.name and name in graph.node_map:
-        raise UffException("'%s': there is a node '%s' already" % (text, name))
+        raise UffException("'%s': there is a node '%s' already" % (option, name))
     for reader in graph.node_outputs[node.name]:
-        inputs = [name + each[len(node.name) :] if producer(each) == node.name else each
-                  for each in reader.input]
-        reader.input[:] = inputs
-    new = graphsurgeon.create_node(
-        name, "Placeholder", trt_plugin=True, shape=[int(part) for part in parts[3:]])
-    new.attr["dtype"].type = kinds[parts[2]]
+        reader.input[:] = [name + text[len(node.name):] if producer(text) == node.name else text for text in reader.input]
+    new = graphsurgeon.create_node(name, "Placeholder", trt_plugin=True, shape=list(map(int, parts[3:])))
+    new.attr["dtype"].type = numbers[parts[2]]
     protobuf.copy(new, node)
     graph.changed()
     return node

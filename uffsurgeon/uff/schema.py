@@ -1,17 +1,17 @@
-"""The UFF file format: its messages, reading, writing, looking into them.
+"""The UFF file format: its messages, reading and writing them, and access to the fields of a node.
 
-A .uff file is one `MetaGraph` in protocol buffer encoding. Nodes name their inputs; small values lie in a
-node's `fields`, weights and dimension orders in `referenced_data`, to which a field points by name:
+A .uff file is one `MetaGraph` in protocol buffer encoding. A node names its inputs. Small values are in its `fields`; weights
+and dimension orders are in `referenced_data`, and a field refers to them by name:
 
     >>> meta = read("box3d.uff")
-    >>> node = next(node for node in meta.graphs[0].nodes if node.operation == "Conv")
-    >>> field(node, "strides"), field(node, "implicit_padding", meta)
+    >>> nodes = {node.id: node for node in meta.graphs[0].nodes}
+    >>> node = nodes["block1_conv1/convolution"]
+    >>> field(node, "strides"), field(node, "implicit_padding")
     ([1, 1], 'same')
-    >>> orders(node, meta)      # what each dimension of input 0 (NHWC) and of input 1 (HWCK) means
+    >>> orders(node, meta)      # the meaning of each axis of input 0 (NHWC) and of input 1 (HWCK); see ORDERS
     [[0, 2, 2147483647, 1], [2, 2147483647, 1, 0]]
-    >>> array(weights, meta)    # a Const node's values as NumPy, with its dtype and shape
-
-`text` gives the form that people read (the .pbtxt beside a .uff), with long weights left out.
+    >>> array(nodes["block1_conv1/kernel"], meta).shape
+    (3, 3, 3, 4)
 """
 import functools
 import itertools
@@ -21,9 +21,9 @@ import os
 import numpy as np
 from google.protobuf import text_format
 
-from uffsurgeon import files, protobuf
+from uffsurgeon import dtypes, files, protobuf
 
-# Package uff of NVIDIA's uff 0.6.3, as the messages in its files show it. Numbers are the format.
+# Package uff of NVIDIA's uff 0.6.3, reconstructed from its files. The numbers are the format.
 UFF = """
 enum DataType {
   DT_INVALID = 0; DT_INT8 = 65544; DT_INT16 = 65552; DT_INT32 = 65568; DT_INT64 = 65600;
@@ -62,21 +62,16 @@ _classes = protobuf.build(UFF, "uff")
 MetaGraph, Graph, Node, Data = [_classes[n] for n in ("MetaGraph", "Graph", "Node", "Data")]
 Descriptor = _classes["Descriptor"]
 
-# DataType number -> numpy dtype, little-endian as the blobs are; and back from the dtype's name.
-NUMPY = {
-    0x10008: np.dtype("<i1"), 0x10010: np.dtype("<i2"), 0x10020: np.dtype("<i4"),
-    0x10040: np.dtype("<i8"), 0x20010: np.dtype("<f2"), 0x20020: np.dtype("<f4"),
-}
-DTYPE = {dtype.name: number for number, dtype in NUMPY.items()}
-# What the dimensions of an input mean, by the names in NVIDIA's references: N batch, C input channels,
-# K output channels, + all spatial ones. In the lists 0 is N or K, 1 is C, and "2, MAX" stands for the
-# spatial dimensions, from 2 on.
+NUMPY = dtypes.NUMPY_OF_UFF  # DataType number -> NumPy dtype, little-endian as the blobs are
+DTYPE = dtypes.UFF_OF_NAME  # the dtype's name -> DataType number
+# The meaning of the axes of an input, by the names in NVIDIA's references: N batch, C input channels, K output channels,
+# + all spatial axes. In the lists 0 is N or K, 1 is C, and "2, MAX" stands for the spatial axes, which count from 2 on.
 MAX = 2147483647
 ORDERS = {
     "N+C": [0, 2, MAX, 1], "NC+": [0, 1, 2, MAX], "+CK": [2, MAX, 1, 0], "+KC": [2, MAX, 0, 1],
     "NC": [0, 1], "CN": [1, 0], "CK": [1, 0], "KC": [0, 1],
 }
-# Operation, number of inputs (+: any), fields and what they hold (?: may be missing).
+# Operation, number of inputs (+: one or more), fields and their types (?: may be missing).
 OPERATIONS = """
 Input 0 dtype:dtype shape:i_list
 Const 0 dtype:dtype shape:i_list values:blob
@@ -110,18 +105,21 @@ MarkOutput +
 """
 _RULES = {words[0]: (words[1], dict(word.split(":") for word in words[2:]))
           for words in map(str.split, OPERATIONS.split("\n")) if words}
-SKIP_ABOVE = 32  # bytes of a blob that the text form still shows
+SKIP_ABOVE = 32  # longest blob, in bytes, that the text form shows
 
 
 class UffException(ValueError):
-    """A graph that UFF cannot express, or a file that is no sound UFF. NVIDIA's name for it."""
+    """A graph that UFF cannot express, or a file that is not valid UFF. The name is NVIDIA's."""
 
 
 def read(source):
-    """The MetaGraph in a .uff file (path) or in bytes, checked by `check`.
+    """The MetaGraph in a .uff file.
 
-    Raises FileNotFoundError, or UffException when the bytes are no UFF, are cut off, a reference is
-    missing, or weights have another length than their dtype and shape say.
+    source: its path, or bytes. Raises OSError as the file system does, and UffException if the file holds something else or
+    is cut off, and for all that `check` finds.
+
+        >>> len(read("box3d.uff").graphs[0].nodes)
+        119
     """
     name = "these bytes" if isinstance(source, (bytes, bytearray, memoryview)) else str(source)
     try:
@@ -129,15 +127,17 @@ def read(source):
     except ValueError as error:
         raise UffException("%s. A .uff file was expected." % error) from None
     if not meta.version or not meta.graphs:
-        raise UffException(
-            "%s is not UFF: it has no %s. A .pb (GraphDef) is converted by uffsurgeon.uff, an .onnx is no "
-            "UFF either." % (name, "graph" if meta.version else "format version"))
+        raise UffException("%s is not UFF: it has no %s. A .pb (GraphDef) is converted by uffsurgeon.uff; an .onnx is not UFF "
+                           "either." % (name, "graph" if meta.version else "format version"))
     check(meta)
     return meta
 
 
 def check(meta):
-    """Raise UffException unless `validate` passes, references lead to data, and blobs fit their Const."""
+    """Raise UffException unless `validate` passes, references lead to data, and the values of each Const fit its shape.
+
+        >>> check(meta)
+    """
     validate(meta)
     for graph in meta.graphs:
         for node in graph.nodes:
@@ -148,46 +148,50 @@ def check(meta):
 
 
 def validate(meta):
-    """Raise UffException unless every node has the inputs and fields that its operation asks for.
+    """Raise UffException unless every input is a node and every node has the inputs and fields of its operation.
 
     Custom operations ("_" and a name) may have any.
     """
     for graph in meta.graphs:
         ids = {node.id for node in graph.nodes}
         for node in graph.nodes:
-            what = "node '%s' (%s)" % (node.id, node.operation)
+            label = "node '%s' (%s)" % (node.id, node.operation)
             for name in node.inputs:
                 if name not in ids:
-                    raise UffException("%s reads '%s', which no node of this UFF is" % (what, name))
+                    raise UffException("%s reads '%s', and this UFF has no such node" % (label, name))
             if len(node.operation) > 1 and node.operation[0] == "_":
                 continue
             if node.operation not in _RULES:
-                raise UffException("%s: no such operation in UFF" % what)
+                raise UffException("%s: no such operation in UFF" % label)
             count, fields = _RULES[node.operation]
             if not node.inputs if count == "+" else len(node.inputs) != int(count):
                 raise UffException("%s has %d inputs, expected: %s" % (
-                    what, len(node.inputs), "one or more" if count == "+" else count))
+                    label, len(node.inputs), "one or more" if count == "+" else count))
             for key, kind in fields.items():
-                _check_field(node, key, kind, what)
+                _check_field(node, key, kind, label)
             unknown = set(node.fields) - set(fields) - {"outputs_orders"}
             if unknown:
-                raise UffException("%s: field %s unknown" % (what, sorted(unknown)[0]))
+                raise UffException("%s: field %s unknown" % (label, sorted(unknown)[0]))
 
 
-def _check_field(node, key, kind, what):
+def _check_field(node, key, kind, label):
     if key not in node.fields:
         if not kind.endswith("?"):
-            raise UffException("%s has no field '%s'" % (what, key))
+            raise UffException("%s has no field '%s'" % (label, key))
         return
     kind = kind.rstrip("?")
     wanted = "ref" if kind in ("blob", "orders") else kind
     found = node.fields[key].WhichOneof("data_oneof")
     if found != wanted:
-        raise UffException("%s: field '%s' holds %s and not %s" % (what, key, found or "nothing", wanted))
+        raise UffException("%s: field '%s' holds %s and not %s" % (label, key, found or "nothing", wanted))
 
 
 def write(meta, path):
-    """Write a MetaGraph to `path`, atomically; weights are encoded one at a time."""
+    """Write a MetaGraph to `path`, atomically; weights are encoded one at a time. Returns the absolute path. Raises OSError.
+
+        >>> os.path.basename(write(meta, "copy.uff"))
+        'copy.uff'
+    """
     with files.atomic(path) as temporary, open(str(temporary), "wb") as stream:
         for part in parts(meta):
             stream.write(part)
@@ -195,10 +199,12 @@ def write(meta, path):
 
 
 def parts(meta, blobs=()):
-    """Yield the encoded `meta` in pieces, followed by `blobs`: pairs of a reference name and bytes.
+    """Generate the encoded `meta` in pieces, with more referenced data.
 
-    The pieces joined are one MetaGraph; `blobs` may be a generator, so that each weight lives only
-    while it is written.
+    blobs: (name, bytes) pairs; of a generator's, one at a time is in memory. The pieces joined are one MetaGraph.
+
+        >>> MetaGraph.FromString(b"".join(parts(meta))) == meta
+        True
     """
     shell, names = _without_blobs(meta)
     yield shell.SerializeToString(deterministic=True)
@@ -228,7 +234,7 @@ def _varint(number):
 
 
 def _without_blobs(meta):
-    """A copy of `meta` without the blobs in its referenced data, and the sorted names of these."""
+    """(a copy of `meta` without the blobs in its referenced data, the sorted names of these)."""
     shell = MetaGraph(version=meta.version, descriptor_core_version=meta.descriptor_core_version)
     shell.descriptors.extend(meta.descriptors)
     shell.graphs.extend(meta.graphs)
@@ -244,19 +250,27 @@ def _without_blobs(meta):
 
 
 def text(meta, blobs=()):
-    """The readable form (.pbtxt), as NVIDIA's converter writes it: blobs over 32 bytes are skipped."""
+    """The readable form (.pbtxt) as NVIDIA's converter writes it, without blobs of more than 32 bytes; arguments as parts.
+
+        >>> print(text(meta)[:23])
+        version: 1
+        descriptor_c
+    """
     shell, names = _without_blobs(meta)
-    held = ((name, meta.referenced_data[name].blob) for name in names)
-    for name, blob in itertools.chain(held, blobs):
+    own = ((name, meta.referenced_data[name].blob) for name in names)
+    for name, blob in itertools.chain(own, blobs):
         mark = b"(...%d bytes skipped...)" % len(blob)
         shell.referenced_data[name].blob = blob if len(blob) <= SKIP_ABOVE else mark
     return text_format.MessageToString(shell)
 
 
 def resolve(node, key, meta):
-    """The Data message of a field, with a reference followed into `meta.referenced_data`.
+    """The Data message of a field; of a reference, the Data that it refers to in `meta.referenced_data`.
 
-    Raises UffException for a field that the node has not and for a reference that leads nowhere.
+    Raises UffException if the node does not have the field, or the MetaGraph does not have the data.
+
+        >>> resolve(nodes["confidence/Softmax"], "inputs_orders", meta).WhichOneof("data_oneof")
+        'dim_orders_list'
     """
     if key not in node.fields:
         raise UffException("node '%s' (%s) has no field '%s', only %s" % (
@@ -265,11 +279,9 @@ def resolve(node, key, meta):
     if data.WhichOneof("data_oneof") != "ref":
         return data
     if meta is None:
-        raise UffException("field '%s' of node '%s' is a reference: give the MetaGraph it leads into"
-                           % (key, node.id))
+        raise UffException("field '%s' of node '%s' is a reference: pass the MetaGraph as `meta`" % (key, node.id))
     if data.ref not in meta.referenced_data:
-        raise UffException("field '%s' of node '%s' refers to '%s', which this UFF does not hold"
-                           % (key, node.id, data.ref))
+        raise UffException("field '%s' of node '%s' refers to '%s', which this UFF does not hold" % (key, node.id, data.ref))
     return meta.referenced_data[data.ref]
 
 
@@ -277,12 +289,15 @@ _MISSING = object()
 
 
 def field(node, key, meta=None, default=_MISSING):
-    """The value of a node's field as Python sees it; a reference is followed when `meta` is given.
+    """The value of a node's field.
 
-    int, float, bool, str; a list of these; bytes for a blob; a DataType number for a dtype (look it up
-    in `NUMPY`); for dimension orders a list with one {axis: list of int} per input; None for a field
-    with nothing in it. A Const node's `values` come as a NumPy array, as from `array`.
-    Raises UffException for a field that is not there, unless `default` is given.
+    key: the field's name. meta: the MetaGraph, needed for a field that is a reference. default: for a missing field.
+    Returns an int, float, bool or str; a list of these; for a dtype its number (see `NUMPY`); for a blob bytes; for the
+    `values` of a Const node what `array` returns; for dimension orders a list of {axis: list of int}, one per input; None
+    for an empty field. Raises UffException for a missing field without default, and as `resolve`.
+
+        >>> field(nodes["confidence/Softmax"], "axis"), field(nodes["confidence/Softmax"], "axes", default=[])
+        (0, [])
     """
     if key not in node.fields and default is not _MISSING:
         return default
@@ -296,38 +311,49 @@ def field(node, key, meta=None, default=_MISSING):
     if kind == "dim_orders":
         return _orders(value)
     if kind == "dim_orders_list":
-        return [_orders(each) for each in value.val]
+        return list(map(_orders, value.val))
     return list(value.val) if kind.endswith("_list") else value
 
 
 def fields(node, meta=None):
-    """All fields of a node as {name: value}."""
+    """All fields of a node as {name: value}; arguments and errors as `field`.
+
+        >>> fields(nodes["confidence/Softmax"], meta)
+        {'axis': 0, 'inputs_orders': [{-1: [0, 2, 2147483647, 1]}]}
+    """
     return {key: field(node, key, meta) for key in sorted(node.fields)}
 
 
 def orders(node, meta, key="inputs_orders"):
-    """Per input, what its dimensions mean: a list of int, of N 0, C 1 or MAX for NHWC, as NVIDIA writes it."""
-    return [each[-1] for each in field(node, key, meta)]
+    """The meaning of the axes of each input, a list of lists of int as in `ORDERS`: [0, 2, MAX, 1] for NHWC.
+
+    Raises UffException as `field`.
+
+        >>> orders(nodes["confidence/Softmax"], meta)
+        [[0, 2, 2147483647, 1]]
+    """
+    return [axes[-1] for axes in field(node, key, meta)]
 
 
 def array(node, meta):
-    """The values of a Const node as a read-only NumPy array [shape] of its dtype; layout as in the file.
+    """The values of a Const node as a read-only NumPy array of its shape and dtype, in the layout of the file.
 
-    Raises UffException for a dtype number that the format does not know (NVIDIA's converter writes 7 for
-    those it cannot say) and for a blob of the wrong length.
+    Raises UffException for another node, a dtype number that UFF does not have, and values that do not fill the shape.
+
+        >>> array(nodes["dense_3/bias"], meta).dtype
+        dtype('float32')
     """
     if node.operation != "Const":
-        raise UffException("node '%s' is a %s, not a Const: it has no values" % (
-            node.id, node.operation))
+        raise UffException("node '%s' is a %s, not a Const: it has no values" % (node.id, node.operation))
     blob, shape, number = _constant(node, meta)
     if number not in NUMPY:
-        raise UffException("Const '%s' has dtype %r, which UFF does not know; NVIDIA's converter writes 7 for "
-                           "a dtype that it cannot express" % (node.id, number))
+        raise UffException("Const '%s' has dtype %r, which UFF does not have; NVIDIA's converter writes 7 for a dtype that it "
+                           "cannot express" % (node.id, number))
     return np.frombuffer(blob, NUMPY[number]).reshape(shape)
 
 
 def _constant(node, meta):
-    """(blob, shape, DataType number) of a Const; UffException unless the blob's length is theirs."""
+    """(blob, shape, DataType number) of a Const; UffException unless the blob fills the shape."""
     for key in ("dtype", "shape", "values"):
         _check_field(node, key, _RULES["Const"][1][key], "Const '%s'" % node.id)
     blob = resolve(node, "values", meta).blob
