@@ -280,6 +280,17 @@ def gather_along_axis():
 
 
 @zoo
+def tile_of_feature_maps():
+    """Height and width twice and three times, between two convolutions."""
+    return conv(tf.tile(conv(image(), 4), [1, 2, 3, 1]), 2, (1, 1))
+
+
+@zoo
+def tile_along_every_axis():
+    return tf.tile(tf.placeholder(tf.float32, (None, 4, 3), "x"), [2, 1, 3])
+
+
+@zoo
 def stack_behind():
     x = tf.placeholder(tf.float32, (None, 4, 12), "x")
     return tf.stack([x, x * 2.0], axis=-1)
@@ -395,6 +406,7 @@ def operators(model):
     ("squeeze_after_pool", "Transpose Conv AveragePool Squeeze"),
     ("crop_between_convolutions", "Transpose Conv Slice Conv Transpose"),
     ("argmax_of_channels", "Transpose Conv ArgMax"),
+    ("tile_of_feature_maps", "Transpose Conv Tile Conv Transpose"),
     ("transpose_to_nchw_and_flatten", "Transpose Conv Reshape Gemm"),
     ("transpose_around_convolution", "Conv Relu Identity"),
     ("local_response_normalisation", "Transpose Conv LRN MaxPool Transpose"),

@@ -150,6 +150,22 @@ def pad(graph, node, x, paddings):
     return graph.emit(node, "Pad", inputs, shape, x.dtype, layout, x.nonnegative)
 
 
+@operation("_Tile", inputs=2)
+def tile(graph, node, x, multiples):
+    repeats = shapes.vector(multiples, "multiples")
+    located, wanted, layout = x.locate(range(len(repeats)))
+    shape = x.shape
+    if shape is not None:
+        if len(repeats) != len(shape):
+            raise UffException("'%s' has the shape %s, the multiples are %s" % (x.name, list(shape), repeats))
+        shape = [size if times == 1 else size * times if isinstance(size, int) else None
+                 for size, times in zip(shape, repeats)]
+    ordered = np.array(repeats, INT64)
+    ordered[located] = repeats
+    inputs = [graph.tensor(x, wanted), graph.integers(node, "repeats", ordered)]
+    return graph.emit(node, "Tile", inputs, shape, x.dtype, layout, x.nonnegative)
+
+
 @operation("Gather GatherV2", inputs=2)
 def gather(graph, node, x, indices):
     axis, shape = node.integer("axis", 0), None
