@@ -18,6 +18,8 @@ import warnings
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
+from uffsurgeon.dtypes import NUMPY_OF_TENSORFLOW
+
 # tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape,types,versions}.proto.
 # What is not named here (function libraries, resource handles) travels along as unknown fields.
 GRAPH_DEF = """
@@ -62,10 +64,8 @@ message NodeDef {
 }
 message GraphDef { repeated NodeDef node = 1; int32 version = 3; VersionDef versions = 4; }
 """
-# TensorFlow's DataType number -> numpy dtype, and the field of a TensorProto that holds its values.
-NUMPY = {1: "<f4", 2: "<f8", 3: "<i4", 4: "|u1", 5: "<i2", 6: "|i1", 9: "<i8", 10: "|b1",
-         17: "<u2", 19: "<f2", 22: "<u4", 23: "<u8"}
-NUMPY = {number: np.dtype(code) for number, code in NUMPY.items()}
+NUMPY = NUMPY_OF_TENSORFLOW  # TensorFlow's DataType number -> NumPy dtype
+# DataType number -> the field of a TensorProto that holds its values, where that is not int_val.
 _VALUES = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 19: "half_val",
            22: "uint32_val", 23: "uint64_val"}
 

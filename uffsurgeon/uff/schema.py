@@ -21,7 +21,7 @@ import os
 import numpy as np
 from google.protobuf import text_format
 
-from uffsurgeon import files, protobuf
+from uffsurgeon import dtypes, files, protobuf
 
 # Package uff of NVIDIA's uff 0.6.3, as the messages in its files show it. Numbers are the format.
 UFF = """
@@ -62,12 +62,8 @@ _classes = protobuf.build(UFF, "uff")
 MetaGraph, Graph, Node, Data = [_classes[n] for n in ("MetaGraph", "Graph", "Node", "Data")]
 Descriptor = _classes["Descriptor"]
 
-# DataType number -> numpy dtype, little-endian as the blobs are; and back from the dtype's name.
-NUMPY = {
-    0x10008: np.dtype("<i1"), 0x10010: np.dtype("<i2"), 0x10020: np.dtype("<i4"),
-    0x10040: np.dtype("<i8"), 0x20010: np.dtype("<f2"), 0x20020: np.dtype("<f4"),
-}
-DTYPE = {dtype.name: number for number, dtype in NUMPY.items()}
+NUMPY = dtypes.NUMPY_OF_UFF  # DataType number -> NumPy dtype, little-endian as the blobs are
+DTYPE = dtypes.UFF_OF_NAME  # the dtype's name -> DataType number
 # What the dimensions of an input mean, by the names in NVIDIA's references: N batch, C input channels,
 # K output channels, + all spatial ones. In the lists 0 is N or K, 1 is C, and "2, MAX" stands for the
 # spatial dimensions, from 2 on.

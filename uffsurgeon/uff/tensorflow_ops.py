@@ -11,11 +11,10 @@ Layouts and kernels stay TensorFlow's (NHWC or NCHW as data_format says; kernels
 import warnings
 
 from uffsurgeon import protobuf
+from uffsurgeon.dtypes import UFF_OF_TENSORFLOW
 
 from .schema import UffException
 
-# TensorFlow's DataType number -> UFF's. Nothing else has one: no double, no bool, no unsigned.
-DTYPES = {1: 0x20020, 19: 0x20010, 3: 0x10020, 5: 0x10010, 6: 0x10008, 9: 0x10040}
 FORMATS = {"NHWC": "N+C", "NCHW": "NC+"}
 ACTIVATIONS = "Relu Relu6 Tanh Sigmoid Elu Selu Softsign Softplus".split()
 UNARY = "Neg Negative Abs Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Ceil Floor Sqrt Rsqrt Square Exp Log".split()
@@ -59,13 +58,13 @@ def shape_of(const):
 
 def dtype(number, node, what="values"):
     """UFF's number for a TensorFlow dtype."""
-    if number not in DTYPES:
+    if number not in UFF_OF_TENSORFLOW:
         names = {7: "strings", 14: "bfloat16"}
         name = protobuf.NUMPY[number].name if number in protobuf.NUMPY else names.get(
             number, "TensorFlow's type number %d" % number)
         raise UffException("node '%s' (%s) has %s of %s, which UFF cannot say: it knows int8, int16, int32, int64, float16, "
                            "float32" % (node.name, node.op, what, name))
-    return DTYPES[number]
+    return UFF_OF_TENSORFLOW[number]
 
 
 @operation("Placeholder", 0)
