@@ -195,7 +195,7 @@ PLUGINS = set("attr_bool_b attr_func attr_list_b attr_list_s attr_list_type attr
               "custom_with_0_inputs custom_with__1_input mirrorpad plug_dtype plug_dtype_bool plug_dtype_str "
               "plug_empty_list plug_float plug_ilist plug_int_big plug_many plug_none plug_str".split())
 REFUSED = {
-    "FusedBatchNormV3": "has 2 inputs and needs 5", "Gather_op": "indices 'x2' are float32",
+    "FusedBatchNormV3": "expected 5 inputs, found 2", "Gather_op": "indices 'x2' are float32",
     "const_fill_float64": "dtype 7", "const_scalar_uint8": "dtype 7", "const_string": "dtype 7",
     "const_vec_float64": "dtype 7", "const_vec_uint8": "dtype 7", "placeholder_bool": "dtype 7",
     "variable": "freeze the graph"}

@@ -93,6 +93,12 @@ def mobile_block():
 
 
 @zoo
+def conv_with_a_computed_kernel():
+    x = image()
+    return tf.nn.conv2d(x, weights(3, 3, 3, 4) * tf.reduce_mean(x, [0, 1, 2, 3]), padding="SAME", strides=(1, 1, 1, 1))
+
+
+@zoo
 def transposed_same():
     return tf.nn.conv2d_transpose(image(7, 5, 4, 2), weights(3, 3, 6, 4), [2, 14, 10, 6], [1, 2, 2, 1], "SAME")
 
@@ -275,6 +281,13 @@ def open_size_in_arithmetic():
 
 
 @zoo
+def shape_put_together():
+    x = tf.placeholder(tf.float32, (None, 12), "x")
+    batch = tf.expand_dims(tf.gather(tf.shape(x), 0), 0)
+    return tf.reshape(x, tf.concat([batch, [6, 2]], 0))
+
+
+@zoo
 def gather_along_axis():
     return tf.gather(tf.placeholder(tf.float32, (None, 4, 12), "x"), tf.constant([1, 0, 3]), axis=2)
 
@@ -303,6 +316,12 @@ def stack_behind():
 def dense_transposed():
     x = tf.matmul(tf.placeholder(tf.float32, (4, 3), "x"), weights(4, 6), transpose_a=True)
     return tf.nn.bias_add(tf.matmul(x, weights(2, 6), transpose_b=True), weights(2))
+
+
+@zoo
+def stacks_of_matrices():
+    x = tf.placeholder(tf.float32, (3, 4, 5), "x")
+    return tf.matmul(x, x, transpose_b=True) + tf.matmul(x, weights(3, 5, 4))
 
 
 @zoo
@@ -421,7 +440,8 @@ def test_no_transpose_inside_a_chain(made, name, expected):
 
 
 @pytest.mark.parametrize("name, constant", [
-    ("flatten_by_hand", [-1, 48]), ("bins_with_wildcard", [-1, 6, 2]), ("two_open_sizes", [0, 0, 3, 4])])
+    ("flatten_by_hand", [-1, 48]), ("bins_with_wildcard", [-1, 6, 2]), ("two_open_sizes", [0, 0, 3, 4]),
+    ("shape_put_together", [-1, 6, 2])])
 def test_a_reshape_gets_a_constant_where_that_is_possible(made, name, constant):
     model = to_onnx.convert(made(name)[0])
     assert "Shape" not in operators(model)

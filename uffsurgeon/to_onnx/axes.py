@@ -4,10 +4,11 @@ Axes are TensorFlow's and count the batch; `Value.locate` finds them again in a 
 """
 import numpy as np
 
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff.schema import UffException
 
 from . import shapes
-from .graph import INT32, INT64, NCHW, ONNX_TYPE, TENSORFLOW, TO_NHWC, Value, common_layout
+from .graph import INT32, INT64, NCHW, TENSORFLOW, TO_NHWC, Value, common_layout
 from .nodes import operation
 
 REDUCE = {name: "Reduce" + name.capitalize() for name in ("sum", "prod", "min", "max", "mean")}
@@ -37,7 +38,7 @@ def arg(graph, node, x):
 def reduce(graph, node, x):
     operator, axes, keep = node.choice("func", REDUCE), node.integers("axes", default=[]), node.boolean("keepdims", False)
     if not axes:
-        raise UffException("it names no axes; NVIDIA's converter loses them where they are an int64 scalar")
+        raise UffException("no field 'axes'; NVIDIA's converter loses it where TensorFlow has the axes as an int64 scalar")
     located, wanted, layout = x.locate(axes, removes=not keep)
     dtype = x.dtype if operator in ("ReduceMin", "ReduceMax") else graph.full_precision(x)
     inputs, attributes = [graph.tensor(x, wanted, dtype)], {"keepdims": int(keep)}
@@ -87,13 +88,13 @@ def expand_dims(graph, node, x):
 def _checked(axis, rank):
     """An axis that may be negative, counted from the front. Raises UffException unless it is one of `rank`."""
     if not -rank <= axis < rank:
-        raise UffException("it works along axis %d and its result has %d axes" % (axis, rank))
+        raise UffException("axis %d is out of range for %d axes" % (axis, rank))
     return axis % rank
 
 
 def _same_rank(values):
     if len({value.rank for value in values if value.rank is not None}) > 1:
-        raise UffException("it joins tensors of different rank: %s" % ", ".join(
+        raise UffException("tensors of different rank cannot be joined: %s" % ", ".join(
             "'%s' %s" % (value.name, value.shape) for value in values))
 
 
@@ -104,7 +105,7 @@ def squeeze(graph, node, x):
         axes = [axis for axis, size in enumerate(x.shape) if size == 1]
     located, wanted, layout = x.locate(axes, removes=True)
     if x.shape is not None and any(isinstance(x.shape[axis], int) and x.shape[axis] != 1 for axis in axes):
-        raise UffException("it removes axes %s of %s, which are not of size 1" % (axes, list(x.shape)))
+        raise UffException("axes %s of %s are not of size 1" % (axes, list(x.shape)))
     inputs = [graph.tensor(x, wanted)]
     if axes:
         inputs.append(graph.integers(node, "axes", located))
@@ -138,7 +139,7 @@ def strided_slice(graph, node, x, begin, end, strides):
 def pad(graph, node, x, paddings):
     amounts = paddings.numbers
     if amounts is None or amounts.ndim != 2 or amounts.shape[1] != 2:
-        raise UffException("its paddings '%s' must be a constant [axes, 2]" % paddings.name)
+        raise UffException("the paddings '%s' must be a constant [axes, 2]" % paddings.name)
     located, wanted, layout = x.locate(range(len(amounts)))
     pads = np.zeros((2, len(amounts)), INT64)
     pads[:, located] = amounts.T
@@ -155,9 +156,9 @@ def tile(graph, node, x, multiples):
     repeats = shapes.vector(multiples, "multiples")
     located, wanted, layout = x.locate(range(len(repeats)))
     shape = x.shape
+    if x.rank not in (None, len(repeats)) or min(repeats, default=0) < 0:
+        raise UffException("'%s' has the shape %s, the multiples are %s" % (x.name, shape and list(shape), repeats))
     if shape is not None:
-        if len(repeats) != len(shape):
-            raise UffException("'%s' has the shape %s, the multiples are %s" % (x.name, list(shape), repeats))
         shape = [size if times == 1 else size * times if isinstance(size, int) else None
                  for size, times in zip(shape, repeats)]
     ordered = np.array(repeats, INT64)
@@ -170,7 +171,7 @@ def tile(graph, node, x, multiples):
 def gather(graph, node, x, indices):
     axis, shape = node.integer("axis", 0), None
     if indices.dtype not in (INT32, INT64):
-        raise UffException("its indices '%s' are %s, not integers" % (indices.name, indices.dtype))
+        raise UffException("the indices '%s' are %s, not integers" % (indices.name, indices.dtype))
     if x.shape is not None:
         axis = _checked(axis, len(x.shape))
         if indices.shape is not None:
@@ -198,7 +199,7 @@ def transpose(graph, node, x):
 @operation("Shape", inputs=1)
 def shape_of(graph, node, x):
     long = graph.intermediate(node, "int64", "Shape", [graph.tensor(x, TENSORFLOW)])
-    return graph.emit(node, "Cast", [long], (x.rank,), INT32, to=ONNX_TYPE[INT32])
+    return graph.emit(node, "Cast", [long], (x.rank,), INT32, to=ONNX_OF_NUMPY[INT32])
 
 
 @operation("Flatten", inputs=1)
@@ -222,7 +223,7 @@ def reshape(graph, node, x, target):
         rank = target.shape[0] if target.rank == 1 else None
         shape, vector = (None,) * rank if isinstance(rank, int) else None, None
     if vector is None:
-        wanted = graph.intermediate(node, "shape", "Cast", [graph.tensor(target)], to=ONNX_TYPE[INT64])
+        wanted = graph.intermediate(node, "shape", "Cast", [graph.tensor(target)], to=ONNX_OF_NUMPY[INT64])
     else:
         wanted = graph.integers(node, "shape", vector)
     return graph.emit(node, "Reshape", [graph.tensor(x, TENSORFLOW), wanted], shape, x.dtype)

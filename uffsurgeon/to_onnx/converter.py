@@ -96,9 +96,9 @@ def _convert(graph, node, inputs):
     """The Value of a node, from the Values of its inputs."""
     function, count = OPERATIONS.get(node.operation, (custom, None))
     if count is not None and len(inputs) < count:
-        raise UffException("it has %d inputs and needs %d" % (len(inputs), count))
+        raise UffException("expected %d inputs, found %d" % (count, len(inputs)))
     if count is not None and len(inputs) > count and node.operation.endswith("_TRT"):
-        raise UffException("it reads %s, and the plugin takes %d input: cut the others in TensorFlow's graph, before its nodes "
+        raise UffException("reads %s, and the plugin takes %d input: cut the others in TensorFlow's graph, before its nodes "
                            "are collapsed. (The axis of an L2 normalization may be a constant that freezing has shared with "
                            "others; uffsurgeon.l2_normalize reads it and cuts it.)" % (
                                " and ".join("'%s'" % value.name for value in inputs), count))
@@ -124,9 +124,9 @@ def const(graph, node):
 def model_input(graph, node):
     shape, dtype, batch = node.integers("shape"), node.dtype("dtype"), graph.batch
     if min(shape, default=1) < -1:
-        raise UffException("it has the shape %s" % shape)
+        raise UffException("field 'shape' holds %s" % shape)
     if shape and batch not in (None, shape[0]) and shape[0] != -1:
-        raise UffException("it has the shape %s in this UFF, and the batch cannot become %d" % (shape, batch))
+        raise UffException("the shape is %s in this UFF, so the batch cannot become %d" % (shape, batch))
     sizes = ["%s_%d" % (node.name, axis) if size == -1 else size for axis, size in enumerate(shape)]
     if shape and shape[0] == -1:
         sizes[0] = batch or "N"

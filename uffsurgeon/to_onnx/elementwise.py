@@ -81,9 +81,9 @@ def add(graph, node, a, b):
 
 def is_bias(graph, layer, bias):
     """True if `bias` is a constant for each channel of a `layer` whose result nothing else reads."""
-    if layer.layer is None or bias.array is None or graph.consumers[layer.name] > 1:
+    if layer.awaits_bias is None or bias.array is None or graph.consumers[layer.name] > 1:
         return False
-    _, channels, trailing = layer.layer
+    _, channels, trailing = layer.awaits_bias
     shape = (1,) * (trailing + 1 - bias.rank) + bias.shape
     return (shape[-trailing - 1:] == (channels,) + (1,) * trailing and set(shape[:-trailing - 1]) <= {1}
             and len(shape) <= layer.rank)

@@ -10,19 +10,18 @@ import collections
 import numpy as np
 from onnx import ModelProto, helper
 
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.names import unused
 from uffsurgeon.uff.schema import UffException
 
 # The layouts of a tensor. TENSORFLOW: its axes are in the order in which TensorFlow has them, whatever they mean.
-# NCHW: TensorFlow has it as NHWC, and the ONNX tensor is its transpose. A tensor that has not four axes is TENSORFLOW.
+# NCHW: TensorFlow has it as NHWC, and the ONNX tensor is its transpose. A tensor without four axes is TENSORFLOW.
 TENSORFLOW, NCHW = "tensorflow", "nchw"
 TO_NCHW = (0, 3, 1, 2)  # the permutation NHWC -> NCHW
 TO_NHWC = (0, 2, 3, 1)  # NCHW -> NHWC; also: where each axis of NHWC lies in NCHW
 
 FLOAT, HALF = np.dtype("<f4"), np.dtype("<f2")
 INT32, INT64 = np.dtype("<i4"), np.dtype("<i8")
-# NumPy dtype -> onnx.TensorProto.DataType; onnx moved its own table between releases.
-ONNX_TYPE = {FLOAT: 1, np.dtype("i1"): 3, np.dtype("<i2"): 5, INT32: 6, INT64: 7, HALF: 10}
 IR_VERSIONS = {13: 7, 14: 7, 19: 9, 20: 9, 21: 10}  # by opset, else 8: onnx's Versioning.md
 
 # ONNX operators that opset 13 defines for floating point only.
@@ -47,14 +46,14 @@ class Value:
     known: the elements of a small integer tensor as far as they are known at export, as an array of int64, or of objects
         if sizes such as "N" are among them; else None.
     nonnegative: True when no element can be below 0.
-    layer: a `Layer` that may still get a bias, or None.
+    awaits_bias: the `Layer` whose result this is, as long as it has no bias; else None.
     tensors: {(layout, dtype): name of the ONNX tensor}.
     """
 
     def __init__(self, name, shape, dtype, layout=TENSORFLOW, array=None, known=None, nonnegative=False):
         self.name, self.dtype, self.layout, self.array = name, dtype, layout, array
         self.shape = None if shape is None else tuple(shape)
-        self.known, self.nonnegative, self.layer, self.tensors = known, nonnegative, None, {}
+        self.known, self.nonnegative, self.awaits_bias, self.tensors = known, nonnegative, None, {}
 
     def alias(self, name):
         """The same tensors as the result of another node."""
@@ -98,7 +97,7 @@ def common_layout(*values):
 
 
 class Graph:
-    """Collects ONNX nodes and initializers.
+    """Collects ONNX nodes and initializers; `finish` makes them a model.
 
     names: of all UFF nodes; no tensor in between gets one of these.
     outputs: names of the nodes whose tensors, equal to TensorFlow's, are to have those very names.
@@ -115,15 +114,15 @@ class Graph:
         self.model, self.protos = ModelProto(), []
         self._tensor_names, self._node_names, self._constants = set(names), set(), {}
 
-    # Precision. The three rules are those of automatic mixed precision, in PyTorch's words: operations that run in lower
-    # precision, operations that run in full precision, and all others, which run in the widest dtype of their inputs.
+    # Precision. The rules are those of automatic mixed precision: some operations run in lower precision, some in full
+    # precision, and all others in the widest dtype of their inputs.
 
     def lower_precision(self, value):
         """The dtype for convolutions and matrix products: float16 in mixed precision."""
         return HALF if self.half and value.dtype.kind == "f" else value.dtype
 
     def full_precision(self, value):
-        """The dtype for sums, roots, exponentials: float32, since float16 has nothing above 65504 or below 6e-8."""
+        """The dtype for sums, roots, exponentials, and for inputs and outputs: float32, as float16 ends at 65504 and 6e-8."""
         return FLOAT if self.half and value.dtype.kind == "f" else value.dtype
 
     def widest(self, *values):
@@ -132,7 +131,7 @@ class Graph:
         Raises UffException for integers beside floating point.
         """
         if len({value.dtype.kind for value in values}) > 1:
-            raise UffException("its inputs are integers and floating point: %s" % ", ".join(
+            raise UffException("integers and floating point cannot be combined: %s" % ", ".join(
                 "'%s' is %s" % (value.name, value.dtype) for value in values))
         leading = [value.dtype for value in values if value.array is None or not self.half or not _fits_half(value)]
         return max(leading or [values[0].dtype], key=lambda dtype: dtype.itemsize)
@@ -158,7 +157,7 @@ class Graph:
                     array = array.reshape((1,) * (4 - array.ndim) + array.shape).transpose(TO_NCHW)
                 self._store(name, _rounded(value.name, array, dtype))
             elif dtype != value.dtype:
-                self._append("Cast", [self.tensor(value, layout, value.dtype)], name, name + "/Cast", to=ONNX_TYPE[dtype])
+                self._append("Cast", [self.tensor(value, layout, value.dtype)], name, name + "/Cast", to=ONNX_OF_NUMPY[dtype])
             else:
                 source = self.tensor(value, TENSORFLOW if layout == NCHW else NCHW)
                 self._append("Transpose", [source], name, name + "/Transpose", perm=TO_NCHW if layout == NCHW else TO_NHWC)
@@ -175,13 +174,11 @@ class Graph:
             name = self._unused(value.name + "/weights") if taken else value.name
             array = value.array().transpose(perm)
             self._store(name, _rounded(value.name, array if shape is None else array.reshape(shape), dtype))
-        else:
+        elif shape is None:
             name = self._unused(value.name + "/weights")
             self._append("Transpose", [self.tensor(value, TENSORFLOW, dtype)], name, perm=perm)
-            if shape is not None:
-                source, target = name, self.constant(value.name + "/shape", np.array(shape, INT64))
-                name = self._unused(value.name + "/weights")
-                self._append("Reshape", [source, target], name)
+        else:
+            raise UffException("the weights '%s' must be a constant" % value.name)
         value.tensors[key] = name
         return name
 
@@ -214,8 +211,8 @@ class Graph:
         return self._append(operator, inputs, self._unused("%s/%s" % (node.name, name)), **attributes).output[0]
 
     def add_bias(self, node, layer, bias):
-        """Let the ONNX node of a `layer` (a Value) add the constant `bias` and give the result of `node`; returns that."""
-        proto, channels, _ = layer.layer
+        """Let the ONNX node that computed `layer` add the constant `bias`, and so compute `node`; returns the Value of that."""
+        proto, channels, _ = layer.awaits_bias
         proto.input.append(self.weights(bias, range(bias.rank), layer.dtype, (channels,)))
         value = self._result(Value(node.name, layer.shape, layer.dtype, layer.layout))
         proto.output[0] = value.tensors[value.layout, value.dtype]
@@ -223,7 +220,8 @@ class Graph:
 
     def input(self, node, shape, dtype):
         """Declare an input of the model; returns its Value."""
-        value = Value(node.name, shape, self._border(dtype))
+        value = Value(node.name, shape, dtype)
+        value.dtype = self.full_precision(value)
         value.tensors[TENSORFLOW, value.dtype] = node.name
         self._declare(self.model.graph.input, value)
         return value
@@ -232,7 +230,7 @@ class Graph:
         """The ModelProto with a graph of that name and these Values as outputs."""
         model, graph = self.model, self.model.graph
         for value in outputs:
-            dtype = self._border(value.dtype)
+            dtype = self.full_precision(value)
             tensor = self.tensor(value, TENSORFLOW, dtype)
             if tensor != value.name:
                 self._append("Identity", [tensor], value.name)
@@ -255,10 +253,9 @@ class Graph:
         return model
 
     def _append(self, operator, inputs, output, name=None, domain="", **attributes):
-        proto = helper.make_node(operator, inputs, [output], unused(name or output, self._node_names), domain=domain)
-        proto.attribute.extend(helper.make_attribute(*pair) for pair in sorted(attributes.items()))
-        self.protos.append(proto)
-        return proto
+        name = unused(name or output, self._node_names)
+        self.protos.append(helper.make_node(operator, inputs, [output], name, domain=domain, **attributes))
+        return self.protos[-1]
 
     def _result(self, value):
         """`value` with a name for its tensor."""
@@ -268,7 +265,7 @@ class Graph:
     def _name(self, value, layout, dtype):
         """The node's own name for the tensor made first; of an output, for the tensor that equals TensorFlow's."""
         if value.name in self.outputs:
-            own = value.array is None and layout == TENSORFLOW and dtype == self._border(value.dtype)
+            own = value.array is None and layout == TENSORFLOW and dtype == self.full_precision(value)
         else:
             own = not value.tensors
         if own:
@@ -282,25 +279,13 @@ class Graph:
         return unused(name, self._tensor_names)
 
     def _store(self, name, array):
-        tensor = self.model.graph.initializer.add(name=name, data_type=ONNX_TYPE[array.dtype], raw_data=array.tobytes())
+        tensor = self.model.graph.initializer.add(name=name, data_type=ONNX_OF_NUMPY[array.dtype], raw_data=array.tobytes())
         tensor.dims.extend(array.shape)
         return name
 
-    def _border(self, dtype):
-        """The dtype in which a tensor enters or leaves the model."""
-        return FLOAT if self.half and dtype.kind == "f" else dtype
-
     def _declare(self, infos, value):
-        """Add an input or output to `infos`; a size that is no int stays open, under its name if it has one."""
-        tensor = infos.add(name=value.name).type.tensor_type
-        tensor.elem_type = ONNX_TYPE[value.dtype]
-        if value.shape is not None:
-            tensor.shape.SetInParent()
-            for size in value.shape:
-                if isinstance(size, int):
-                    tensor.shape.dim.add(dim_value=size)
-                else:
-                    tensor.shape.dim.add(**{"dim_param": size} if size else {})
+        """Add the input or output that holds `value` to `infos`; sizes that are not an int stay open."""
+        infos.extend([helper.make_tensor_value_info(value.name, ONNX_OF_NUMPY[value.dtype], value.shape)])
 
 
 def _rounded(name, array, dtype):

@@ -37,7 +37,7 @@ def image(value, data_format):
 
 def _four_sizes(value):
     if value.rank not in (None, 4):
-        raise UffException("it needs a tensor of 4 axes, and '%s' has the shape %s. If that is [], perhaps TensorFlow did not "
+        raise UffException("expected a tensor of 4 axes, and '%s' has the shape %s. If that is [], perhaps TensorFlow did not "
                            "know the shape of an input: give it when the UFF is written (input_node)" % (
                                value.name, list(value.shape)))
     return value.shape or (None,) * 4
@@ -52,7 +52,7 @@ def kernel(node, w, default):
     """The Kernel in a Value whose axes mean what the node says, else what `default` says."""
     order, shape = node.order(1, default), _four_sizes(w)
     if not all(isinstance(size, int) for size in shape) or len(order) != 4:
-        raise UffException("the shape of its weights, '%s', is not known" % w.name)
+        raise UffException("the shape of the weights '%s' is not known" % w.name)
     k, c = order.index(0), order.index(1)
     space = [axis for axis in range(4) if axis not in (k, c)]
     return Kernel(shape[k], shape[c], [k, c] + space, [c, k] + space, [shape[axis] for axis in space])
@@ -94,7 +94,7 @@ def conv(graph, node, x, w):
             x.name, images.channels, w.name, list(w.shape), inputs, groups))
     value = graph.emit(node, "Conv", [graph.tensor(x, images.layout, dtype), tensor], images.shape(space, outputs), dtype,
                        images.layout, group=groups, dilations=dilation, **attributes)
-    return _awaiting_bias(graph, value, images, outputs)
+    return _awaits_bias(graph, value, images, outputs)
 
 
 @operation("ConvTranspose", inputs=3)
@@ -104,7 +104,7 @@ def conv_transpose(graph, node, x, w, output_shape):
     wanted = known.tolist() if known is not None and known.ndim == 1 else []
     wanted = wanted[1:3] if images.data_format == "NHWC" else wanted[2:4]
     if len(wanted) != 2 or not all(isinstance(size, int) for size in wanted + list(images.space)):
-        raise UffException("height and width must be known, of its input '%s' and in its output shape '%s'" % (
+        raise UffException("height and width must be known, of the input '%s' and in the output shape '%s'" % (
             x.name, output_shape.name))
     # The convolution that this one transposes made `images.space` of `wanted`; the odd one of its padding came after.
     extra = [(size - 1) * stride + window - want
@@ -116,12 +116,12 @@ def conv_transpose(graph, node, x, w, output_shape):
     value = graph.emit(node, "ConvTranspose", inputs, images.shape(wanted, weights.outputs), dtype, images.layout,
                        kernel_shape=weights.space, strides=strides, pads=before + after,
                        output_padding=[max(-pad, 0) for pad in extra])
-    return _awaiting_bias(graph, value, images, weights.outputs)
+    return _awaits_bias(graph, value, images, weights.outputs)
 
 
-def _awaiting_bias(graph, value, images, channels):
+def _awaits_bias(graph, value, images, channels):
     """`value`, marked as the result of a layer that a bias may still be added to."""
-    value.layer = Layer(graph.protos[-1], channels, 0 if images.data_format == "NHWC" else 2)
+    value.awaits_bias = Layer(graph.protos[-1], channels, 0 if images.data_format == "NHWC" else 2)
     return value
 
 
@@ -146,7 +146,7 @@ def pool(graph, node, x):
 def batch_norm(graph, node, x, *parameters):
     custom = node.operation != "BatchNorm"
     if custom and node.boolean("is_training", True):
-        raise UffException("it normalizes with the statistics of the batch: freeze the graph for inference. (Keras writes "
+        raise UffException("normalizes with the statistics of the batch: freeze the graph for inference. (Keras writes "
                            "LayerNormalization in this way, too: that cannot be converted.)")
     nchw = custom and "NCHW" in node.string("data_format", "")
     images = image(x, "NCHW" if nchw else node.data_format)

@@ -11,7 +11,7 @@ def fully_connected(graph, node, a, b):
     transpose_a, transpose_b = node.order(0, [0, 1]) == [1, 0], node.order(1, [1, 0]) == [0, 1]
     for value in (a, b):
         if value.rank not in (None, 2):
-            raise UffException("it multiplies matrices, and '%s' has the shape %s" % (value.name, list(value.shape)))
+            raise UffException("expected matrices, and '%s' has the shape %s" % (value.name, list(value.shape)))
     rows, inner = (a.shape or (None, None))[::-1 if transpose_a else 1]
     features, columns = (b.shape or (None, None))[::-1 if transpose_b else 1]
     if isinstance(inner, int) and isinstance(features, int) and inner != features:
@@ -19,7 +19,7 @@ def fully_connected(graph, node, a, b):
     dtype = graph.lower_precision(a)
     inputs = [graph.tensor(a, TENSORFLOW, dtype), graph.tensor(b, TENSORFLOW, dtype)]
     value = graph.emit(node, "Gemm", inputs, (rows, columns), dtype, transA=int(transpose_a), transB=int(transpose_b))
-    value.layer = Layer(graph.protos[-1], columns, 0) if isinstance(columns, int) else None
+    value.awaits_bias = Layer(graph.protos[-1], columns, 0) if isinstance(columns, int) else None
     return value
 
 
@@ -28,7 +28,7 @@ def batch_matmul(graph, node, a, b):
     inputs, operands, dtype = [], [], graph.lower_precision(a)
     for value, key in ((a, "adj_x"), (b, "adj_y")):
         if value.rank is None or value.rank < 2:
-            raise UffException("it multiplies stacks of matrices, and '%s' has the shape %s" % (value.name, value.shape))
+            raise UffException("expected stacks of matrices, and '%s' has the shape %s" % (value.name, value.shape))
         tensor, perm = graph.tensor(value, TENSORFLOW, dtype), list(range(value.rank))
         if node.boolean(key, False):
             perm[-2:] = perm[-1], perm[-2]

@@ -8,6 +8,7 @@ import functools
 
 import numpy as np
 
+from uffsurgeon.dtypes import NUMPY_OF_UFF
 from uffsurgeon.graphs import inputs_first
 from uffsurgeon.names import did_you_mean
 from uffsurgeon.uff import schema
@@ -15,8 +16,7 @@ from uffsurgeon.uff.schema import UffException
 
 # UFF operation -> (function(graph, node, *values) -> Value, number of values, None for any number)
 OPERATIONS = {}
-ANY_RANGE = 2147483647  # in the orders of UFF: all spatial dimensions, from the number before it on
-NHWC, HWCK, HWKC = [0, 2, ANY_RANGE, 1], [2, ANY_RANGE, 1, 0], [2, ANY_RANGE, 0, 1]
+NHWC, HWCK, HWKC = [schema.ORDERS[key] for key in ("N+C", "+CK", "+KC")]
 _TYPES = {"i": "an integer", "d": "a number", "b": "a bool", "s": "a string", "i_list": "a list of integers",
           "dtype": "a dtype", "dim_orders_list": "dimension orders"}
 _REQUIRED = object()
@@ -54,7 +54,7 @@ def read(uff, outputs=None):
         raise UffException("this MetaGraph holds no graph")
     if meta is uff:
         schema.check(meta)
-    messages, marked = collections.OrderedDict(), []
+    messages, marked = {}, []
     for message in meta.graphs[0].nodes:
         if message.operation == "MarkOutput":
             marked.extend(message.inputs)
@@ -63,21 +63,21 @@ def read(uff, outputs=None):
         else:
             messages[message.id] = message
     outputs = marked if outputs is None else [outputs] if isinstance(outputs, str) else outputs
-    outputs = list(collections.OrderedDict.fromkeys(outputs))
     if not outputs:
         raise UffException("this UFF marks no outputs: name them (outputs=...)")
+    outputs = list(dict.fromkeys(outputs))
     for name in outputs:
         if name not in messages:
             raise UffException("no node '%s' in this UFF%s" % (name, did_you_mean(name, messages)))
-
-    def inputs(name):
-        for source in messages[name].inputs:
-            if source not in messages:
-                raise UffException("node '%s' reads '%s', which has no result" % (name, source))
-        return messages[name].inputs
-
-    nodes = [Node(messages[name], meta) for name in inputs_first(outputs, inputs)]
+    nodes = [Node(messages[name], meta) for name in inputs_first(outputs, lambda name: _inputs(messages, name))]
     return Network(meta.graphs[0].id, list(messages), outputs, nodes)
+
+
+def _inputs(messages, name):
+    for source in messages[name].inputs:
+        if source not in messages:
+            raise UffException("node '%s' reads '%s', which has no result" % (name, source))
+    return messages[name].inputs
 
 
 class Node:
@@ -87,7 +87,7 @@ class Node:
     operation: such as "Conv", or "_LReLU_TRT" of a custom node.
     inputs: names of the nodes that it reads.
     fields: {key: (type, value)}, the type as schema.Data calls it ("i", "i_list", ...); a dtype is a NumPy dtype, or UFF's
-        number for one that UFF does not know.
+        number where it is none that UFF defines.
     array: of a Const a function that reads its values from the file (weights are large, so nobody keeps them); else None.
 
     Its methods return a field's value, or `default` where the node does not have the field.
@@ -138,7 +138,7 @@ class Node:
         return table[name]
 
     def order(self, index, default):
-        """What the axes of input `index` mean, as in NHWC: 0 for N (or K), 1 for C, "2, ANY_RANGE" for height and width."""
+        """What the axes of input `index` mean, as in schema.ORDERS: 0 is N or K, 1 is C, "2, MAX" are height and width."""
         orders = self._field("inputs_orders", ("dim_orders_list",), None)
         if orders is None:
             return default
@@ -155,7 +155,7 @@ class Node:
     def _field(self, key, types, default):
         if key not in self.fields:
             if default is _REQUIRED:
-                raise UffException("it has no field '%s', only %s" % (key, sorted(self.fields)))
+                raise UffException("no field '%s', only %s" % (key, sorted(self.fields)))
             return default
         found, value = self.fields[key]
         if found not in types:
@@ -168,7 +168,7 @@ def _decode(message, key, meta):
     found = schema.resolve(message, key, meta).WhichOneof("data_oneof")
     value = schema.field(message, key, meta)
     if found == "dtype":
-        value = schema.NUMPY.get(value, value)
+        value = NUMPY_OF_UFF.get(value, value)
     elif found == "dtype_list":
-        value = [schema.NUMPY.get(number, number) for number in value]
+        value = [NUMPY_OF_UFF.get(number, number) for number in value]
     return found, value

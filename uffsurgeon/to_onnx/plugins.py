@@ -11,9 +11,10 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper
 
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff.schema import UffException
 
-from .graph import FLOAT, HALF, ONNX_TYPE, TENSORFLOW
+from .graph import FLOAT, HALF, TENSORFLOW
 from .nodes import operation
 
 DOMAIN = "box3d"
@@ -59,8 +60,8 @@ def _l2_norm_function(graph):
             helper.make_node("Sqrt", ["floored"], ["length"]),
             helper.make_node("Div", [vectors, "length"], [unit])]
     if graph.half:
-        body.insert(0, helper.make_node("Cast", ["x"], [vectors], to=ONNX_TYPE[FLOAT]))
-        body.append(helper.make_node("Cast", [unit], ["y"], to=ONNX_TYPE[HALF]))
+        body.insert(0, helper.make_node("Cast", ["x"], [vectors], to=ONNX_OF_NUMPY[FLOAT]))
+        body.append(helper.make_node("Cast", [unit], ["y"], to=ONNX_OF_NUMPY[HALF]))
     return onnx.FunctionProto(domain=DOMAIN, name="L2Norm_TRT", input=["x"], output=["y"], attribute=["axis", "eps"],
                               node=body, opset_import=[helper.make_opsetid("", graph.opset)])
 
@@ -76,7 +77,7 @@ def l2_norm_helper(graph, node, x):
     elif kind == 2:
         operator, inputs = "Sqrt", [vectors]
     else:
-        raise UffException("it has op_type %d; 0 is max, 1 rsqrt, 2 sqrt" % kind)
+        raise UffException("op_type is %d; 0 is max, 1 rsqrt, 2 sqrt" % kind)
     return graph.emit(node, operator, inputs, x.shape, FLOAT, x.layout)
 
 
@@ -101,7 +102,7 @@ def _attributes(node):
     for key, (kind, value) in node.fields.items():
         values = [_plain(element) for element in (value if isinstance(value, list) else [value])]
         if kind in ("dtype", "dtype_list"):
-            values = [ONNX_TYPE[dtype] if isinstance(dtype, np.dtype) else 0 for dtype in values]
+            values = [ONNX_OF_NUMPY[dtype] if isinstance(dtype, np.dtype) else 0 for dtype in values]
         if values and isinstance(values[0], (int, float, str, bytes)):
             yield helper.make_attribute(SUFFIX.sub("", key), values if isinstance(value, list) else values[0])
 

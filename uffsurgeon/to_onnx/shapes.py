@@ -72,7 +72,7 @@ def vector(value, role):
     role: what the vector is to the node, for the error.
     """
     if value.numbers is None or value.known.ndim > 1:
-        raise UffException("its %s, '%s', must be a constant vector of integers" % (role, value.name))
+        raise UffException("its %s '%s' must be a constant vector of integers" % (role, value.name))
     return [int(element) for element in value.known.reshape(-1)]
 
 
@@ -152,80 +152,54 @@ def _infer_wildcard(shape, target):
     return [volume // rest if size == -1 else size for size in target]
 
 
-# Folding: one function per UFF operation, from a node and the Values that it reads, all of them `known`, to an array or None
-
-
-_FOLDS = {}
-
-
-def _folds(names):
-    def register(function):
-        _FOLDS.update((name, function) for name in names.split())
-        return function
-    return register
+# Folding
 
 
 def fold(node, values):
     """The result of a calculation with small integer tensors, as `Value.known` has it; None if it is not known at export."""
     if node.operation == "Shape" and values[0].shape is not None and None not in values[0].shape:
-        return _as_known(np.array(values[0].shape, object))
-    if node.operation not in _FOLDS or any(value.known is None for value in values):
+        return _as_known(values[0].shape)
+    if node.operation not in FOLDS or any(value.known is None for value in values):
         return None
     try:
-        result = _FOLDS[node.operation](node, *values)
+        result = FOLDS[node.operation](node, *values)
     except (ValueError, IndexError) as error:  # NumPy's, for an axis or a shape that does not fit
         raise UffException(str(error)) from None
-    return None if result is None else _as_known(np.asarray(result))
+    return None if result is None else _as_known(result)
 
 
-def _as_known(array):
-    sized = array.dtype == object and any(isinstance(element, str) for element in array.reshape(-1))
-    return array if sized else array.astype(np.int64)
+def _as_known(sizes):
+    array = np.array(sizes, object)
+    return array if any(isinstance(size, str) for size in array.reshape(-1)) else array.astype(np.int64)
 
 
-@_folds("StridedSlice")
-def _fold_slice(node, x, begin, end, strides):
+def _strided_slice(node, x, begin, end, strides):
     parts, shrink = slices(node, begin, end, strides)
     array = x.known[tuple(_slice(*part) for part in parts)]
     return array.reshape([size for axis, size in enumerate(array.shape) if axis not in shrink])
 
 
-@_folds("Stack")
-def _fold_stack(node, *values):
-    return np.stack([value.known for value in values], node.integer("axis"))
-
-
-@_folds("Concat")
-def _fold_concat(node, *values):
-    return np.concatenate([value.known for value in values], node.integer("axis"))
-
-
-@_folds("ExpandDims")
-def _fold_expand_dims(node, x):
-    return np.expand_dims(x.known, node.integer("axis"))
-
-
-@_folds("Squeeze")
-def _fold_squeeze(node, x):
-    return np.squeeze(x.known, tuple(node.integers("axes", default=[])) or None)
-
-
-@_folds("Gather GatherV2")
-def _fold_gather(node, x, indices):
+def _gather(node, x, indices):
     return None if indices.numbers is None else np.take(x.known, indices.numbers, node.integer("axis", 0))
 
 
-@_folds("Reduce")
-def _fold_reduce(node, x):
+def _reduce(node, x):
     function, axes = node.choice("func", REDUCTIONS), tuple(node.integers("axes", default=[]))
     if function is None or not axes or x.numbers is None:
         return None
     return function(x.numbers, axes, keepdims=node.boolean("keepdims", False))
 
 
-@_folds("Binary")
-def _fold_binary(node, a, b):
+def _binary(node, a, b):
     function, a, b = node.choice("func", ARITHMETIC), a.numbers, b.numbers
     if a is None or b is None or function is np.floor_divide and min(a.min(), b.min() - 1) < 0:
         return None  # TensorFlow's division rounds towards zero, NumPy's does not
     return function(a, b)
+
+
+# UFF operation -> function(node, *values) -> array, or None; every value is `known`
+FOLDS = {
+    "Stack": lambda node, *values: np.stack([value.known for value in values], node.integer("axis")),
+    "Concat": lambda node, *values: np.concatenate([value.known for value in values], node.integer("axis")),
+    "ExpandDims": lambda node, x: np.expand_dims(x.known, node.integer("axis")),
+    "StridedSlice": _strided_slice, "Gather": _gather, "GatherV2": _gather, "Reduce": _reduce, "Binary": _binary}
