@@ -159,7 +159,10 @@ def test_the_replay_flattens_channels_first():
     images = np.random.RandomState(0).uniform(-120, 150, (2,) + network.INPUT_SHAPE).astype("f4")
     outputs = ["dense_1/BiasAdd"] + list(network.OUTPUTS)
     for flat in ("flatten", "reshape"):
-        frozen = freeze.freeze(network.build(flat, width=64))
+        model, random = network.build(flat, width=64), np.random.RandomState(0)
+        model.set_weights([random.standard_normal(array.shape) * np.sqrt(2 / np.prod(array.shape[:-1]))
+                           for array in model.get_weights()])  # Keras's own may leave every ReLU at 0
+        frozen = freeze.freeze(model)
         data = uff.from_tensorflow(frozen, list(network.OUTPUTS), quiet=True)
         plain, replay = [to_onnx.convert(data, outputs=outputs, flatten_as=order) for order in ("nhwc", "nchw")]
         pooled, *wanted = computed(frozen, ["block5_pool/MaxPool"] + outputs, {network.INPUT: images})
