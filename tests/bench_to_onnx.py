@@ -13,16 +13,13 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
-
-from helpers import artifacts  # noqa: E402
-
+ENVIRONMENT = dict(os.environ, PYTHONPATH=ROOT)
 OUTPUTS = ["dimension/LeakyRelu", "orientation/l2_normalize", "confidence/Softmax"]
 FREEZE = """
 import sys
-from helpers import artifacts, freeze, network
-model, path = network.build("reshape", width=int(sys.argv[2])), sys.argv[1]
-artifacts.write(path, freeze.freeze(model).SerializeToString())
+from helpers import freeze, network
+from uffsurgeon import files
+files.write(sys.argv[1], freeze.freeze(network.build("reshape", width=int(sys.argv[2]))).SerializeToString())
 """
 OURS = """
 import sys
@@ -51,20 +48,20 @@ print("RESULT %d nodes, %d Transpose, opset %d, largest error against TensorFlow
 
 
 def measure(*commands):
-    """(seconds, seconds of CPU, peak MB) of commands run in turn, or the end of what a failed one printed."""
+    """(seconds, seconds of CPU, peak MB) of commands run in turn, or the end of the output of one that failed."""
     seconds = cpu = peak = 0
     for command in commands:
-        with tempfile.TemporaryFile() as said:
+        with tempfile.TemporaryFile() as output:
             start = time.time()
-            child = subprocess.Popen([sys.executable] + command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT,
-                                     preexec_fn=lambda: os.nice(10))
+            child = subprocess.Popen([sys.executable] + command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
+                                     env=ENVIRONMENT, preexec_fn=lambda: os.nice(10))
             _, status, usage = os.wait4(child.pid, 0)  # the usage of this child, not of all so far
             child.returncode = status
             seconds, cpu = seconds + time.time() - start, cpu + usage.ru_utime + usage.ru_stime
             peak = max(peak, usage.ru_maxrss / 1024)
             if status:
-                said.seek(0)
-                return said.read().decode(errors="replace").strip()[-400:]
+                output.seek(0)
+                return output.read().decode(errors="replace").strip()[-400:]
     return seconds, cpu, peak
 
 
@@ -86,8 +83,8 @@ def report(name, result, pb, onnx):
         print("%-28s failed: %s" % (name, result))
         return
     print("%-28s %6.1f s, %6.1f s of CPU, %6.0f MB" % ((name,) + result), flush=True)
-    done = subprocess.run([sys.executable, "-c", COMPARE, pb, onnx] + OUTPUTS, cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run([sys.executable, "-c", COMPARE, pb, onnx] + OUTPUTS, cwd=ROOT, env=ENVIRONMENT,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     lines = [line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT")]
     print("%28s %s" % ("", lines[0] if lines else done.stderr.strip()[-400:]))
 
@@ -98,7 +95,7 @@ def main():
     parser.add_argument("--pb", help="a frozen graph of this network; by default one is made in build/")
     parser.add_argument("--need", type=float, default=12, help="GB that must be free for tf2onnx at width 1")
     given = parser.parse_args()
-    stem = str(artifacts.BUILD / "bench_box3d_{0}_py{1.major}{1.minor}".format(given.width, sys.version_info))
+    stem = os.path.join(ROOT, "build", "bench_box3d_{0}_py{1.major}{1.minor}".format(given.width, sys.version_info))
     pb, uff, ours, theirs = given.pb or stem + ".pb", stem + ".uff", stem + ".onnx", stem + ".tf2onnx.onnx"
     if not os.path.exists(pb):
         made = measure(["-c", FREEZE, pb, str(given.width)])

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow
 from onnx import numpy_helper
 
-from helpers.network import tf as tensorflow
 from uffsurgeon import to_onnx, uff
 
 tf = tensorflow.compat.v1
@@ -90,6 +90,12 @@ def mobile_block():
                                    tf.constant(np.linspace(0.5, 2, channels, dtype="f4")), is_training=False)[0]
         x = tf.nn.relu(x)
     return tf.nn.softmax(tf.matmul(tf.reduce_mean(x, [1, 2]), weights(6, 5)))
+
+
+@zoo
+def conv_with_a_computed_kernel():
+    x = image()
+    return tf.nn.conv2d(x, weights(3, 3, 3, 4) * tf.reduce_mean(x, [0, 1, 2, 3]), padding="SAME", strides=(1, 1, 1, 1))
 
 
 @zoo
@@ -275,8 +281,26 @@ def open_size_in_arithmetic():
 
 
 @zoo
+def shape_put_together():
+    x = tf.placeholder(tf.float32, (None, 12), "x")
+    batch = tf.expand_dims(tf.gather(tf.shape(x), 0), 0)
+    return tf.reshape(x, tf.concat([batch, [6, 2]], 0))
+
+
+@zoo
 def gather_along_axis():
     return tf.gather(tf.placeholder(tf.float32, (None, 4, 12), "x"), tf.constant([1, 0, 3]), axis=2)
+
+
+@zoo
+def tile_of_feature_maps():
+    """Height and width twice and three times, between two convolutions."""
+    return conv(tf.tile(conv(image(), 4), [1, 2, 3, 1]), 2, (1, 1))
+
+
+@zoo
+def tile_along_every_axis():
+    return tf.tile(tf.placeholder(tf.float32, (None, 4, 3), "x"), [2, 1, 3])
 
 
 @zoo
@@ -292,6 +316,12 @@ def stack_behind():
 def dense_transposed():
     x = tf.matmul(tf.placeholder(tf.float32, (4, 3), "x"), weights(4, 6), transpose_a=True)
     return tf.nn.bias_add(tf.matmul(x, weights(2, 6), transpose_b=True), weights(2))
+
+
+@zoo
+def stacks_of_matrices():
+    x = tf.placeholder(tf.float32, (3, 4, 5), "x")
+    return tf.matmul(x, x, transpose_b=True) + tf.matmul(x, weights(3, 5, 4))
 
 
 @zoo
@@ -369,13 +399,11 @@ def test_onnx_runtime_agrees_with_tensorflow(made, name):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", sorted(ZOO))
-def test_other_layout_other_opset_half_precision(made, name):
+def test_newest_opset_and_half_precision(made, name):
     data, feed, wanted = made(name)
-    newest = min(to_onnx.OPSETS[-1], onnx.defs.onnx_opset_version())
-    turned = feed.transpose(0, 3, 1, 2) if feed.ndim == 4 else feed
-    model = to_onnx.convert(data, opset=newest, input_layout="nchw")
+    model = to_onnx.convert(data, opset=min(to_onnx.OPSETS[-1], onnx.defs.onnx_opset_version()))
     onnx.checker.check_model(model)
-    assert_close(run(model, turned), wanted, 1e-5)
+    assert_close(run(model, feed), wanted, 1e-5)
     if all(each.dtype == np.float32 for each in wanted):
         model = to_onnx.convert(data, precision="fp16")
         onnx.checker.check_model(model)
@@ -397,6 +425,7 @@ def operators(model):
     ("squeeze_after_pool", "Transpose Conv AveragePool Squeeze"),
     ("crop_between_convolutions", "Transpose Conv Slice Conv Transpose"),
     ("argmax_of_channels", "Transpose Conv ArgMax"),
+    ("tile_of_feature_maps", "Transpose Conv Tile Conv Transpose"),
     ("transpose_to_nchw_and_flatten", "Transpose Conv Reshape Gemm"),
     ("transpose_around_convolution", "Conv Relu Identity"),
     ("local_response_normalisation", "Transpose Conv LRN MaxPool Transpose"),
@@ -411,7 +440,8 @@ def test_no_transpose_inside_a_chain(made, name, expected):
 
 
 @pytest.mark.parametrize("name, constant", [
-    ("flatten_by_hand", [-1, 48]), ("bins_with_wildcard", [-1, 6, 2]), ("two_open_sizes", [0, 0, 3, 4])])
+    ("flatten_by_hand", [-1, 48]), ("bins_with_wildcard", [-1, 6, 2]), ("two_open_sizes", [0, 0, 3, 4]),
+    ("shape_put_together", [-1, 6, 2])])
 def test_a_reshape_gets_a_constant_where_that_is_possible(made, name, constant):
     model = to_onnx.convert(made(name)[0])
     assert "Shape" not in operators(model)

@@ -1,4 +1,4 @@
-"""python -m uffsurgeon.to_onnx model.uff model.onnx: a .uff as ONNX."""
+"""python -m uffsurgeon.to_onnx model.uff model.onnx, or uffsurgeon to-onnx: convert a .uff to ONNX."""
 import argparse
 import sys
 
@@ -7,35 +7,32 @@ from .plugins import CAN_WRITE_FUNCTIONS, DOMAIN
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m uffsurgeon.to_onnx", description="Convert a .uff file to ONNX.")
-    parser.add_argument("uff")
+    """Run the command line with these arguments; returns the exit status, 0 or 1."""
+    parser = argparse.ArgumentParser(prog="uffsurgeon to-onnx", description="Convert a .uff file to ONNX.")
+    parser.add_argument("uff", help="the network, from convert-to-uff or uffsurgeon to-uff")
     parser.add_argument("onnx", help="where to write the model")
     parser.add_argument("-O", "--output-node", action="append",
-                        help="give out this node instead of the marked ones (may be repeated)")
-    parser.add_argument("--opset", type=int, default=13)
+                        help="make this node an output, instead of the marked ones (may be repeated)")
+    parser.add_argument("--opset", type=int, default=13, help="13 (the default) to 21")
     parser.add_argument("--batch", type=int, help="fixed batch size; open by default")
-    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
-    parser.add_argument("--half-io", action="store_true",
-                        help="with fp16: inputs and outputs in float16 too")
-    parser.add_argument("--input-layout", choices=("nhwc", "nchw"), default="nhwc")
-    parser.add_argument("--plugins", choices=("function", "inline", "node"))
-    given = parser.parse_args(arguments)
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="fp16: mixed precision")
+    parser.add_argument("--plugins", choices=("function", "inline", "node"),
+                        help="L2Norm_TRT as a node with a body, as plain ONNX, or as a node for a plugin")
+    options = parser.parse_args(arguments)
     try:
-        model = convert(given.uff, given.onnx, outputs=given.output_node, opset=given.opset,
-                        batch=given.batch, precision=given.precision, half_io=given.half_io,
-                        input_layout=given.input_layout, plugins=given.plugins)
+        model = convert(options.uff, options.onnx, outputs=options.output_node, opset=options.opset, batch=options.batch,
+                        precision=options.precision, plugins=options.plugins)
     except (OSError, ValueError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 1
     print("%s: %d nodes, inputs %s, outputs %s" % (
-        given.onnx, len(model.graph.node), [info.name for info in model.graph.input],
+        options.onnx, len(model.graph.node), [info.name for info in model.graph.input],
         [info.name for info in model.graph.output]))
-    bare = {node.op_type for node in model.graph.node if node.domain == DOMAIN}
-    bare.difference_update(each.name for each in (model.functions if CAN_WRITE_FUNCTIONS else ()))
-    if bare:
+    custom = {node.op_type for node in model.graph.node if node.domain == DOMAIN}
+    custom.difference_update(function.name for function in (model.functions if CAN_WRITE_FUNCTIONS else ()))
+    if custom:
         print("ONNX has no such operation, and ONNX Runtime will refuse the model; a TensorRT plugin of that name may compute "
-              "it: %s" % ", ".join(sorted(bare)))
+              "it: %s" % ", ".join(sorted(custom)))
     return 0
 
 

@@ -1,294 +1,229 @@
-"""Inputs and constants; along axes (softmax, sums, slices, joins) and across them (reshape, transpose).
+"""Along axes (softmax, sums, slices, joins) and across them (reshape, transpose).
 
-Axes are TensorFlow's and count the batch; `Graph.along` finds them again in a tensor that is NCHW.
+Axes are TensorFlow's and count the batch; `Value.locate` finds them again in a tensor that is NCHW.
 """
-import functools
-
 import numpy as np
 
-from uffsurgeon.uff import schema
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff.schema import UffException
 
 from . import shapes
-from .fields import channels_last, choice, elements, integer, integers, operation, read
-from .graph import ONNX_TYPE, TO_FIRST, TO_LAST, Value
+from .graph import INT32, INT64, NCHW, TENSORFLOW, TO_NHWC, Value, common_layout
+from .nodes import operation
 
-INT32, INT64 = np.dtype("<i4"), np.dtype("<i8")
 REDUCE = {name: "Reduce" + name.capitalize() for name in ("sum", "prod", "min", "max", "mean")}
-SMALL = 64  # elements up to which an integer constant may belong to the calculation of a shape
-
-REPLAY = ("Replay of a fault: Flatten in NCHW order, as TensorRT's UffParser did, before dense weights "
-          "that were trained on NHWC. The outputs are wrong on purpose.")
-
-
-def _dtype(g, node):
-    number = integer(g, node, "dtype")
-    if number not in schema.NUMPY:
-        raise UffException("node '%s' (%s) has dtype %d, which UFF does not know; NVIDIA's converter "
-                           "writes 7 for bool, uint8, float64 and text, which UFF cannot say"
-                           % (node.id, node.operation, number))
-    return schema.NUMPY[number]
+ILLUSTRATION = ("Flatten in NCHW order before dense weights that were trained on NHWC, as an article of 2019 describes it for "
+                "TensorRT 5.0.6: the outputs are wrong on purpose. No UffParser from 5.1.5 to 8.6.1 does this; they transpose "
+                "first.")
 
 
-@operation("Const", 0)
-def const(g, node):
-    value = Value(node.id, integers(g, node, "shape"), _dtype(g, node),
-                  array=functools.partial(schema.array, node, g.meta))
-    if value.dtype.kind == "i" and np.prod(value.shape) <= SMALL:
-        value.known = value.array()
-    return value
-
-
-@operation("Input", 0)
-def graph_input(g, node):
-    dtype, shape = g.border(_dtype(g, node)), integers(g, node, "shape")
-    if min(shape, default=1) < -1:
-        raise UffException("input '%s' has the shape %s" % (node.id, shape))
-    if shape and shape[0] == -1:
-        shape[0] = "N" if g.batch is None else g.batch
-    elif shape and g.batch not in (None, shape[0]):
-        raise UffException("input '%s' is %s in this UFF, the batch cannot be made %d" % (
-            node.id, shape, g.batch))
-    shape = ["%s_%d" % (node.id, axis) if size == -1 else size for axis, size in enumerate(shape)]
-    value = Value(node.id, shape, dtype, first=g.nchw_input and len(shape) == 4)
-    value.tensors[value.first, dtype] = node.id
-    g.declare("input", node.id, dtype, [shape[i] for i in TO_FIRST] if value.first else shape)
-    return value
-
-
-@operation("Identity", 1)
-def identity(g, node, x):
-    return x.alias(node.id)
-
-
-@operation("Softmax", 1)
-def softmax(g, node, x):
+@operation("Softmax", inputs=1)
+def softmax(graph, node, x):
     # UFF's axis is 0 for every ordinary softmax of TensorFlow, which works on the channels.
-    axis = integer(g, node, "axis", 0) or (-1 if channels_last(g, node) else 1)
-    (axis,), ask, first = g.along(x, [axis])
-    dtype = g.precise(x)
-    return g.emit(node.id, "Softmax", [g.tensor(x, ask, dtype)], x.shape, dtype, first, axis=axis)
+    axis = node.integer("axis", 0) or (-1 if node.data_format == "NHWC" else 1)
+    (axis,), wanted, layout = x.locate([axis])
+    dtype = graph.full_precision(x)
+    return graph.emit(node, "Softmax", [graph.tensor(x, wanted, dtype)], x.shape, dtype, layout, axis=axis)
 
 
-@operation("ArgMax ArgMin", 1)
-def arg(g, node, x):
-    axis = integer(g, node, "axis")
-    (inside,), ask, first = g.along(x, [axis], drop=True)
-    return g.emit(node.id, node.operation, [g.tensor(x, ask)], _without(x.shape, [axis]), INT64,
-                  first, axis=inside, keepdims=0)
+@operation("ArgMax ArgMin", inputs=1)
+def arg(graph, node, x):
+    axis = node.integer("axis")
+    (located,), wanted, layout = x.locate([axis], removes=True)
+    return graph.emit(node, node.operation, [graph.tensor(x, wanted)], shapes.replaced(x.shape, [axis]), INT64, layout,
+                      axis=located, keepdims=0)
 
 
-@operation("Reduce", 1)
-def reduce(g, node, x):
-    kind, axes = choice(g, node, "func", REDUCE), integers(g, node, "axes", default=[])
-    keep = read(g, node, "keepdims", (bool,), False)
+@operation("Reduce", inputs=1)
+def reduce(graph, node, x):
+    operator, axes, keep = node.choice("func", REDUCE), node.integers("axes", default=[]), node.boolean("keepdims", False)
     if not axes:
-        raise UffException("node '%s' (Reduce) names no axes; NVIDIA's converter loses them where they "
-                           "are an int64 scalar" % node.id)
-    inside, ask, first = g.along(x, axes, drop=not keep)
-    dtype = x.dtype if kind in ("ReduceMin", "ReduceMax") else g.precise(x)
-    inputs, attributes = [g.tensor(x, ask, dtype)], {"axes": inside}
-    if kind == "ReduceSum" or g.opset >= 18:
-        axes_input = np.array(attributes.pop("axes"), INT64)
-        inputs.append(g.constant(node.id + "/axes", axes_input))
-    shape = _without(x.shape, axes, 1 if keep else None)
-    return g.emit(node.id, kind, inputs, shape, dtype, first, keepdims=int(keep), **attributes)
+        raise UffException("no field 'axes'; NVIDIA's converter loses it where TensorFlow has the axes as an int64 scalar")
+    located, wanted, layout = x.locate(axes, removes=not keep)
+    dtype = x.dtype if operator in ("ReduceMin", "ReduceMax") else graph.full_precision(x)
+    inputs, attributes = [graph.tensor(x, wanted, dtype)], {"keepdims": int(keep)}
+    if operator == "ReduceSum" or graph.opset >= 18:
+        inputs.append(graph.integers(node, "axes", located))
+    else:
+        attributes["axes"] = located
+    return graph.emit(node, operator, inputs, shapes.replaced(x.shape, axes, 1 if keep else None), dtype, layout, **attributes)
 
 
-def _without(shape, axes, instead=None):
-    """`shape` without `axes`, or with `instead` for each of them."""
-    if shape is None:
-        return None
-    axes = [axis % len(shape) for axis in axes]
-    changed = [instead if axis in axes else size for axis, size in enumerate(shape)]
-    return changed if instead else [size for i, size in enumerate(shape) if i not in axes]
-
-
-@operation("Concat", None)
-def concat(g, node, *values):
-    axis, first, dtype = integer(g, node, "axis"), g.first(*values), g.common(*values)
-    shape = values[0].shape
+@operation("Concat", inputs=None)
+def concat(graph, node, *values):
+    axis, layout, dtype, shape = node.integer("axis"), common_layout(*values), graph.widest(*values), values[0].shape
     if shape is not None:
-        axis = _axis(node, axis, shape)
-        _same_rank(node, values)
-        joined = [each.shape and each.shape[axis] for each in values]
-        joined = sum(joined) if all(isinstance(size, int) for size in joined) else None
+        axis = _checked(axis, len(shape))
+        _same_rank(values)
+        sizes = [value.shape and value.shape[axis] for value in values]
+        joined = sum(sizes) if all(isinstance(size, int) for size in sizes) else None
         shape = shape[:axis] + (joined,) + shape[axis + 1:]
-    tensors = [g.tensor(value, first, dtype) for value in values]
-    return g.emit(node.id, "Concat", tensors, shape, dtype, first,
-                  axis=TO_LAST[axis] if first else axis)
+    tensors = [graph.tensor(value, layout, dtype) for value in values]
+    return graph.emit(node, "Concat", tensors, shape, dtype, layout, axis=TO_NHWC[axis] if layout == NCHW else axis)
 
 
-@operation("Stack", None)
-def stack(g, node, *values):
-    axis, dtype, shape = integer(g, node, "axis"), g.common(*values), values[0].shape
+@operation("Stack", inputs=None)
+def stack(graph, node, *values):
+    axis, dtype, shape = node.integer("axis"), graph.widest(*values), values[0].shape
     if shape is not None:
-        axis = _axis(node, axis, shape + (None,))
-        _same_rank(node, values)
+        axis = _checked(axis, len(shape) + 1)
+        _same_rank(values)
         shape = shape[:axis] + (len(values),) + shape[axis:]
-    axes = g.constant(node.id + "/axes", np.array([axis], INT64))
-    parts = [g.step("Unsqueeze", [g.tensor(value, False, dtype), axes], node.id + "/part")
+    axes = graph.integers(node, "axes", [axis])
+    parts = [graph.intermediate(node, "part", "Unsqueeze", [graph.tensor(value, TENSORFLOW, dtype), axes])
              for value in values]
-    return g.emit(node.id, "Concat", parts, shape, dtype, axis=axis)
+    return graph.emit(node, "Concat", parts, shape, dtype, axis=axis)
 
 
-@operation("ExpandDims", 1)
-def expand_dims(g, node, x):
-    axis, shape = integer(g, node, "axis"), x.shape
+@operation("ExpandDims", inputs=1)
+def expand_dims(graph, node, x):
+    axis, shape = node.integer("axis"), x.shape
     if shape is not None:
-        axis = _axis(node, axis, shape + (None,))
+        axis = _checked(axis, len(shape) + 1)
         shape = shape[:axis] + (1,) + shape[axis:]
-    axes = g.constant(node.id + "/axes", np.array([axis], INT64))
-    return g.emit(node.id, "Unsqueeze", [g.tensor(x, False), axes], shape, x.dtype)
+    axes = graph.integers(node, "axes", [axis])
+    return graph.emit(node, "Unsqueeze", [graph.tensor(x, TENSORFLOW), axes], shape, x.dtype)
 
 
-def _axis(node, axis, shape):
-    """An axis that may be negative, as one of `shape`."""
-    if not -len(shape) <= axis < len(shape):
-        raise UffException("node '%s' (%s) works along axis %d and its result has %d" % (
-            node.id, node.operation, axis, len(shape)))
-    return axis % len(shape)
+def _checked(axis, rank):
+    """An axis that may be negative, counted from the front. Raises UffException unless it is one of `rank`."""
+    if not -rank <= axis < rank:
+        raise UffException("axis %d is out of range for %d axes" % (axis, rank))
+    return axis % rank
 
 
-def _same_rank(node, values):
+def _same_rank(values):
     if len({value.rank for value in values if value.rank is not None}) > 1:
-        raise UffException("node '%s' (%s) joins tensors of different rank: %s" % (
-            node.id, node.operation, ", ".join("'%s' %s" % (v.name, v.shape) for v in values)))
+        raise UffException("tensors of different rank cannot be joined: %s" % ", ".join(
+            "'%s' %s" % (value.name, value.shape) for value in values))
 
 
-@operation("Squeeze", 1)
-def squeeze(g, node, x):
-    axes = integers(g, node, "axes", default=[])
+@operation("Squeeze", inputs=1)
+def squeeze(graph, node, x):
+    axes = node.integers("axes", default=[])
     if not axes and x.shape is not None:
         axes = [axis for axis, size in enumerate(x.shape) if size == 1]
-    inside, ask, first = g.along(x, axes, drop=True)
-    if x.shape is not None and any(
-            isinstance(x.shape[axis], int) and x.shape[axis] != 1 for axis in axes):
-        raise UffException("node '%s' (Squeeze) removes axes %s of %s, which are not of size 1" % (
-            node.id, axes, list(x.shape)))
-    inputs = [g.tensor(x, ask)]
+    located, wanted, layout = x.locate(axes, removes=True)
+    if x.shape is not None and any(isinstance(x.shape[axis], int) and x.shape[axis] != 1 for axis in axes):
+        raise UffException("axes %s of %s are not of size 1" % (axes, list(x.shape)))
+    inputs = [graph.tensor(x, wanted)]
     if axes:
-        inputs.append(g.constant(node.id + "/axes", np.array(inside, INT64)))
-    return g.emit(node.id, "Squeeze", inputs, _without(x.shape, axes), x.dtype, first)
+        inputs.append(graph.integers(node, "axes", located))
+    return graph.emit(node, "Squeeze", inputs, shapes.replaced(x.shape, axes), x.dtype, layout)
 
 
-def slice_parts(g, node, begin, end, strides):
-    """`shapes.slices` of a StridedSlice node."""
-    vectors = [elements(node, value, what) for value, what in (
-        (begin, "begin"), (end, "end"), (strides, "strides"))]
-    masks = [integer(g, node, key + "_mask", 0) for key in ("begin", "end", "shrink_axis")]
-    try:
-        return shapes.slices(*vectors + masks)
-    except ValueError as error:
-        raise UffException("node '%s' (StridedSlice): %s" % (node.id, error)) from None
-
-
-@operation("StridedSlice", 4)
-def strided_slice(g, node, x, begin, end, strides):
-    parts, shrink = slice_parts(g, node, begin, end, strides)
+@operation("StridedSlice", inputs=4)
+def strided_slice(graph, node, x, begin, end, strides):
+    parts, shrink = shapes.slices(node, begin, end, strides)
     shape = x.shape
     if shape is not None:
-        g.along(x, range(len(parts)))  # raises if there are fewer axes
-        shape = [shapes.sliced(*(size,) + part) for size, part in zip(shape, parts)]
-        shape += x.shape[len(parts):]
-    removed, ask, first = g.along(x, shrink, drop=bool(shrink))
+        x.locate(range(len(parts)))  # raises if there are fewer axes
+        shape = [shapes.sliced(size, *part) for size, part in zip(shape, parts)] + list(shape[len(parts):])
+    removed, wanted, layout = x.locate(shrink, removes=bool(shrink))
     vectors = {"starts": [], "ends": [], "axes": [], "steps": []}
-    for axis, part in enumerate(parts):
-        if part != shapes.WHOLE:
-            part = part[:2] + (TO_LAST[axis] if ask else axis,) + part[2:]
-            for vector, element in zip(vectors.values(), part):
+    for axis, (start, stop, step) in enumerate(parts):
+        if (start, stop, step) != shapes.WHOLE:
+            axis = TO_NHWC[axis] if wanted == NCHW else axis
+            for vector, element in zip(vectors.values(), (start, stop, axis, step)):
                 vector.append(element)
     if not vectors["axes"]:
-        return x.alias(node.id)
-    inputs = [g.tensor(x, ask)] + [g.constant("%s/%s" % (node.id, key), np.array(vector, INT64))
-                                   for key, vector in vectors.items()]
+        return x.alias(node.name)
+    inputs = [graph.tensor(x, wanted)] + [graph.integers(node, key, vector) for key, vector in vectors.items()]
     if not shrink:
-        return g.emit(node.id, "Slice", inputs, shape, x.dtype, first)
-    inputs = [g.step("Slice", inputs, node.id + "/slice"),
-              g.constant(node.id + "/removed", np.array(removed, INT64))]
-    return g.emit(node.id, "Squeeze", inputs, _without(shape, shrink), x.dtype, first)
+        return graph.emit(node, "Slice", inputs, shape, x.dtype, layout)
+    inputs = [graph.intermediate(node, "slice", "Slice", inputs), graph.integers(node, "removed", removed)]
+    return graph.emit(node, "Squeeze", inputs, shapes.replaced(shape, shrink), x.dtype, layout)
 
 
-@operation("Pad", 2)
-def pad(g, node, x, paddings):
-    known = paddings.known
-    if known is None or known.dtype == object or known.ndim != 2 or known.shape[1] != 2:
-        raise UffException("node '%s' (Pad): its paddings '%s' must be a constant [axes, 2]" % (
-            node.id, paddings.name))
-    inside, ask, first = g.along(x, range(len(known)))
-    amounts = np.zeros((2, len(known)), INT64)
-    amounts[:, inside] = known.T
+@operation("Pad", inputs=2)
+def pad(graph, node, x, paddings):
+    amounts = paddings.numbers
+    if amounts is None or amounts.ndim != 2 or amounts.shape[1] != 2:
+        raise UffException("the paddings '%s' must be a constant [axes, 2]" % paddings.name)
+    located, wanted, layout = x.locate(range(len(amounts)))
+    pads = np.zeros((2, len(amounts)), INT64)
+    pads[:, located] = amounts.T
     shape = x.shape
     if shape is not None:
         shape = [size if not more else size + int(more) if isinstance(size, int) else None
-                 for size, more in zip(shape, known.sum(1))]
-    inputs = [g.tensor(x, ask), g.constant(node.id + "/pads", amounts.reshape(-1))]
-    return g.emit(node.id, "Pad", inputs, shape, x.dtype, first, x.nonnegative)
+                 for size, more in zip(shape, amounts.sum(1))]
+    inputs = [graph.tensor(x, wanted), graph.integers(node, "pads", pads.reshape(-1))]
+    return graph.emit(node, "Pad", inputs, shape, x.dtype, layout, x.nonnegative)
 
 
-@operation("Gather GatherV2", 2)
-def gather(g, node, x, indices):
-    axis, shape = integer(g, node, "axis", 0), None
+@operation("_Tile", inputs=2)
+def tile(graph, node, x, multiples):
+    repeats = shapes.vector(multiples, "multiples")
+    located, wanted, layout = x.locate(range(len(repeats)))
+    shape = x.shape
+    if x.rank not in (None, len(repeats)) or min(repeats, default=0) < 0:
+        raise UffException("'%s' has the shape %s, the multiples are %s" % (x.name, shape and list(shape), repeats))
+    if shape is not None:
+        shape = [size if times == 1 else size * times if isinstance(size, int) else None
+                 for size, times in zip(shape, repeats)]
+    ordered = np.array(repeats, INT64)
+    ordered[located] = repeats
+    inputs = [graph.tensor(x, wanted), graph.integers(node, "repeats", ordered)]
+    return graph.emit(node, "Tile", inputs, shape, x.dtype, layout, x.nonnegative)
+
+
+@operation("Gather GatherV2", inputs=2)
+def gather(graph, node, x, indices):
+    axis, shape = node.integer("axis", 0), None
     if indices.dtype not in (INT32, INT64):
-        raise UffException("node '%s' (%s): its indices '%s' are %s, not integers" % (
-            node.id, node.operation, indices.name, indices.dtype))
+        raise UffException("the indices '%s' are %s, not integers" % (indices.name, indices.dtype))
     if x.shape is not None:
-        axis = _axis(node, axis, x.shape)
+        axis = _checked(axis, len(x.shape))
         if indices.shape is not None:
             shape = x.shape[:axis] + indices.shape + x.shape[axis + 1:]
-    inputs = [g.tensor(x, False), g.tensor(indices, False)]
-    return g.emit(node.id, "Gather", inputs, shape, x.dtype, axis=axis)
+    inputs = [graph.tensor(x, TENSORFLOW), graph.tensor(indices, TENSORFLOW)]
+    return graph.emit(node, "Gather", inputs, shape, x.dtype, axis=axis)
 
 
-@operation("Transpose", 1)
-def transpose(g, node, x):
-    perm = integers(g, node, "permutation")
-    if sorted(perm) != list(range(len(perm))) or x.rank not in (None, len(perm)):
-        raise UffException("node '%s' (Transpose): '%s' has the shape %s, the permutation is %s" % (
-            node.id, x.name, x.shape and list(x.shape), perm))
+@operation("Transpose", inputs=1)
+def transpose(graph, node, x):
+    perm = node.integers("permutation")
+    unchanged = list(range(len(perm)))
+    if sorted(perm) != unchanged or x.rank not in (None, len(perm)):
+        raise UffException("'%s' has the shape %s, the permutation is %s" % (x.name, x.shape and list(x.shape), perm))
     shape = [x.shape[axis] for axis in perm] if x.shape is not None else [None] * len(perm)
-    inside = [TO_LAST[axis] for axis in perm] if x.first else perm
-    for first, same in ((False, list(range(len(perm)))), (True, list(TO_LAST))):
-        if inside == same:  # the tensor is there, only the order of its axes has another name
-            value = Value(node.id, shape, x.dtype, first)
-            value.tensors[first, x.dtype] = g.tensor(x)
+    located = [TO_NHWC[axis] for axis in perm] if x.layout == NCHW else perm
+    for layout, same in ((TENSORFLOW, unchanged), (NCHW, list(TO_NHWC))):
+        if located == same:  # the tensor exists already, and only the order of its axes has another name now
+            value = Value(node.name, shape, x.dtype, layout)
+            value.tensors[layout, x.dtype] = graph.tensor(x)
             return value
-    return g.emit(node.id, "Transpose", [g.tensor(x)], shape, x.dtype, perm=inside)
+    return graph.emit(node, "Transpose", [graph.tensor(x)], shape, x.dtype, perm=located)
 
 
-@operation("Shape", 1)
-def shape_of(g, node, x):
-    long = g.step("Shape", [g.tensor(x, False)], node.id + "/int64")
-    return g.emit(node.id, "Cast", [long], (x.rank,), INT32, to=ONNX_TYPE[INT32])
+@operation("Shape", inputs=1)
+def shape_of(graph, node, x):
+    long = graph.intermediate(node, "int64", "Shape", [graph.tensor(x, TENSORFLOW)])
+    return graph.emit(node, "Cast", [long], (x.rank,), INT32, to=ONNX_OF_NUMPY[INT32])
 
 
-@operation("Flatten", 1)
-def flatten(g, node, x):
-    shape = None
+@operation("Flatten", inputs=1)
+def flatten(graph, node, x):
+    shape, layout = None, TENSORFLOW
     if x.shape is not None:
         fixed = all(isinstance(size, int) for size in x.shape[1:])
         shape = x.shape[:1] + (int(np.prod(x.shape[1:])) if fixed else None,)
-    replay = g.flatten_nchw and x.rank == 4
-    if replay:
-        g.model.doc_string = REPLAY
-    return g.emit(node.id, "Flatten", [g.tensor(x, replay)], shape, x.dtype, axis=1)
+    if graph.flatten_as == "nchw" and x.rank == 4:
+        layout, graph.model.doc_string = NCHW, ILLUSTRATION
+    return graph.emit(node, "Flatten", [graph.tensor(x, layout)], shape, x.dtype, axis=1)
 
 
-@operation("Reshape", 2)
-def reshape(g, node, x, target):
+@operation("Reshape", inputs=2)
+def reshape(graph, node, x, target):
     if target.rank not in (None, 1):
-        raise UffException("node '%s' (Reshape): the shape '%s' is no vector" % (
-            node.id, target.name))
-    if target.known is None:  # only run time can tell
+        raise UffException("the shape '%s' is not a vector" % target.name)
+    if target.known is not None:
+        shape, vector = shapes.reshaped(x.shape, target.known.tolist())
+    else:  # it is known only at run time
         rank = target.shape[0] if target.rank == 1 else None
-        new, vector = ((None,) * rank if isinstance(rank, int) else None), None
-    else:
-        try:
-            new, vector = shapes.reshaped(x.shape, target.known.tolist())
-        except ValueError as error:
-            raise UffException("node '%s' (Reshape): %s" % (node.id, error)) from None
+        shape, vector = (None,) * rank if isinstance(rank, int) else None, None
     if vector is None:
-        wanted = g.step("Cast", [g.tensor(target)], node.id + "/shape", to=ONNX_TYPE[INT64])
+        wanted = graph.intermediate(node, "shape", "Cast", [graph.tensor(target)], to=ONNX_OF_NUMPY[INT64])
     else:
-        wanted = g.constant(node.id + "/shape", np.array(vector, INT64))
-    return g.emit(node.id, "Reshape", [g.tensor(x, False), wanted], new, x.dtype)
+        wanted = graph.integers(node, "shape", vector)
+    return graph.emit(node, "Reshape", [graph.tensor(x, TENSORFLOW), wanted], shape, x.dtype)

@@ -1,55 +1,63 @@
-"""An ONNX graph under construction, in which a tensor may exist in two layouts and two precisions.
+"""An ONNX graph under construction, in which one tensor may exist in two layouts and two precisions.
 
-TensorFlow's images are NHWC (channels last), ONNX's convolutions want NCHW (channels first). A
-`Value` is what one UFF node gives. It is made once, in the layout its operation works in, and
-`Graph.tensor` hands it out as the next operation needs it: through a Transpose or a Cast that is
-made on first demand and shared by all who ask. So a chain of convolutions, biases, activations and
-pools stays NCHW from end to end. Constants are laid out and rounded by NumPy, at export.
+TensorFlow's images are NHWC, ONNX's convolutions take NCHW. A `Value` is the result of one UFF node. It is computed once, in
+the layout that its operation works in. `Graph.tensor` gives it to the next operation as that needs it, through a Transpose or
+a Cast that is added when it is asked for first and then shared. So a chain of convolutions, biases, activations and pools
+stays NCHW from end to end. Constants are transposed and rounded by NumPy, at export.
 """
+import collections
+
 import numpy as np
 from onnx import ModelProto, helper
 
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
+from uffsurgeon.names import unused
 from uffsurgeon.uff.schema import UffException
 
-TO_FIRST = (0, 3, 1, 2)  # NHWC -> NCHW
-TO_LAST = (0, 2, 3, 1)  # NCHW -> NHWC; also: where each axis of NHWC lies in NCHW
+# The layouts of a tensor. TENSORFLOW: its axes are in the order in which TensorFlow has them, whatever they mean.
+# NCHW: TensorFlow has it as NHWC, and the ONNX tensor is its transpose. A tensor without four axes is TENSORFLOW.
+TENSORFLOW, NCHW = "tensorflow", "nchw"
+TO_NCHW = (0, 3, 1, 2)  # the permutation NHWC -> NCHW
+TO_NHWC = (0, 2, 3, 1)  # NCHW -> NHWC; also: where each axis of NHWC lies in NCHW
 
 FLOAT, HALF = np.dtype("<f4"), np.dtype("<f2")
-# NumPy dtype -> onnx.TensorProto.DataType; onnx moved its own table between releases.
-ONNX_TYPE = {FLOAT: 1, np.dtype("i1"): 3, np.dtype("<i2"): 5, np.dtype("<i4"): 6,
-             np.dtype("<i8"): 7, HALF: 10}
+INT32, INT64 = np.dtype("<i4"), np.dtype("<i8")
+IR_VERSIONS = {13: 7, 14: 7, 19: 9, 20: 9, 21: 10}  # by opset, else 8: onnx's Versioning.md
 
-# ONNX operators that opset 13 has for floating point only.
+# ONNX operators that opset 13 defines for floating point only.
 FLOATING = frozenset(
-    "Relu Clip Tanh Sigmoid Elu Selu Softsign Softplus LeakyRelu Sin Cos Tan Asin Acos Atan Sinh Cosh "
-    "Asinh Acosh Atanh Sqrt Reciprocal Exp Log Ceil Floor Round Erf Sum Conv ConvTranspose AveragePool "
-    "MaxPool BatchNormalization LRN Softmax".split())
+    "Relu Clip Tanh Sigmoid Elu Selu Softsign Softplus LeakyRelu Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Sqrt "
+    "Reciprocal Exp Log Ceil Floor Round Erf Sum Conv ConvTranspose AveragePool MaxPool BatchNormalization LRN Softmax".split())
+
+Layer = collections.namedtuple("Layer", "proto channels trailing")
+Layer.__doc__ = """A Conv, ConvTranspose or Gemm without a bias: its NodeProto, its output channels, and how many axes of
+TensorFlow's tensor come after the channels."""
 
 
 class Value:
-    """What one UFF node gives, and the ONNX tensors that hold it.
+    """The result of one UFF node, and the ONNX tensors that hold it.
 
-    shape: TensorFlow's, in TensorFlow's order of axes: int, str for a size that only run time knows
-        ("N" is the batch), None for an unknown one; or None when not even the rank is known.
-    dtype: NumPy dtype of the tensor as first made.
-    first: True when the tensor as first made is NCHW while TensorFlow's is NHWC.
-    array: for a constant a function that reads it (weights are large, nobody keeps them).
-    known: the elements of a small integer tensor as far as export knows them, as int, or as objects
+    name: the node's.
+    shape: TensorFlow's, in TensorFlow's order of axes. A size is an int, a str if it is known only at run time ("N" is the
+        batch), None if it is unknown; the shape is None when even the rank is unknown.
+    dtype: NumPy dtype of the tensor as it was first computed.
+    layout: TENSORFLOW or NCHW, of that tensor.
+    array: of a constant a function that reads it; else None.
+    known: the elements of a small integer tensor as far as they are known at export, as an array of int64, or of objects
         if sizes such as "N" are among them; else None.
     nonnegative: True when no element can be below 0.
-    unbiased: of a layer that has no bias yet (NodeProto, channels, axes behind the channels).
-    tensors: {(first, dtype): name of the ONNX tensor}.
+    awaits_bias: the `Layer` whose result this is, as long as it has no bias; else None.
+    tensors: {(layout, dtype): name of the ONNX tensor}.
     """
 
-    def __init__(self, name, shape, dtype, first=False, array=None, known=None, nonnegative=False):
-        self.name, self.dtype, self.first, self.array = name, dtype, first, array
+    def __init__(self, name, shape, dtype, layout=TENSORFLOW, array=None, known=None, nonnegative=False):
+        self.name, self.dtype, self.layout, self.array = name, dtype, layout, array
         self.shape = None if shape is None else tuple(shape)
-        self.known, self.nonnegative, self.unbiased, self.tensors = known, nonnegative, None, {}
+        self.known, self.nonnegative, self.awaits_bias, self.tensors = known, nonnegative, None, {}
 
     def alias(self, name):
-        """The same tensors under another node's name."""
-        other = Value(name, self.shape, self.dtype, self.first, self.array, self.known,
-                      self.nonnegative)
+        """The same tensors as the result of another node."""
+        other = Value(name, self.shape, self.dtype, self.layout, self.array, self.known, self.nonnegative)
         other.tensors = self.tensors
         return other
 
@@ -58,259 +66,242 @@ class Value:
         """Number of axes, or None."""
         return None if self.shape is None else len(self.shape)
 
+    @property
+    def numbers(self):
+        """`known` if all of it are numbers, else None."""
+        return None if self.known is None or self.known.dtype == object else self.known
+
+    def locate(self, axes, removes=False):
+        """Where some of TensorFlow's axes (negative ones count from the end) lie in the ONNX tensor.
+
+        removes: the operation removes these axes; the axes that are left must be in TensorFlow's order.
+        Returns (axes in ONNX, layout to ask `Graph.tensor` for, layout of the operation's result).
+        Raises UffException for an axis that the value does not have.
+        """
+        if self.rank is None:
+            return list(axes), TENSORFLOW, TENSORFLOW
+        for axis in axes:
+            if not -self.rank <= axis < self.rank:
+                raise UffException("'%s' has the shape %s and no axis %d" % (self.name, list(self.shape), axis))
+        axes = [axis % self.rank for axis in axes]
+        left = [axis for axis in TO_NCHW if axis not in axes]
+        if self.layout != NCHW or removes and left != sorted(left):
+            return axes, TENSORFLOW, TENSORFLOW
+        return [TO_NHWC[axis] for axis in axes], NCHW, TENSORFLOW if removes else NCHW
+
+
+def common_layout(*values):
+    """The layout for an operation that works in any: NCHW if one of the values is and all of them can be."""
+    possible = all(value.rank in (0, 4) or value.array is not None and value.rank < 4 for value in values)
+    return NCHW if possible and any(value.layout == NCHW for value in values) else TENSORFLOW
+
 
 class Graph:
-    """Collects ONNX nodes and initializers; `model` is filled in place, no weight is held twice.
+    """Collects ONNX nodes and initializers; `finish` makes them a model.
 
-    names: the ids of all UFF nodes.
-    outputs: those whose tensor, equal to TensorFlow's, is to have that very name.
-    half: compute as mixed precision does: `fast` operations (convolutions, dense layers) in float16,
-        `precise` ones (sums, exponentials, roots) in float32, others in what they are given.
-    half_io: inputs and outputs are float16 too.
-
-    The other settings of a conversion are for the operations: `meta` (the MetaGraph, for references),
-    `uses` ({node: how many read it}), `batch`, `nchw_input`, `plugins`, `flatten_nchw`; and
-    `functions` {name: FunctionProto} is what they add to the model.
+    names: of all UFF nodes; no tensor in between gets one of these.
+    outputs: names of the nodes whose tensors, equal to TensorFlow's, are to have those very names.
+    consumers: {name of a node: number of inputs and outputs that read it}.
+    opset: ONNX's.
+    half: mixed precision, see `lower_precision`.
+    batch, plugins, flatten_as: as `convert` describes them, for the operations.
+    functions: {name: FunctionProto} that the operations add to the model.
     """
 
-    def __init__(self, names, outputs, opset, half=False, half_io=False):
-        self.outputs, self.opset = frozenset(outputs), opset
-        self.half, self.half_io = half, half_io
-        self.model, self.nodes = ModelProto(), []
-        self._tensor_names, self._node_names, self._shared = set(names), set(), {}
-        self.meta, self.uses, self.functions = None, {}, {}
-        self.batch, self.nchw_input, self.flatten_nchw, self.plugins = None, False, False, "inline"
+    def __init__(self, names, outputs, consumers, opset, half, batch, plugins, flatten_as):
+        self.outputs, self.consumers, self.opset, self.half = frozenset(outputs), consumers, opset, half
+        self.batch, self.plugins, self.flatten_as, self.functions = batch, plugins, flatten_as, {}
+        self.model, self.protos = ModelProto(), []
+        self._tensor_names, self._node_names, self._constants = set(names), set(), {}
 
-    def fresh(self, name):
-        """`name` for a tensor, or `name_1` and so on where a tensor or UFF node has that name."""
-        return _unused(name, self._tensor_names)
+    # Precision. The rules are those of automatic mixed precision: some operations run in lower precision, some in full
+    # precision, and all others in the widest dtype of their inputs.
 
-    def _name(self, value, first, dtype):
-        """The node's own name for what is made first; for an output, for what equals TensorFlow's."""
-        if value.name in self.outputs:
-            own = value.array is None and not first and dtype == self.border(value.dtype)
-        else:
-            own = not value.tensors
-        if own:
-            return value.name
-        layout = "/nchw" if first else "/nhwc" if value.first else ""
-        if dtype != value.dtype or not layout:
-            layout += "/" + dtype.name
-        return self.fresh(value.name + layout)
+    def lower_precision(self, value):
+        """The dtype for convolutions and matrix products: float16 in mixed precision."""
+        return HALF if self.half and value.dtype.kind == "f" else value.dtype
 
-    def add(self, operator, inputs, output, name=None, domain="", **attributes):
-        """Append an ONNX node with one output. Returns the NodeProto."""
-        name = _unused(name or output, self._node_names)
-        node = helper.make_node(operator, inputs, [output], name, domain=domain)
-        node.attribute.extend(helper.make_attribute(*pair) for pair in sorted(attributes.items()))
-        self.nodes.append(node)
-        return node
+    def full_precision(self, value):
+        """The dtype for sums, roots, exponentials, and for inputs and outputs: float32, as float16 ends at 65504 and 6e-8."""
+        return FLOAT if self.half and value.dtype.kind == "f" else value.dtype
 
-    def step(self, operator, inputs, name, **attributes):
-        """Append a node on the way to another; returns the name of its tensor, made from `name`."""
-        return self.add(operator, inputs, self.fresh(name), **attributes).output[0]
+    def widest(self, *values):
+        """The dtype for an operation on several values: the widest of them; constants follow where float16 can hold them.
 
-    def emit(self, name, operator, inputs, shape, dtype, first=False, nonnegative=False,
-             **attributes):
-        """Append the ONNX node that computes the UFF node `name`; returns its Value."""
-        if operator in FLOATING and dtype.kind != "f":
-            raise UffException("node '%s': ONNX has %s for floating point only, and '%s' is %s" % (
-                name, operator, inputs[0], dtype))
-        value = self._made(Value(name, shape, dtype, first, nonnegative=nonnegative))
-        self.add(operator, inputs, value.tensors[first, dtype], name, **attributes)
-        return value
-
-    def _made(self, value):
-        value.tensors[value.first, value.dtype] = self._name(value, value.first, value.dtype)
-        return value
-
-    def inline(self, name, body, tensor, shape, dtype, first=False):
-        """Append nodes that lead from a tensor "x" to a tensor "y" as what computes the UFF node."""
-        value = self._made(Value(name, shape, dtype, first))
-        tensors = {"x": tensor, "y": value.tensors[first, dtype]}
-        for node in body:
-            if node.op_type == "Constant":
-                given = helper.get_attribute_value(node.attribute[0])
-                array = np.array(given, FLOAT if isinstance(given, float) else "<i8")
-                tensors[node.output[0]] = self.constant("%s/%s" % (name, node.output[0]), array)
-                continue
-            if node.output[0] != "y":
-                tensors[node.output[0]] = self.fresh("%s/%s" % (name, node.output[0]))
-            node.output[0] = tensors[node.output[0]]
-            node.input[:] = [tensors[each] for each in node.input]
-            node.name = _unused(node.output[0], self._node_names)
-            self.nodes.append(node)
-        return value
-
-    def take_over(self, node, name, value):
-        """Let the ONNX `node` that computed `value` compute the UFF node `name`; returns its Value."""
-        other = self._made(Value(name, value.shape, value.dtype, value.first))
-        node.output[0] = other.tensors[other.first, other.dtype]
-        return other
-
-    def constant(self, name, array):
-        """Name of an initializer with these few values; equal ones are stored once."""
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._shared:
-            self._shared[key] = self._store(self.fresh(name), array)
-        return self._shared[key]
-
-    def _store(self, name, array):
-        tensor = self.model.graph.initializer.add(
-            name=name, data_type=ONNX_TYPE[array.dtype], raw_data=array.tobytes())
-        tensor.dims.extend(array.shape)
-        return name
-
-    def declare(self, kind, name, dtype, shape):
-        """Declare a graph "input" or "output"; a size that is no int stays open, under its name."""
-        tensor = getattr(self.model.graph, kind).add(name=name).type.tensor_type
-        tensor.elem_type = ONNX_TYPE[dtype]
-        if shape is not None:
-            tensor.shape.SetInParent()
-            for size in shape:
-                if isinstance(size, int):
-                    tensor.shape.dim.add(dim_value=size)
-                else:
-                    tensor.shape.dim.add(**{"dim_param": size} if size else {})
-
-    def tensor(self, value, first=None, dtype=None):
-        """Name of the tensor with `value`, as NCHW (`first`) or as TensorFlow has it, in `dtype`.
-
-        By default as it was made. Only tensors of four axes (and constants broadcast to them) have
-        a layout, for others `first` is ignored; so is a `dtype` of another kind.
+        Raises UffException for integers beside floating point.
         """
-        first = value.first if first is None else first
-        if value.array is None:
-            first = first and value.rank in (None, 4)
-        else:
-            first = first and value.rank > 0
+        if len({value.dtype.kind for value in values}) > 1:
+            raise UffException("integers and floating point cannot be combined: %s" % ", ".join(
+                "'%s' is %s" % (value.name, value.dtype) for value in values))
+        leading = [value.dtype for value in values if value.array is None or not self.half or not _fits_half(value)]
+        return max(leading or [values[0].dtype], key=lambda dtype: dtype.itemsize)
+
+    # Tensors
+
+    def tensor(self, value, layout=None, dtype=None):
+        """Name of the tensor that holds `value` in a layout and a dtype; by default as it was first computed.
+
+        Only tensors of four axes, and constants that are broadcast to them, exist in two layouts: for others `layout` is
+        ignored. So is a `dtype` of another kind than the value's (float, integer).
+        """
+        layout = layout or value.layout
+        if value.rank == 0 or value.rank not in (None, 4) and value.array is None:
+            layout = TENSORFLOW
         if dtype is None or dtype.kind != value.dtype.kind:
             dtype = value.dtype
-        if (first, dtype) not in value.tensors:
-            name = self._name(value, first, dtype)
+        if (layout, dtype) not in value.tensors:
+            name = self._name(value, layout, dtype)
             if value.array is not None:
-                array = _channels_first(value.array()) if first else value.array()
+                array = value.array()
+                if layout == NCHW:
+                    array = array.reshape((1,) * (4 - array.ndim) + array.shape).transpose(TO_NCHW)
                 self._store(name, _rounded(value.name, array, dtype))
             elif dtype != value.dtype:
-                source = self.tensor(value, first, value.dtype)
-                self.add("Cast", [source], name, name + "/Cast", to=ONNX_TYPE[dtype])
+                self._append("Cast", [self.tensor(value, layout, value.dtype)], name, name + "/Cast", to=ONNX_OF_NUMPY[dtype])
             else:
-                source = self.tensor(value, not first)
-                self.add("Transpose", [source], name, name + "/Transpose",
-                         perm=TO_FIRST if first else TO_LAST)
-            value.tensors[first, dtype] = name
-        return value.tensors[first, dtype]
+                source = self.tensor(value, TENSORFLOW if layout == NCHW else NCHW)
+                self._append("Transpose", [source], name, name + "/Transpose", perm=TO_NCHW if layout == NCHW else TO_NHWC)
+            value.tensors[layout, dtype] = name
+        return value.tensors[layout, dtype]
 
     def weights(self, value, perm, dtype, shape=None):
-        """Name of the tensor with the weights in `value`, axes in order `perm`, then as `shape`."""
+        """Name of the tensor with the weights in `value`, its axes permuted by `perm`, then reshaped to `shape`."""
         key = (tuple(perm), shape, dtype)
         if key in value.tensors:
             return value.tensors[key]
         if value.array is not None:
-            used = value.tensors or value.name in self.outputs
-            name = self.fresh(value.name + "/weights") if used else value.name
+            taken = value.tensors or value.name in self.outputs
+            name = self._unused(value.name + "/weights") if taken else value.name
             array = value.array().transpose(perm)
-            array = array if shape is None else array.reshape(shape)
-            self._store(name, _rounded(value.name, array, dtype))
+            self._store(name, _rounded(value.name, array if shape is None else array.reshape(shape), dtype))
+        elif shape is None:
+            name = self._unused(value.name + "/weights")
+            self._append("Transpose", [self.tensor(value, TENSORFLOW, dtype)], name, perm=perm)
         else:
-            name = self.step("Transpose", [self.tensor(value, False, dtype)],
-                             value.name + "/weights", perm=perm)
-            if shape is not None:
-                target = self.constant(value.name + "/shape", np.array(shape, "<i8"))
-                name = self.step("Reshape", [name, target], value.name + "/weights")
+            raise UffException("the weights '%s' must be a constant" % value.name)
         value.tensors[key] = name
         return name
 
-    def first(self, *values):
-        """True if an operation that works in any layout should take NCHW: one is, and all can be."""
-        possible = all(value.rank in (0, 4) or value.array is not None and value.rank < 4
-                       for value in values)
-        return possible and any(value.first for value in values)
+    def constant(self, name, array):
+        """Name of an initializer with these few values; equal ones are stored once."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self._store(self._unused(name), array)
+        return self._constants[key]
 
-    def along(self, value, axes, drop=False):
-        """Where TensorFlow's `axes` (may be negative) lie: (axes, layout to ask for, result's layout).
+    def integers(self, node, name, values):
+        """Name of an initializer with int64 values, called after the node and `name`."""
+        return self.constant("%s/%s" % (node.name, name), np.array(values, INT64))
 
-        drop: the operation removes these axes; what is left must be in TensorFlow's order.
-        Raises UffException for an axis that `value` has not.
+    # Nodes
+
+    def emit(self, node, operator, inputs, shape, dtype, layout=TENSORFLOW, nonnegative=False, **attributes):
+        """Append the ONNX node that gives the result of a UFF node.
+
+        inputs: names of tensors. shape: TensorFlow's. dtype, layout: of the result. Returns its Value.
         """
-        if value.rank is None:
-            return list(axes), False, False
-        for axis in axes:
-            if not -value.rank <= axis < value.rank:
-                raise UffException("'%s' has the shape %s and no axis %d" % (
-                    value.name, list(value.shape), axis))
-        axes = [axis % value.rank for axis in axes]
-        left = [axis for axis in TO_FIRST if axis not in axes]
-        if not value.first or drop and left != sorted(left):
-            return axes, False, False
-        return [TO_LAST[axis] for axis in axes], True, not drop
+        if operator in FLOATING and dtype.kind != "f":
+            raise UffException("ONNX has %s for floating point only, and '%s' is %s" % (operator, inputs[0], dtype))
+        value = self._result(Value(node.name, shape, dtype, layout, nonnegative=nonnegative))
+        self._append(operator, inputs, value.tensors[layout, dtype], node.name, **attributes)
+        return value
 
-    def border(self, dtype):
-        """The dtype in which a tensor enters or leaves the model."""
-        return (HALF if self.half_io else FLOAT) if self.half and dtype.kind == "f" else dtype
+    def intermediate(self, node, name, operator, inputs, **attributes):
+        """Append an ONNX node that computes something on the way to a UFF node's result; returns its tensor's name."""
+        return self._append(operator, inputs, self._unused("%s/%s" % (node.name, name)), **attributes).output[0]
 
-    def fast(self, value):
-        """The dtype for an operation that gains from float16 and stands it."""
-        return HALF if self.half and value.dtype.kind == "f" else value.dtype
+    def add_bias(self, node, layer, bias):
+        """Let the ONNX node that computed `layer` add the constant `bias`, and so compute `node`; returns the Value of that."""
+        proto, channels, _ = layer.awaits_bias
+        proto.input.append(self.weights(bias, range(bias.rank), layer.dtype, (channels,)))
+        value = self._result(Value(node.name, layer.shape, layer.dtype, layer.layout))
+        proto.output[0] = value.tensors[value.layout, value.dtype]
+        return value
 
-    def precise(self, value):
-        """The dtype for an operation that float16 would spoil: it ends at 65504 and at 6e-8."""
-        return FLOAT if self.half and value.dtype.kind == "f" else value.dtype
+    def input(self, node, shape, dtype):
+        """Declare an input of the model; returns its Value."""
+        value = Value(node.name, shape, dtype)
+        value.dtype = self.full_precision(value)
+        value.tensors[TENSORFLOW, value.dtype] = node.name
+        self._declare(self.model.graph.input, value)
+        return value
 
-    def common(self, *values):
-        """The dtype for an operation on several: the widest; constants follow where they fit.
-
-        Raises UffException when integers and floating point meet.
-        """
-        if len({value.dtype.kind for value in values}) > 1:
-            raise UffException("integers and floating point meet: %s" % ", ".join(
-                "'%s' is %s" % (value.name, value.dtype) for value in values))
-        leading = [value.dtype for value in values
-                   if value.array is None or not self.half or not _fits_half(value)]
-        return max(leading or [values[0].dtype], key=lambda dtype: dtype.itemsize)
-
-    def finish(self, outputs):
-        """Put what the outputs need into the model; returns the operator domains in use, a set."""
-        needed, kept = set(outputs), []
-        for node in reversed(self.nodes):
-            if node.output[0] in needed:
-                kept.append(node)
-                needed.update(node.input)
-        graph = self.model.graph
-        graph.node.extend(reversed(kept))
+    def finish(self, name, outputs):
+        """The ModelProto with a graph of that name and these Values as outputs."""
+        model, graph = self.model, self.model.graph
+        for value in outputs:
+            dtype = self.full_precision(value)
+            tensor = self.tensor(value, TENSORFLOW, dtype)
+            if tensor != value.name:
+                self._append("Identity", [tensor], value.name)
+            self._declare(graph.output, Value(value.name, value.shape, dtype))
+        needed, domains = {value.name for value in outputs}, {""}
+        for proto in reversed(self.protos):
+            if proto.output[0] in needed:
+                needed.update(proto.input)
+        graph.node.extend(proto for proto in self.protos if proto.output[0] in needed)
+        domains.update(proto.domain for proto in graph.node)
         for index in reversed(range(len(graph.initializer))):
             if graph.initializer[index].name not in needed:
                 del graph.initializer[index]
-        return {node.domain for node in kept}
+        model.producer_name, graph.name = "uffsurgeon", name or "main"
+        model.ir_version = IR_VERSIONS.get(self.opset, 8)
+        if self.functions:
+            model.ir_version = max(8, model.ir_version)
+            model.functions.extend(self.functions.values())
+        model.opset_import.extend(helper.make_opsetid(domain, 1 if domain else self.opset) for domain in sorted(domains))
+        return model
 
+    def _append(self, operator, inputs, output, name=None, domain="", **attributes):
+        name = unused(name or output, self._node_names)
+        self.protos.append(helper.make_node(operator, inputs, [output], name, domain=domain, **attributes))
+        return self.protos[-1]
 
-def _unused(name, taken):
-    unique, count = name, 0
-    while unique in taken:
-        count += 1
-        unique = "%s_%d" % (name, count)
-    taken.add(unique)
-    return unique
+    def _result(self, value):
+        """`value` with a name for its tensor."""
+        value.tensors[value.layout, value.dtype] = self._name(value, value.layout, value.dtype)
+        return value
 
+    def _name(self, value, layout, dtype):
+        """The node's own name for the tensor made first; of an output, for the tensor that equals TensorFlow's."""
+        if value.name in self.outputs:
+            own = value.array is None and layout == TENSORFLOW and dtype == self.full_precision(value)
+        else:
+            own = not value.tensors
+        if own:
+            return value.name
+        ending = "/nchw" if layout == NCHW else "/nhwc" if value.layout == NCHW else ""
+        if dtype != value.dtype or not ending:
+            ending += "/" + dtype.name
+        return self._unused(value.name + ending)
 
-def _channels_first(array):
-    """A constant that is broadcast against NHWC, so that it is broadcast against NCHW."""
-    return array.reshape((1,) * (4 - array.ndim) + array.shape).transpose(TO_FIRST)
+    def _unused(self, name):
+        return unused(name, self._tensor_names)
+
+    def _store(self, name, array):
+        tensor = self.model.graph.initializer.add(name=name, data_type=ONNX_OF_NUMPY[array.dtype], raw_data=array.tobytes())
+        tensor.dims.extend(array.shape)
+        return name
+
+    def _declare(self, infos, value):
+        """Add the input or output that holds `value` to `infos`; sizes that are not an int stay open."""
+        infos.extend([helper.make_tensor_value_info(value.name, ONNX_OF_NUMPY[value.dtype], value.shape)])
 
 
 def _rounded(name, array, dtype):
+    """`array` as `dtype`. UffException where float16 has no number for a value."""
     if array.dtype == dtype:
         return array
     with np.errstate(over="ignore"):
         result = array.astype(dtype)
     if np.isinf(result).any() and np.isfinite(array).all():
-        raise UffException("constant '%s' holds %g, and float16 ends at 65504: convert with "
-                           "precision='fp32'" % (name, np.abs(array).max()))
+        raise UffException("constant '%s' holds %g, and float16 ends at 65504: convert with precision='fp32'" % (
+            name, np.abs(array).max()))
     return result
 
 
 def _fits_half(value):
-    """True unless float16 makes of a constant infinity, or 0 as of a normalisation's 1e-12."""
+    """True unless float16 rounds a constant to infinity, or to 0 like the 1e-12 of a normalization."""
     array, limits = value.array(), np.finfo(HALF)
     largest = np.abs(array).max() if array.size and value.dtype.kind == "f" else 0
     return largest == 0 or limits.tiny <= largest <= limits.max

@@ -1,269 +1,165 @@
-"""Element by element, convolutions, pools, dense layers, normalisations.
+"""Operations on images: convolutions, pools, batch normalization, LRN.
 
-SAME is TensorFlow's padding, and zeros that were padded before a max pool can win in it.
+TensorFlow's images are [N, H, W, C] (or NCHW, as a node's data_format has it); ONNX's operators take NCHW. SAME is
+TensorFlow's padding, and the zeros of an explicit padding take part in a max pool.
 """
-import numpy as np
+import collections
 
-from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
 
 from . import shapes
-from .fields import HWCK, HWKC, channels_last, choice, image_shape, integer, integers, number, operation, order, read
+from .graph import NCHW, TENSORFLOW, Layer
+from .nodes import HWCK, HWKC, operation
 
-ACTIVATION = {"relu": "Relu", "relu6": "Clip", "tanh": "Tanh", "sigmoid": "Sigmoid", "elu": "Elu",
-              "selu": "Selu", "softsign": "Softsign", "softplus": "Softplus"}
-EXACT = {name: name.capitalize() for name in "neg abs ceil floor".split()}
-UNARY = {name: [name.capitalize()] for name in
-         "sin cos tan asin acos atan sinh cosh asinh acosh atanh sqrt exp log".split()}
-UNARY.update(rsqrt=["Sqrt", "Reciprocal"], square=["Mul"], **{k: [v] for k, v in EXACT.items()})
-BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max",
-          "pow": "Pow"}
 POOL = {"max": "MaxPool", "avg": "AveragePool"}
 
 
-@operation("Activation", 1)
-def activation(g, node, x):
-    kind = choice(g, node, "func", ACTIVATION)
-    inputs = [g.tensor(x)]
-    if kind == "Clip":
-        inputs += [g.constant("%s/%s" % (node.id, name), np.array(limit, x.dtype))
-                   for name, limit in (("min", 0), ("max", 6))]
-    return g.emit(node.id, kind, inputs, x.shape, x.dtype, x.first,
-                  nonnegative=kind in ("Relu", "Clip", "Sigmoid", "Softplus"))
+class Image(collections.namedtuple("Image", "data_format layout batch channels space")):
+    """The sizes of a batch of images.
+
+    data_format: TensorFlow's, "NHWC" or "NCHW". layout: in which `Graph.tensor` gives it as NCHW. space: (height, width).
+    """
+
+    def shape(self, space, channels):
+        """TensorFlow's shape of a result with that (height, width) and channels."""
+        if self.data_format == "NHWC":
+            return (self.batch,) + tuple(space) + (channels,)
+        return (self.batch, channels) + tuple(space)
 
 
-@operation("_LReLU_TRT _LeakyRelu", 1)
-def leaky_relu(g, node, x):
-    plugin = node.operation == "_LReLU_TRT"
-    alpha = number(g, node, "negSlope_u_float") if plugin else number(g, node, "alpha", 0.2)
-    return g.emit(node.id, "LeakyRelu", [g.tensor(x)], x.shape, x.dtype, x.first, alpha=alpha)
+def image(value, data_format):
+    """The Image that a Value is; all sizes are None if not even the rank is known."""
+    shape = _four_sizes(value)
+    if data_format == "NHWC":
+        return Image(data_format, NCHW, shape[0], shape[3], shape[1:3])
+    return Image(data_format, TENSORFLOW, shape[0], shape[1], shape[2:4])
 
 
-@operation("Unary", 1)
-def unary(g, node, x):
-    steps = choice(g, node, "func", UNARY)
-    dtype = x.dtype if steps[0] in EXACT.values() else g.precise(x)
-    inputs = [g.tensor(x, dtype=dtype)] * (2 if steps == ["Mul"] else 1)
-    if len(steps) == 2:
-        inputs = [g.step(steps[0], inputs, "%s/%s" % (node.id, steps[0]))]
-    return g.emit(node.id, steps[-1], inputs, x.shape, dtype, x.first)
+def _four_sizes(value):
+    if value.rank not in (None, 4):
+        raise UffException("expected a tensor of 4 axes, and '%s' has the shape %s. If that is [], perhaps TensorFlow did not "
+                           "know the shape of an input: give it when the UFF is written (input_node)" % (
+                               value.name, list(value.shape)))
+    return value.shape or (None,) * 4
 
 
-def combine(g, node, op_type, *values):
-    """An ONNX operation that broadcasts its inputs against each other."""
-    first, dtype = g.first(*values), g.common(*values)
-    inputs = [g.tensor(value, first, dtype) for value in values]
-    shape = shapes.broadcast(*[value.shape for value in values])
-    return g.emit(node.id, op_type, inputs, shape, dtype, first)
+Kernel = collections.namedtuple("Kernel", "outputs inputs perm swapped space")
+Kernel.__doc__ = """The sizes of convolution weights: output channels, input channels; the permutations of their axes to
+[outputs, inputs, height, width] and to [inputs, outputs, height, width]; [height, width]."""
 
 
-@operation("Binary", 2)
-def binary(g, node, a, b):
-    kind = choice(g, node, "func", BINARY)
-    return _add(g, node, a, b) if kind == "Add" else combine(g, node, kind, a, b)
+def kernel(node, w, default):
+    """The Kernel in a Value whose axes mean what the node says, else what `default` says."""
+    order, shape = node.order(1, default), _four_sizes(w)
+    if not all(isinstance(size, int) for size in shape) or len(order) != 4:
+        raise UffException("the shape of the weights '%s' is not known" % w.name)
+    k, c = order.index(0), order.index(1)
+    space = [axis for axis in range(4) if axis not in (k, c)]
+    return Kernel(shape[k], shape[c], [k, c] + space, [c, k] + space, [shape[axis] for axis in space])
 
 
-@operation("_AddV2", 2)  # what TensorFlow 2 makes of x + y
-def _add(g, node, a, b):
-    for layer, bias in ((a, b), (b, a)):
-        if _bias_fits(g, layer, bias):
-            proto, channels, _ = layer.unbiased
-            axes = tuple(range(bias.rank))
-            proto.input.append(g.weights(bias, axes, layer.dtype, (channels,)))
-            return g.take_over(proto, node.id, layer)
-    return combine(g, node, "Add", a, b)
-
-
-def _bias_fits(g, layer, bias):
-    """True if `bias` has one constant for each channel of a layer whose result nobody else reads."""
-    if layer.unbiased is None or bias.array is None or layer.name in g.outputs:
-        return False
-    _, channels, behind = layer.unbiased
-    shape = (1,) * (behind + 1 - bias.rank) + bias.shape
-    return (g.uses[layer.name] == 1 and shape[-behind - 1:] == (channels,) + (1,) * behind
-            and set(shape[:-behind - 1]) <= {1} and len(shape) <= layer.rank)
-
-
-@operation("_AddN", None)
-def add_n(g, node, *values):
-    return combine(g, node, "Sum", *values[:max(integer(g, node, "N"), 1)])
-
-
-@operation("_SquaredDifference", 2)
-def squared_difference(g, node, a, b):
-    first, dtype = g.first(a, b), max(g.precise(a), g.precise(b), key=lambda kind: kind.itemsize)
-    part = g.step("Sub", [g.tensor(a, first, dtype), g.tensor(b, first, dtype)], node.id + "/Sub")
-    return g.emit(node.id, "Mul", [part, part], shapes.broadcast(a.shape, b.shape), dtype, first)
-
-
-@operation("_Round _Erf", 1)
-def simple(g, node, x):
-    return g.emit(node.id, node.operation[1:], [g.tensor(x)], x.shape, x.dtype, x.first)
-
-
-def _window(g, node, shape, last, kernel, dilation):
-    """ONNX's attributes for a window (kernel [H, W] and so on) that moves, and the [H, W] it gives."""
-    strides = integers(g, node, "strides", 2, [1, 1])
-    padding = [(pad, pad) for pad in integers(g, node, "padding", 2, [0, 0])]
-    if min(strides + kernel + dilation) < 1 or min(padding) < (0, 0):
-        raise UffException("node '%s': kernel %s, strides %s, dilation %s must be positive, padding "
-                           "%s must not be negative" % (node.id, kernel, strides, dilation, padding))
-    have = shape[1:3] if last else shape[2:4]
-    if read(g, node, "implicit_padding", (str,), None) == "same":
-        padding = [shapes.same_padding(*axis) for axis in zip(have, kernel, strides, dilation)]
-    attributes = {"kernel_shape": kernel, "strides": strides}
+def slide(node, space, window, dilation):
+    """(ONNX's attributes, [height, width] of the result) of a window [height, width] that moves over images of size `space`."""
+    strides = node.integers("strides", 2, [1, 1])
+    padding = [(amount, amount) for amount in node.integers("padding", 2, [0, 0])]
+    if min(strides + window + dilation) < 1 or min(padding) < (0, 0):
+        raise UffException("window %s, strides %s, dilation %s must be positive, padding %s must not be negative" % (
+            window, strides, dilation, padding))
+    if node.string("implicit_padding", None) == "same":
+        padding = [shapes.same_padding(*axis) for axis in zip(space, window, strides, dilation)]
+    attributes = {"kernel_shape": window, "strides": strides}
     if None in padding:
         attributes["auto_pad"] = "SAME_UPPER"
-    elif any(any(pads) for pads in padding):
-        attributes["pads"] = [pads[0] for pads in padding] + [pads[1] for pads in padding]
-    given = [shapes.window(*axis) for axis in zip(have, kernel, strides, dilation, padding)]
-    if any(isinstance(size, int) and size < 1 for size in given):
-        raise UffException("node '%s': a window of %s does not fit into %s" % (
-            node.id, kernel, list(have)))
-    return attributes, given
+    elif any(any(amounts) for amounts in padding):
+        attributes["pads"] = [before for before, _ in padding] + [after for _, after in padding]
+    result = [shapes.window(*axis) for axis in zip(space, window, strides, dilation, padding)]
+    if any(isinstance(size, int) and size < 1 for size in result):
+        raise UffException("a window of %s does not fit into %s" % (window, list(space)))
+    return attributes, result
 
 
-def _image(shape, last, space, channels):
-    space = tuple(space)
-    return (shape[0],) + space + (channels,) if last else (shape[0], channels) + space
-
-
-def _kernel(g, node, w, default):
-    """Which axes of the weights `w` count outputs, inputs, and [height, width]."""
-    axes = order(g, node, 1, default)
-    shape = image_shape(node, w)
-    if not all(isinstance(size, int) for size in shape) or len(axes) != 4:
-        raise UffException("node '%s' (%s): the shape of its weights, '%s', is not known" % (
-            node.id, node.operation, w.name))
-    outputs, inputs = axes.index(0), axes.index(1)
-    return outputs, inputs, [axis for axis in range(4) if axis not in (outputs, inputs)]
-
-
-@operation("Conv", 2)
-def conv(g, node, x, w):
-    last, shape = channels_last(g, node), image_shape(node, x)
-    outputs, inputs, space = _kernel(g, node, w, HWCK)
-    kernel, groups = [w.shape[axis] for axis in space], integer(g, node, "number_groups", 1)
-    dilation = integers(g, node, "dilation", 2, [1, 1])
-    attributes, given = _window(g, node, shape, last, kernel, dilation)
-    dtype, channels, need = g.fast(x), w.shape[outputs], w.shape[inputs] * groups
-    have = shape[-1 if last else 1]
-    if 1 < groups == w.shape[inputs] and have != need:  # depthwise: [H, W, inputs, multiplier]
-        channels, need = channels * groups, groups
-        weights = g.weights(w, [inputs, outputs] + space, dtype, tuple([channels, 1] + kernel))
+@operation("Conv", inputs=2)
+def conv(graph, node, x, w):
+    images, weights = image(x, node.data_format), kernel(node, w, HWCK)
+    groups, dilation = node.integer("number_groups", 1), node.integers("dilation", 2, [1, 1])
+    attributes, space = slide(node, images.space, weights.space, dilation)
+    dtype, outputs, inputs = graph.lower_precision(x), weights.outputs, weights.inputs * groups
+    if 1 < groups == weights.inputs and images.channels != inputs:  # depthwise: [H, W, inputs, multiplier]
+        outputs, inputs = outputs * groups, groups
+        tensor = graph.weights(w, weights.swapped, dtype, tuple([outputs, 1] + weights.space))
     else:
-        weights = g.weights(w, [outputs, inputs] + space, dtype)
-    if isinstance(have, int) and have != need or channels % max(groups, 1):
-        raise UffException("node '%s' (Conv): '%s' has %s channels, the weights '%s' %s are for %d in "
-                           "%d groups" % (node.id, x.name, have, w.name, list(w.shape), need, groups))
-    value = g.emit(node.id, "Conv", [g.tensor(x, last, dtype), weights],
-                   _image(shape, last, given, channels), dtype, last, group=groups,
-                   dilations=dilation, **attributes)
-    value.unbiased = g.nodes[-1], channels, 0 if last else 2
-    return value
+        tensor = graph.weights(w, weights.perm, dtype)
+    if isinstance(images.channels, int) and images.channels != inputs or outputs % max(groups, 1):
+        raise UffException("'%s' has %s channels, the weights '%s' %s are for %d in %d groups" % (
+            x.name, images.channels, w.name, list(w.shape), inputs, groups))
+    value = graph.emit(node, "Conv", [graph.tensor(x, images.layout, dtype), tensor], images.shape(space, outputs), dtype,
+                       images.layout, group=groups, dilations=dilation, **attributes)
+    return _awaits_bias(graph, value, images, outputs)
 
 
-@operation("ConvTranspose", 3)
-def conv_transpose(g, node, x, w, output_shape):
-    last, shape = channels_last(g, node), image_shape(node, x)
-    outputs, inputs, space = _kernel(g, node, w, HWKC)
-    kernel, strides = [w.shape[axis] for axis in space], integers(g, node, "strides", 2)
-    have = shape[1:3] if last else shape[2:4]
-    want = [] if output_shape.known is None else output_shape.known.tolist()
-    want = want[1:3] if last else want[2:4]
-    if len(want) != 2 or not all(isinstance(size, int) for size in list(want) + list(have)):
-        raise UffException("node '%s' (ConvTranspose): height and width must be known, of its input "
-                           "'%s' and in its output shape '%s'" % (
-                               node.id, x.name, output_shape.name))
-    # The convolution that this undoes took `want` to `have`; the odd one of its padding was behind.
-    extra = [(size - 1) * stride + reach - out
-             for size, stride, reach, out in zip(have, strides, kernel, want)]
+@operation("ConvTranspose", inputs=3)
+def conv_transpose(graph, node, x, w, output_shape):
+    images, weights = image(x, node.data_format), kernel(node, w, HWKC)
+    strides, known = node.integers("strides", 2), output_shape.known
+    wanted = known.tolist() if known is not None and known.ndim == 1 else []
+    wanted = wanted[1:3] if images.data_format == "NHWC" else wanted[2:4]
+    if len(wanted) != 2 or not all(isinstance(size, int) for size in wanted + list(images.space)):
+        raise UffException("height and width must be known, of the input '%s' and in the output shape '%s'" % (
+            x.name, output_shape.name))
+    # The convolution that this one transposes made `images.space` of `wanted`; the odd one of its padding came after.
+    extra = [(size - 1) * stride + window - want
+             for size, stride, window, want in zip(images.space, strides, weights.space, wanted)]
     before = [max(pad, 0) // 2 for pad in extra]
     after = [max(pad, 0) - front for pad, front in zip(extra, before)]
-    dtype = g.fast(x)
-    value = g.emit(node.id, "ConvTranspose",
-                   [g.tensor(x, last, dtype), g.weights(w, [inputs, outputs] + space, dtype)],
-                   _image(shape, last, want, w.shape[outputs]), dtype, last, kernel_shape=kernel,
-                   strides=strides, pads=before + after,
-                   output_padding=[max(-pad, 0) for pad in extra])
-    value.unbiased = g.nodes[-1], w.shape[outputs], 0 if last else 2
+    dtype = graph.lower_precision(x)
+    inputs = [graph.tensor(x, images.layout, dtype), graph.weights(w, weights.swapped, dtype)]
+    value = graph.emit(node, "ConvTranspose", inputs, images.shape(wanted, weights.outputs), dtype, images.layout,
+                       kernel_shape=weights.space, strides=strides, pads=before + after,
+                       output_padding=[max(-pad, 0) for pad in extra])
+    return _awaits_bias(graph, value, images, weights.outputs)
+
+
+def _awaits_bias(graph, value, images, channels):
+    """`value`, marked as the result of a layer that a bias may still be added to."""
+    value.awaits_bias = Layer(graph.protos[-1], channels, 0 if images.data_format == "NHWC" else 2)
     return value
 
 
-@operation("FullyConnected", 2)
-def fully_connected(g, node, a, b):
-    flip_a, flip_b = order(g, node, 0, [0, 1]) == [1, 0], order(g, node, 1, [1, 0]) == [0, 1]
-    for value in (a, b):
-        if value.rank not in (None, 2):
-            raise UffException("node '%s' (FullyConnected) multiplies matrices, '%s' is %s" % (
-                node.id, value.name, list(value.shape)))
-    rows, inner = (a.shape or (None, None))[::-1 if flip_a else 1]
-    need, columns = (b.shape or (None, None))[::-1 if flip_b else 1]
-    if isinstance(inner, int) and isinstance(need, int) and inner != need:
-        raise UffException("node '%s' (FullyConnected): '%s' gives %d features, '%s' is for %d" % (
-            node.id, a.name, inner, b.name, need))
-    dtype = g.fast(a)
-    value = g.emit(node.id, "Gemm", [g.tensor(a, False, dtype), g.tensor(b, False, dtype)],
-                   (rows, columns), dtype, transA=int(flip_a), transB=int(flip_b))
-    value.unbiased = (g.nodes[-1], columns, 0) if isinstance(columns, int) else None
-    return value
-
-
-@operation("_BatchMatMul _BatchMatMulV2", 2)
-def batch_matmul(g, node, a, b):
-    inputs, sides, dtype = [], [], g.fast(a)
-    for value, flip in ((a, "adj_x"), (b, "adj_y")):
-        if value.rank is None or value.rank < 2:
-            raise UffException("node '%s' multiplies stacks of matrices, '%s' has the shape %s" % (
-                node.id, value.name, value.shape))
-        tensor, perm = g.tensor(value, False, dtype), list(range(value.rank))
-        if read(g, node, flip, (bool,), False):
-            perm[-2:] = perm[-1], perm[-2]
-            tensor = g.step("Transpose", [tensor], "%s/%s" % (node.id, flip), perm=perm)
-        inputs.append(tensor)
-        sides.append([value.shape[axis] for axis in perm])
-    stack = shapes.broadcast(sides[0][:-2], sides[1][:-2])
-    return g.emit(node.id, "MatMul", inputs, stack + (sides[0][-2], sides[1][-1]), dtype)
-
-
-@operation("Pool", 1)
-def pool(g, node, x):
-    last, shape = channels_last(g, node), image_shape(node, x)
-    kind = choice(g, node, "func", POOL)
-    attributes, given = _window(g, node, shape, last, integers(g, node, "kernel", 2), [1, 1])
-    tensor, pads = g.tensor(x, last), attributes.get("pads", [0] * 4)
-    explicit = "implicit_padding" not in node.fields
-    if kind == "AveragePool":
+@operation("Pool", inputs=1)
+def pool(graph, node, x):
+    images, operator = image(x, node.data_format), node.choice("func", POOL)
+    attributes, space = slide(node, images.space, node.integers("kernel", 2), [1, 1])
+    tensor, explicit = graph.tensor(x, images.layout), "implicit_padding" not in node.fields
+    if operator == "AveragePool":
         attributes["count_include_pad"] = int(explicit)
-    elif explicit and any(pads) and not x.nonnegative:  # ONNX's MaxPool would pad with -infinity
-        amounts = np.array([0, 0] + pads[:2] + [0, 0] + pads[2:], "<i8")
-        amounts = g.constant(node.id + "/pads", amounts)
-        # A Max of one does nothing, and keeps ONNX Runtime up to 1.23 from joining the two and losing the zeros.
-        tensor = g.step("Max", [g.step("Pad", [tensor, amounts], node.id + "/padded")], node.id + "/kept")
-        del attributes["pads"]
-    return g.emit(node.id, kind, [tensor], _image(shape, last, given, shape[-1 if last else 1]),
-                  x.dtype, last, x.nonnegative, **attributes)
+    elif explicit and "pads" in attributes and not x.nonnegative:  # ONNX's MaxPool would pad with -infinity
+        top, left, bottom, right = attributes.pop("pads")
+        pads = graph.integers(node, "pads", [0, 0, top, left, 0, 0, bottom, right])
+        padded = graph.intermediate(node, "padded", "Pad", [tensor, pads])
+        # A Max of one input does nothing, and keeps ONNX Runtime up to 1.23 from joining the two and losing the zeros.
+        tensor = graph.intermediate(node, "kept", "Max", [padded])
+    return graph.emit(node, operator, [tensor], images.shape(space, images.channels), x.dtype, images.layout, x.nonnegative,
+                      **attributes)
 
 
-@operation("BatchNorm _FusedBatchNormV2 _FusedBatchNormV3", 5)
-def batch_norm(g, node, x, *parameters):
-    last = channels_last(g, node) and "NCHW" not in str(schema.field(node, "data_format", None, ""))
-    shape = image_shape(node, x)
-    if node.operation != "BatchNorm" and read(g, node, "is_training", (bool,), True):
-        raise UffException("node '%s' (%s) normalises with the batch's own statistics: freeze the "
-                           "graph for inference. (Keras writes LayerNormalization so, too: that cannot be converted.)"
-                           % (node.id, node.operation))
-    inputs = [g.tensor(x, last)] + [g.tensor(value, False, x.dtype) for value in parameters]
-    return g.emit(node.id, "BatchNormalization", inputs, shape, x.dtype, last,
-                  epsilon=number(g, node, "epsilon", 1e-4))
+@operation("BatchNorm _FusedBatchNormV2 _FusedBatchNormV3", inputs=5)
+def batch_norm(graph, node, x, *parameters):
+    custom = node.operation != "BatchNorm"
+    if custom and node.boolean("is_training", True):
+        raise UffException("normalizes with the statistics of the batch: freeze the graph for inference. (Keras writes "
+                           "LayerNormalization in this way, too: that cannot be converted.)")
+    nchw = custom and "NCHW" in node.string("data_format", "")
+    images = image(x, "NCHW" if nchw else node.data_format)
+    inputs = [graph.tensor(x, images.layout)] + [graph.tensor(value, TENSORFLOW, x.dtype) for value in parameters]
+    return graph.emit(node, "BatchNormalization", inputs, images.shape(images.space, images.channels), x.dtype, images.layout,
+                      epsilon=node.number("epsilon", 1e-4))
 
 
-@operation("LRN", 1)
-def lrn(g, node, x):
-    # TensorFlow's LRN knows only NHWC, whatever inputs_orders says; its window_size is a radius.
+@operation("LRN", inputs=1)
+def lrn(graph, node, x):
+    # TensorFlow's LRN is always NHWC, whatever inputs_orders says, and its window_size is a radius.
     # ONNX divides alpha by the number of channels in the window.
-    shape, dtype = image_shape(node, x), g.precise(x)
-    size = 2 * integer(g, node, "window_size") + 1
-    return g.emit(node.id, "LRN", [g.tensor(x, True, dtype)], shape, dtype, True, size=size,
-                  alpha=number(g, node, "alpha") * size, beta=number(g, node, "beta"),
-                  bias=number(g, node, "k"))
+    images, dtype = image(x, "NHWC"), graph.full_precision(x)
+    size = 2 * node.integer("window_size") + 1
+    return graph.emit(node, "LRN", [graph.tensor(x, NCHW, dtype)], images.shape(images.space, images.channels), dtype, NCHW,
+                      size=size, alpha=node.number("alpha") * size, beta=node.number("beta"), bias=node.number("k"))

@@ -1,154 +1,114 @@
-"""Operations that UFF has not (a leading underscore): L2 normalisation, whatever a plugin computes.
+"""Custom nodes, whose operation begins with an underscore: L2 normalization, and whatever only a plugin computes.
 
-A plugin node becomes an ONNX node of domain `box3d`, named as the plugin, its UFF fields as
-attributes. The two L2 plugins also get a body, a model-local function: ONNX Runtime and TensorRT
-for RTX run that, and TensorRT may take the plugin. The body calculates in float32 also inside a
-float16 model, where 1e-12 is 0 and 300 squared is infinity.
+A plugin node becomes an ONNX node of domain `box3d`, named as the plugin, with the UFF fields as attributes. L2Norm_TRT also
+gets a body, a model-local function: ONNX Runtime and TensorRT for RTX compute that, and TensorRT may take the plugin. The body
+computes in float32 in a float16 model, too, where 1e-12 would be 0 and 300 squared infinity.
 """
 import ast
 import re
 
+import numpy as np
 import onnx
-from onnx import AttributeProto, NodeProto, helper
+from onnx import AttributeProto, helper
 
-from uffsurgeon.uff import schema
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff.schema import UffException
 
-from .fields import integer, number, operation
-from .graph import FLOAT, HALF, ONNX_TYPE
+from .graph import FLOAT, HALF, TENSORFLOW
+from .nodes import operation
 
 DOMAIN = "box3d"
 CAN_WRITE_FUNCTIONS = "functions" in onnx.ModelProto.DESCRIPTOR.fields_by_name  # onnx 1.10
-UNFROZEN = {"_Variable", "_VariableV2", "_VarHandleOp", "_ReadVariableOp"}
+VARIABLES = {"_Variable", "_VariableV2", "_VarHandleOp", "_ReadVariableOp"}
 SUFFIX = re.compile("_u_(int|float|str|bool|ilist|flist)$")  # by which graphsurgeon keeps types
 EPSILON = 1e-12  # tf.nn.l2_normalize's default
 
 
-@operation("_L2Norm_TRT", 1)
-def l2norm(g, node, x):
+@operation("_L2Norm_TRT", inputs=1)
+def l2_norm(graph, node, x):
     """x / sqrt(max(sum of x * x over an axis, eps))."""
-    axis, eps = integer(g, node, "axis_u_int", -1), number(g, node, "eps_u_float", EPSILON)
-    (inside,), ask, first = g.along(x, [axis])
-    if g.plugins == "inline":
-        return _plugin(g, node, x, FLOAT, ask, first, {"axis": [inside], "eps": eps})
-    # The plugin normalises along the last axis: it is given TensorFlow's layout.
-    axis = axis % x.rank if x.rank else axis
-    return _plugin(g, node, x, HALF if g.half else FLOAT, False, False, {"axis": [axis], "eps": eps})
+    axis, eps = node.integer("axis_u_int", -1), node.number("eps_u_float", EPSILON)
+    (located,), wanted, layout = x.locate([axis])
+    if graph.plugins == "inline":
+        vectors = graph.tensor(x, wanted, FLOAT)
+        squares = graph.intermediate(node, "squares", "Mul", [vectors, vectors])
+        total = graph.intermediate(node, "sum", "ReduceSum", [squares, graph.integers(node, "axis", [located])], keepdims=1)
+        floored = graph.intermediate(node, "floored", "Max", [total, _constant(graph, node, "eps", eps)])
+        length = graph.intermediate(node, "length", "Sqrt", [floored])
+        return graph.emit(node, "Div", [vectors, length], x.shape, FLOAT, layout)
+    attributes = {"axis": [axis % x.rank if x.rank else axis], "eps": eps}
+    if graph.plugins == "node":
+        attributes["explicit_batch"] = 1  # our plugin asks on TensorRT 6 to 9; others ignore it
+    else:
+        graph.functions["L2Norm_TRT"] = _l2_norm_function(graph)
+    dtype = HALF if graph.half else FLOAT
+    # The plugin normalizes along the last axis in memory: it is given TensorFlow's layout.
+    return graph.emit(node, "L2Norm_TRT", [graph.tensor(x, TENSORFLOW, dtype)], x.shape, dtype, domain=DOMAIN, **attributes)
 
 
-@operation("_L2Norm_Helper_TRT", 1)
-def l2norm_helper(g, node, x):
-    """One step of it, by op_type: 0 max(x, eps), 1 1 / sqrt(x), 2 sqrt(x)."""
-    kind, eps = integer(g, node, "op_type_u_int"), number(g, node, "eps_u_float", EPSILON)
-    if kind not in (0, 1, 2):
-        raise UffException("node '%s' (L2Norm_Helper_TRT) has op_type %d; 0 is max, 1 rsqrt, 2 sqrt"
-                           % (node.id, kind))
-    return _plugin(g, node, x, FLOAT, x.first, x.first, {"op_type": kind, "eps": eps})
+def _l2_norm_function(graph):
+    """The FunctionProto of L2Norm_TRT; its attributes axis and eps become those of two Constants."""
+    vectors, unit = ("wide", "unit") if graph.half else ("x", "y")
+    axis, eps = helper.make_node("Constant", [], ["axis"]), helper.make_node("Constant", [], ["eps"])
+    axis.attribute.add(name="value_ints", type=AttributeProto.INTS, ref_attr_name="axis")
+    eps.attribute.add(name="value_float", type=AttributeProto.FLOAT, ref_attr_name="eps")
+    body = [helper.make_node("Mul", [vectors, vectors], ["squares"]),
+            axis,
+            helper.make_node("ReduceSum", ["squares", "axis"], ["sum"], keepdims=1),
+            eps,
+            helper.make_node("Max", ["sum", "eps"], ["floored"]),
+            helper.make_node("Sqrt", ["floored"], ["length"]),
+            helper.make_node("Div", [vectors, "length"], [unit])]
+    if graph.half:
+        body.insert(0, helper.make_node("Cast", ["x"], [vectors], to=ONNX_OF_NUMPY[FLOAT]))
+        body.append(helper.make_node("Cast", [unit], ["y"], to=ONNX_OF_NUMPY[HALF]))
+    return onnx.FunctionProto(domain=DOMAIN, name="L2Norm_TRT", input=["x"], output=["y"], attribute=["axis", "eps"],
+                              node=body, opset_import=[helper.make_opsetid("", graph.opset)])
 
 
-def _plugin(g, node, x, dtype, ask, first, attributes):
-    """The plugin in the form that `g.plugins` asks for, on `x` in a dtype and a layout."""
-    name, tensor = node.operation[1:], g.tensor(x, ask, dtype)
-    if g.plugins == "inline":
-        return g.inline(node.id, BODIES[name](dtype, **attributes), tensor, x.shape, dtype, first)
-    if g.plugins == "function" and name not in g.functions:
-        g.functions[name] = onnx.FunctionProto(
-            domain=DOMAIN, name=name, input=["x"], output=["y"], attribute=sorted(attributes),
-            node=BODIES[name](dtype, **{key: "@" + key for key in attributes}),
-            opset_import=[helper.make_opsetid("", g.opset)])
-    if g.plugins == "node":
-        attributes["explicit_batch"] = 1  # our plugin asks on TensorRT 6 to 9; others pass over it
-    return g.emit(node.id, name, [tensor], x.shape, dtype, first, domain=DOMAIN, **attributes)
+@operation("_L2Norm_Helper_TRT", inputs=1)
+def l2_norm_helper(graph, node, x):
+    """The plugin of the article of 2019, a step of the normalization by op_type: 0 max(x, eps), 1 1 / sqrt(x), 2 sqrt(x)."""
+    kind, vectors = node.integer("op_type_u_int"), graph.tensor(x, dtype=FLOAT)
+    if kind == 0:
+        operator, inputs = "Max", [vectors, _constant(graph, node, "eps", node.number("eps_u_float", EPSILON))]
+    elif kind == 1:
+        operator, inputs = "Reciprocal", [graph.intermediate(node, "root", "Sqrt", [vectors])]
+    elif kind == 2:
+        operator, inputs = "Sqrt", [vectors]
+    else:
+        raise UffException("op_type is %d; 0 is max, 1 rsqrt, 2 sqrt" % kind)
+    return graph.emit(node, operator, inputs, x.shape, FLOAT, x.layout)
 
 
-# Bodies: the nodes from a tensor "x" to a tensor "y". An attribute "@eps" is the function's own `eps`;
-# a number is that number, for a body that is written into the graph.
+def _constant(graph, node, name, value):
+    return graph.constant("%s/%s" % (node.name, name), np.array(value, FLOAT))
 
 
-def _l2norm(dtype, axis, eps):
-    return _nodes(dtype, [
-        ("Mul", "wide wide", "squares", {}),
-        ("Constant", "", "axis", {"value_ints": axis}),
-        ("ReduceSum", "squares axis", "sum", {"keepdims": 1}),
-        ("Constant", "", "eps", {"value_float": eps}),
-        ("Max", "sum eps", "floored", {}),
-        ("Sqrt", "floored", "length", {}),
-        ("Div", "wide length", "unit", {})])
-
-
-def _l2norm_helper(dtype, op_type, eps):
-    maximum = [("Constant", "", "eps", {"value_float": eps}), ("Max", "wide eps", "floored", {})]
-    if isinstance(op_type, int):
-        return _nodes(dtype, [
-            maximum + [("Identity", "floored", "unit", {})],
-            [("Sqrt", "wide", "root", {}), ("Reciprocal", "root", "unit", {})],
-            [("Sqrt", "wide", "unit", {})]][op_type])
-    return _nodes(dtype, maximum + [  # a function has one body: it makes all three and chooses
-        ("Sqrt", "wide", "root", {}),
-        ("Reciprocal", "root", "inverse", {}),
-        ("Constant", "", "op_type", {"value_int": op_type}),
-        ("Constant", "", "zero", {"value_int": 0}),
-        ("Constant", "", "one", {"value_int": 1}),
-        ("Equal", "op_type zero", "is_max", {}),
-        ("Equal", "op_type one", "is_rsqrt", {}),
-        ("Where", "is_rsqrt inverse root", "roots", {}),
-        ("Where", "is_max floored roots", "unit", {})])
-
-
-BODIES = {"L2Norm_TRT": _l2norm, "L2Norm_Helper_TRT": _l2norm_helper}
-_REFERENCES = {"value_float": AttributeProto.FLOAT, "value_int": AttributeProto.INT,
-               "value_ints": AttributeProto.INTS}
-
-
-def _nodes(dtype, lines):
-    """NodeProtos from (operator, inputs, output, attributes); "wide", "unit": x, y in float32."""
-    names = {"wide": "x", "unit": "y"}
-    if dtype == HALF:
-        names = {}
-        lines = ([("Cast", "x", "wide", {"to": ONNX_TYPE[FLOAT]})] + lines
-                 + [("Cast", "unit", "y", {"to": ONNX_TYPE[HALF]})])
-    nodes = []
-    for op_type, inputs, output, attributes in lines:
-        node = NodeProto(op_type=op_type, input=[names.get(name, name) for name in inputs.split()],
-                         output=[names.get(output, output)])
-        for key, value in attributes.items():
-            if isinstance(value, str):
-                node.attribute.add(name=key, type=_REFERENCES[key], ref_attr_name=value[1:])
-            else:
-                node.attribute.extend([helper.make_attribute(key, value)])
-        nodes.append(node)
-    return nodes
-
-
-# Everything else
-
-
-def custom(g, node, *values):
-    """A node that only a plugin of this name can compute, from and to TensorFlow's layout."""
-    if node.operation in UNFROZEN:
-        raise UffException("'%s' (%s) is a variable and has no value in the UFF: freeze the graph "
-                           "before it is converted" % (node.id, node.operation))
+def custom(graph, node, *values):
+    """A node that only a plugin of its name can compute, from and to TensorFlow's layout."""
+    if node.operation in VARIABLES:
+        raise UffException("a variable has no value in the UFF: freeze the graph before it is converted")
     tensors = [value for value in values if value.array is None]
-    dtype = g.common(*tensors or values) if values else HALF if g.half else FLOAT
-    inputs = [g.tensor(value, False, dtype) for value in values]
-    value = g.emit(node.id, node.operation[1:], inputs, None, dtype, domain=DOMAIN)
-    g.nodes[-1].attribute.extend(_attributes(node))
+    dtype = graph.widest(*tensors or values) if values else HALF if graph.half else FLOAT
+    inputs = [graph.tensor(value, TENSORFLOW, dtype) for value in values]
+    value = graph.emit(node, node.operation[1:], inputs, None, dtype, domain=DOMAIN)
+    graph.protos[-1].attribute.extend(_attributes(node))
     return value
 
 
 def _attributes(node):
-    """A custom node's UFF fields as ONNX attributes, named as the plugin's creator knows them."""
-    for key, value in schema.fields(node).items():
-        kind = node.fields[key].WhichOneof("data_oneof")
-        values = [_plain(each) for each in (value if isinstance(value, list) else [value])]
+    """A node's UFF fields as ONNX attributes, named as the plugin's creator knows them."""
+    for key, (kind, value) in node.fields.items():
+        values = [_plain(element) for element in (value if isinstance(value, list) else [value])]
         if kind in ("dtype", "dtype_list"):
-            values = [ONNX_TYPE.get(schema.NUMPY.get(each), 0) for each in values]
+            values = [ONNX_OF_NUMPY[dtype] if isinstance(dtype, np.dtype) else 0 for dtype in values]
         if values and isinstance(values[0], (int, float, str, bytes)):
             yield helper.make_attribute(SUFFIX.sub("", key), values if isinstance(value, list) else values[0])
 
 
 def _plain(value):
-    """UFF says "b'abc'" where abc is meant; a bool is an int in ONNX."""
+    """UFF has "b'abc'" where abc is meant; a bool is an int in ONNX."""
     if isinstance(value, str) and re.match("b(['\"]).*\\1$", value, re.DOTALL):
         try:
             return ast.literal_eval(value).decode("utf-8")

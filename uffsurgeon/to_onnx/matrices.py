@@ -1,0 +1,39 @@
+"""Products of matrices: dense layers, stacks of matrices."""
+from uffsurgeon.uff.schema import UffException
+
+from . import shapes
+from .graph import TENSORFLOW, Layer
+from .nodes import operation
+
+
+@operation("FullyConnected", inputs=2)
+def fully_connected(graph, node, a, b):
+    transpose_a, transpose_b = node.order(0, [0, 1]) == [1, 0], node.order(1, [1, 0]) == [0, 1]
+    for value in (a, b):
+        if value.rank not in (None, 2):
+            raise UffException("expected matrices, and '%s' has the shape %s" % (value.name, list(value.shape)))
+    rows, inner = (a.shape or (None, None))[::-1 if transpose_a else 1]
+    features, columns = (b.shape or (None, None))[::-1 if transpose_b else 1]
+    if isinstance(inner, int) and isinstance(features, int) and inner != features:
+        raise UffException("'%s' gives %d features, '%s' is for %d" % (a.name, inner, b.name, features))
+    dtype = graph.lower_precision(a)
+    inputs = [graph.tensor(a, TENSORFLOW, dtype), graph.tensor(b, TENSORFLOW, dtype)]
+    value = graph.emit(node, "Gemm", inputs, (rows, columns), dtype, transA=int(transpose_a), transB=int(transpose_b))
+    value.awaits_bias = Layer(graph.protos[-1], columns, 0) if isinstance(columns, int) else None
+    return value
+
+
+@operation("_BatchMatMul _BatchMatMulV2", inputs=2)
+def batch_matmul(graph, node, a, b):
+    inputs, operands, dtype = [], [], graph.lower_precision(a)
+    for value, key in ((a, "adj_x"), (b, "adj_y")):
+        if value.rank is None or value.rank < 2:
+            raise UffException("expected stacks of matrices, and '%s' has the shape %s" % (value.name, value.shape))
+        tensor, perm = graph.tensor(value, TENSORFLOW, dtype), list(range(value.rank))
+        if node.boolean(key, False):
+            perm[-2:] = perm[-1], perm[-2]
+            tensor = graph.intermediate(node, key, "Transpose", [tensor], perm=perm)
+        inputs.append(tensor)
+        operands.append([value.shape[axis] for axis in perm])
+    stack = shapes.broadcast(operands[0][:-2], operands[1][:-2])
+    return graph.emit(node, "MatMul", inputs, stack + (operands[0][-2], operands[1][-1]), dtype)

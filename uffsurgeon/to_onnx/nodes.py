@@ -1,0 +1,174 @@
+"""The nodes of a .uff as the operations read them, and the table of these operations.
+
+`read` decodes a .uff once. From there on an operation gets a `Node`, which is plain Python, and asks it for fields by type:
+`node.integer("axis")`. Errors name the field; the converter puts the node's name in front of them.
+"""
+import collections
+import functools
+
+import numpy as np
+
+from uffsurgeon.dtypes import NUMPY_OF_UFF
+from uffsurgeon.graphs import inputs_first
+from uffsurgeon.names import did_you_mean
+from uffsurgeon.uff import schema
+from uffsurgeon.uff.schema import UffException
+
+# UFF operation -> (function(graph, node, *values) -> Value, number of values, None for any number)
+OPERATIONS = {}
+NHWC, HWCK, HWKC = [schema.ORDERS[key] for key in ("N+C", "+CK", "+KC")]
+_TYPES = {"i": "an integer", "d": "a number", "b": "a bool", "s": "a string", "i_list": "a list of integers",
+          "dtype": "a dtype", "dim_orders_list": "dimension orders"}
+_REQUIRED = object()
+
+
+def operation(names, inputs):
+    """Register the function that converts some UFF operations: function(graph, node, *values) -> Value.
+
+    names: UFF's names, separated by spaces; those of custom nodes begin with "_".
+    inputs: number of values that the function takes; None for any number.
+
+        @operation("_Erf _Round", inputs=1)
+        def floating(graph, node, x):
+            return graph.emit(node, node.operation[1:], [graph.tensor(x)], x.shape, x.dtype, x.layout)
+    """
+    def register(function):
+        OPERATIONS.update((name, (function, inputs)) for name in names.split())
+        return function
+    return register
+
+
+Network = collections.namedtuple("Network", "name names outputs nodes")
+Network.__doc__ = """What `read` gives: the graph's name, the names of all its nodes, those of the outputs, and the Nodes that
+these outputs need, each after those that it reads."""
+
+
+def read(uff, outputs=None):
+    """The Network in a .uff: a path, bytes or a MetaGraph.
+
+    outputs: a name or names of nodes; by default the outputs that the UFF marks.
+    Raises FileNotFoundError, ValueError for a cycle, and UffException for what is not sound UFF.
+    """
+    meta = uff if isinstance(uff, schema.MetaGraph) else schema.read(uff)
+    if not meta.graphs:
+        raise UffException("this MetaGraph holds no graph")
+    if meta is uff:
+        schema.check(meta)
+    messages, marked = {}, []
+    for message in meta.graphs[0].nodes:
+        if message.operation == "MarkOutput":
+            marked.extend(message.inputs)
+        elif message.id in messages:
+            raise UffException("two nodes of this UFF are called '%s'" % message.id)
+        else:
+            messages[message.id] = message
+    outputs = marked if outputs is None else [outputs] if isinstance(outputs, str) else outputs
+    if not outputs:
+        raise UffException("this UFF marks no outputs: name them (outputs=...)")
+    outputs = list(dict.fromkeys(outputs))
+    for name in outputs:
+        if name not in messages:
+            raise UffException("no node '%s' in this UFF%s" % (name, did_you_mean(name, messages)))
+    nodes = [Node(messages[name], meta) for name in inputs_first(outputs, lambda name: _inputs(messages, name))]
+    return Network(meta.graphs[0].id, list(messages), outputs, nodes)
+
+
+def _inputs(messages, name):
+    for source in messages[name].inputs:
+        if source not in messages:
+            raise UffException("node '%s' reads '%s', which has no result" % (name, source))
+    return messages[name].inputs
+
+
+class Node:
+    """One UFF node, decoded.
+
+    name: its id.
+    operation: such as "Conv", or "_LReLU_TRT" of a custom node.
+    inputs: names of the nodes that it reads.
+    fields: {key: (type, value)}, the type as schema.Data calls it ("i", "i_list", ...); a dtype is a NumPy dtype, or UFF's
+        number where it is none that UFF defines.
+    array: of a Const a function that reads its values from the file (weights are large, so nobody keeps them); else None.
+
+    Its methods return a field's value, or `default` where the node does not have the field.
+    They raise UffException for a field that is missing and has no default, and for one of another type.
+    """
+
+    def __init__(self, message, meta):
+        self.name, self.operation, self.inputs = message.id, message.operation, list(message.inputs)
+        self.array, keys = None, sorted(message.fields)
+        if self.operation == "Const":
+            self.array = functools.partial(schema.array, message, meta)
+            keys.remove("values")
+        self.fields = {key: _decode(message, key, meta) for key in keys}
+
+    def integer(self, key, default=_REQUIRED):
+        return self._field(key, ("i",), default)
+
+    def number(self, key, default=_REQUIRED):
+        return float(self._field(key, ("d", "i"), default))
+
+    def boolean(self, key, default=_REQUIRED):
+        return self._field(key, ("b",), default)
+
+    def string(self, key, default=_REQUIRED):
+        return self._field(key, ("s",), default)
+
+    def integers(self, key, count=None, default=_REQUIRED):
+        """A list of int, of `count` elements if that is given."""
+        values = self._field(key, ("i_list",), default)
+        if count not in (None, len(values)):
+            raise UffException("field '%s' holds %s, expected %d integers" % (key, values, count))
+        return list(values)
+
+    def dtype(self, key):
+        """A NumPy dtype."""
+        dtype = self._field(key, ("dtype",), _REQUIRED)
+        if not isinstance(dtype, np.dtype):
+            raise UffException("field '%s' holds dtype %d, which UFF does not define; NVIDIA's converter writes 7 for bool, "
+                               "uint8, float64 and strings, which UFF cannot express" % (key, dtype))
+        return dtype
+
+    def choice(self, key, table):
+        """The entry of `table` that a string field names."""
+        name = self.string(key)
+        if name not in table:
+            raise UffException("field '%s' holds '%s', expected one of %s%s" % (
+                key, name, ", ".join(sorted(table)), did_you_mean(name, table)))
+        return table[name]
+
+    def order(self, index, default):
+        """What the axes of input `index` mean, as in schema.ORDERS: 0 is N or K, 1 is C, "2, MAX" are height and width."""
+        orders = self._field("inputs_orders", ("dim_orders_list",), None)
+        if orders is None:
+            return default
+        axes = orders[index].get(-1, []) if index < len(orders) else []
+        if sorted(axes)[:2] != [0, 1]:
+            raise UffException("field 'inputs_orders' holds %s, which says nothing of input %d" % (orders, index))
+        return axes
+
+    @property
+    def data_format(self):
+        """"NHWC" or "NCHW": the layout of the images that the node reads and writes."""
+        return "NHWC" if self.order(0, NHWC)[-1] == 1 else "NCHW"
+
+    def _field(self, key, types, default):
+        if key not in self.fields:
+            if default is _REQUIRED:
+                raise UffException("no field '%s', only %s" % (key, sorted(self.fields)))
+            return default
+        found, value = self.fields[key]
+        if found not in types:
+            raise UffException("field '%s' holds %r, expected %s" % (key, value, _TYPES[types[0]]))
+        return value
+
+
+def _decode(message, key, meta):
+    """(type, value) of a field, with a reference followed."""
+    found = schema.resolve(message, key, meta).WhichOneof("data_oneof")
+    value = schema.field(message, key, meta)
+    if found == "dtype":
+        value = NUMPY_OF_UFF.get(value, value)
+    elif found == "dtype_list":
+        value = [NUMPY_OF_UFF.get(number, number) for number in value]
+    return found, value
