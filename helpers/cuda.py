@@ -1,4 +1,4 @@
-"""The little CUDA that running and timing need: device memory, copies, a stream, events.
+"""The part of CUDA that running and timing a plan need: device memory, copies, streams, events.
 
     with cuda.Buffer(images.nbytes) as memory:
         stream = cuda.Stream()
@@ -9,9 +9,9 @@
         end.synchronize()                          # now the copy is done
         print(end.milliseconds_since(start))
 
-PyCUDA does the work where it is installed, cuda-python elsewhere; the rest of the workbook sees only this face. Every
-failure is a RuntimeError with CUDA's own name for it; a GPU, driver or library that is missing is one too, raised by
-the first call and not by the import.
+PyCUDA does the work where it is installed, cuda-python elsewhere, as `machine.cuda` decides. Every failure is a
+RuntimeError with CUDA's own name for it. A missing GPU, driver or library is one too, raised by the first call and not by
+the import.
 """
 import atexit
 import contextlib
@@ -25,12 +25,12 @@ from . import machine
 
 
 def available():
-    """True when a CUDA library, a driver and a GPU are here; `why_not()` is the reason otherwise."""
+    """True when a GPU, its driver and a CUDA library can be used; `why_not()` is the reason otherwise."""
     return why_not() is None
 
 
 def why_not():
-    """None when CUDA can be used, else a sentence: what is missing."""
+    """None when CUDA can be used, else a sentence that names what is missing."""
     try:
         _backend()
     except RuntimeError as error:
@@ -54,12 +54,12 @@ def memory():
 
 
 def synchronize():
-    """Wait until the GPU has done all that was asked of it."""
+    """Wait until all work that was put on the GPU is done."""
     _backend().synchronize()
 
 
 class _Handle:
-    """Something that CUDA made and must be given back; `free()` may be called twice."""
+    """A resource of CUDA's; `free()` gives it back and may be called twice."""
 
     _value = None
 
@@ -82,7 +82,7 @@ class _Handle:
 
 
 class Buffer(_Handle):
-    """`nbytes` bytes of device memory, uninitialised; TensorRT's bindings are such an `address`."""
+    """`nbytes` bytes of device memory, uninitialised. `address` is the int that TensorRT's bindings take."""
 
     def __init__(self, nbytes):
         if nbytes < 1:
@@ -100,14 +100,15 @@ class Buffer(_Handle):
         return int(self._value)
 
     def upload(self, array, stream=None):
-        """Copy a C-contiguous array to the start of this memory; done on return if no stream is given.
+        """Copy a C-contiguous array to the start of this memory; without a stream, the copy is done on return.
 
-        With one, `array` must stay as it is until the stream is synchronised; only `Pinned` memory truly overlaps.
+        With one, `array` must not change until the stream is synchronised. Copies overlap other work only from `Pinned`
+        memory. Raises ValueError for an array that is not contiguous or too large.
         """
         _backend().upload(self.address, self._fitting(array), stream)
 
     def download(self, array, stream=None):
-        """Copy from the start of this memory into a writable C-contiguous array; the same rules hold."""
+        """Copy from the start of this memory into a writable C-contiguous array, by the same rules as `upload`."""
         _backend().download(self._fitting(array), self.address, stream)
 
     def _fitting(self, array):
@@ -119,7 +120,7 @@ class Buffer(_Handle):
 
 
 class Pinned(_Handle):
-    """`array`: a NumPy array in page-locked host memory; not to be touched once this object is freed or gone."""
+    """`array`: a NumPy array in page-locked host memory, invalid once this object is freed or collected."""
 
     def __init__(self, shape, dtype=np.float32):
         dtype = np.dtype(dtype)
@@ -133,7 +134,7 @@ class Pinned(_Handle):
 
 
 class Stream(_Handle):
-    """A queue of GPU work. `handle` is the int that TensorRT's execute calls take."""
+    """A CUDA stream, a queue of work. `handle` is the int that TensorRT's execute calls take."""
 
     def __init__(self):
         self._value = _backend().make_stream()
@@ -146,12 +147,12 @@ class Stream(_Handle):
         return _backend().stream_handle(self._value)
 
     def synchronize(self):
-        """Wait until everything in the queue is done."""
+        """Wait until all work in the stream is done."""
         _backend().wait_stream(self._value)
 
 
 class Event(_Handle):
-    """A mark in a stream, dated by the GPU's own clock."""
+    """A CUDA event: a point in a stream with a time of the GPU's clock."""
 
     def __init__(self):
         self._value = _backend().make_event()
@@ -160,15 +161,15 @@ class Event(_Handle):
         _backend().drop_event(value)
 
     def record(self, stream=None):
-        """Put the mark behind what is in the stream now."""
+        """Put the event behind the work that is in the stream now."""
         _backend().record(self._value, stream)
 
     def synchronize(self):
-        """Wait until the mark is reached."""
+        """Wait until the event is reached."""
         _backend().wait_event(self._value)
 
     def milliseconds_since(self, start):
-        """GPU time from the mark `start` to this one, in ms; both must have been reached."""
+        """GPU time from the event `start` to this one, in ms; both must have been reached."""
         return float(_backend().elapsed(start._value, self._value))
 
 
@@ -188,7 +189,7 @@ def _backend():
 
 
 def _in_context(cls):
-    """Let the public methods of `_PyCuda` enter the context, and turn PyCUDA's errors into RuntimeError."""
+    """Make the public methods of `_PyCuda` enter its context, and raise RuntimeError for PyCUDA's errors."""
     def guarded(method):
         @functools.wraps(method)
         def call(self, *args):
@@ -232,7 +233,7 @@ class _PyCuda:
         atexit.register(self._leave)
 
     def _leave(self):
-        with contextlib.suppress(self.driver.Error):  # another package may have taken it off before us
+        with contextlib.suppress(self.driver.Error):  # another package may have popped it before
             self.context.pop()
 
     def device(self):

@@ -59,7 +59,7 @@ BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are 
 
 
 def output_of(command, timeout=10):
-    """Standard output of a command, a list of strings, or None when it is not there, fails or hangs."""
+    """Standard output of a command (a list of strings), or None when it is missing, fails or hangs."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout)
     except (OSError, subprocess.TimeoutExpired):
@@ -68,7 +68,7 @@ def output_of(command, timeout=10):
 
 
 def text_of(path):
-    """The text of a small file of the system without the white space and zeros around it, "" when it cannot be read."""
+    """The stripped text of a small system file, "" when it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read().decode("utf-8", "replace").strip("\0\n ")
@@ -183,7 +183,7 @@ class TensorRT(collections.namedtuple("TensorRT", "module version flavour plugin
 
     def __str__(self):
         has = {"uff": "it has an UffParser", "onnx": "it has no UffParser, so UFF goes through ONNX",
-               "rtx": "it has no UffParser and takes no plugins",
+               "rtx": "it builds plans for RTX cards, has no UffParser and takes no plugins",
                None: "cells that need one show what another machine printed"}[self.flavour]
         return "%s: %s. %s" % (self.name[0].upper() + self.name[1:], has, "Its plans run on this GPU." if self.runs else
                                "No plan runs here: %s." % self.why_not)

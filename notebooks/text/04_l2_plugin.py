@@ -588,11 +588,11 @@ parity.compare(reference, half, street)
 
 # %%
 with_plugin = bool(trt and library) and plugin.registered(trt)
-major = int(trt.__version__.split(".")[0]) if trt else 0  # TensorRT for RTX counts from 1
-form = "node" if with_plugin else "inline" if 5 <= major <= 8 else None
+knows_functions = machine.tensorrt().flavour != "uff"  # 5 to 8, which have an UffParser, do not
+form = "node" if with_plugin else None if knows_functions else "inline"
 model_file = artifacts.BUILD / "box3d_plugin.onnx"
 to_onnx.convert(data, model_file, plugins=form)
-if with_plugin and hasattr(trt, "UffParser"):
+if with_plugin and machine.tensorrt().flavour == "uff":
     model_file = uff_file
 
 # %% [markdown]
@@ -602,6 +602,7 @@ if with_plugin and hasattr(trt, "UffParser"):
 # [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
 
 # %%
+import sys
 from helpers import child
 
 def last_lines(text):
@@ -631,6 +632,7 @@ if machine.tensorrt().runs and built.code == 0:
     heads = network.heads(run.plan(plan_file, images, plugins=plugins))
     print(parity.compare(reference, heads, street))
 else:
+    print("No plan runs here: %s." % (machine.tensorrt().why_not or "it could not be built"))
     print("The gate above judged the file from which a plan is built.")
 
 # %% [markdown]

@@ -234,13 +234,14 @@ from helpers import engine
 engine.build(sys.argv[1], sys.argv[2], precision=sys.argv[3], batch=8)
 """
 
-def plan_of(path, precision="fp32"):
+def plan_of(path, recorded, precision="fp32"):
+    if not trt or not path.exists():
+        return page.quote(recorded, "TensorRT for RTX 1.7, onnx-graphsurgeon 0.6.1")
     name = path.stem if "." in path.stem else path.stem + "." + precision
     plan = path.with_name(name + ".plan")
     built = child.run([sys.executable, "-c", build, path, plan, precision])
     print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6) if not built.code else
           built.text.splitlines()[-1])
-    return plan
 
 # %%
 onnx.checker.check_model(crooked)
@@ -249,10 +250,7 @@ artifacts.write(crooked_file, crooked.SerializeToString())
 del crooked  # 160 MB; it lies in the file
 
 # %%
-if trt:
-    plan_of(crooked_file)
-else:
-    page.quote("box3d_crooked.fp32.plan, 162.9 MB", "TensorRT for RTX 1.7")
+plan_of(crooked_file, recorded="box3d_crooked.fp32.plan, 162.9 MB")
 
 # %% [markdown]
 # Shapes fit, types fit, a plan is there. And the boxes?
@@ -386,13 +384,8 @@ if gs:
         print("ONNX Runtime:", str(error).split("failed:")[-1])
 
 # %%
-if trt and gs:
-    plan_of(folded_file)
-    plan_of(alone_file)
-else:
-    page.quote("box3d_folded.fp32.plan, 162.8 MB\n"
-               "node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...",
-               "TensorRT for RTX 1.7, onnx-graphsurgeon 0.6.1")
+plan_of(folded_file, recorded="box3d_folded.fp32.plan, 162.8 MB")
+plan_of(alone_file, recorded="node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...")
 
 # %% [markdown]
 # (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. We
@@ -412,7 +405,9 @@ if polygraphy:
     save_json([{"input_1:0": images[:4]}], str(artifacts.BUILD / "crops.json"))
 
 # %%
-def run_polygraphy(*words):
+def run_polygraphy(*words, recorded=""):
+    if not polygraphy:
+        return page.quote(recorded, "Polygraphy 0.53.6") if recorded else None
     code = "import sys; from polygraphy.tools import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "run", "--onnxrt"] + list(words)
     for line in child.run(command, cwd=artifacts.BUILD).text.splitlines():
@@ -430,23 +425,16 @@ def run_polygraphy(*words):
 # ```
 
 # %%
-if polygraphy:
-    run_polygraphy(onnx_file.name, "--load-inputs", "crops.json",
-                   "--save-outputs", "kept.json")
-    run_polygraphy(folded_file.name, "--load-inputs", "crops.json",
-                   "--load-outputs", "kept.json", "--atol", "1e-4")
-else:
-    page.quote("Pass Rate: 100.00%", "Polygraphy 0.53.6")
+run_polygraphy(onnx_file.name, "--load-inputs", "crops.json", "--save-outputs", "kept.json")
+run_polygraphy(folded_file.name, "--load-inputs", "crops.json", "--load-outputs", "kept.json",
+               "--atol", "1e-4", recorded="Pass Rate: 100.00%")
 
 # %% [markdown]
 # And the crooked one, without its Transpose?
 
 # %%
-if polygraphy:
-    run_polygraphy(crooked_file.name, "--load-inputs", "crops.json",
-                   "--load-outputs", "kept.json", "--atol", "1e-4")
-else:
-    page.quote("Pass Rate: 0.00%", "Polygraphy 0.53.6")
+run_polygraphy(crooked_file.name, "--load-inputs", "crops.json", "--load-outputs", "kept.json",
+               "--atol", "1e-4", recorded="Pass Rate: 0.00%")
 
 # %% [markdown]
 # FAILED, as it should be. But note *what* was compared: outputs that were kept from a model that is right. The command you
@@ -558,13 +546,9 @@ show.graph(onnx.load(str(int8_file)), "block5_conv3/BiasAdd", reach=2, mark={"*L
 # What does this do to the file and the plan?
 
 # %%
-if trt:
-    plan_of(onnx_file, "fp32")
-    plan_of(half_file, "fp16")
-    plan_of(int8_file, "int8")
-else:
-    page.quote("box3d_tf2onnx.fp32.plan, 162.8 MB\nbox3d_tf2onnx.fp16.plan, 82.0 MB\n"
-               "box3d_tf2onnx.int8.plan, 43.5 MB", "TensorRT for RTX 1.7")
+plan_of(onnx_file, "box3d_tf2onnx.fp32.plan, 162.8 MB", "fp32")
+plan_of(half_file, "box3d_tf2onnx.fp16.plan, 82.0 MB", "fp16")
+plan_of(int8_file, "box3d_tf2onnx.int8.plan, 43.5 MB", "int8")
 
 # %%
 for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)):
@@ -576,8 +560,8 @@ for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)
 # %% [markdown]
 # Half the bytes, then a quarter. (Fourteen tensors are quantised: the inputs of 13 convolutions, and the row that all three wide
 # dense layers read. The narrow layers before the answers stay in float and weigh next to nothing.) ONNX Runtime on this processor
-# shows what it does to the boxes. A GPU rounds a little differently. (With a GPU, `engine.Engine(plan).run(images)` gives the
-# plan's own answers, as in notebook 03.)
+# shows what it does to the boxes. A GPU rounds a little differently. (With a GPU, `run.plan(path, images)` gives the plan's own
+# answers, as in notebook 03.)
 
 # %%
 parity.compare(reference, answers_of(int8_file), street)
@@ -772,7 +756,7 @@ check("06.3", settings)
 # - tf2onnx translates structure. The weights need not pass through it, and on a small board they should not.
 # - It kept LeakyReLU, spelled `l2_normalize` out, and put a Transpose before the Reshape. Take that away, and nothing complains.
 # - onnx-graphsurgeon folds nodes into one. With a body the file runs everywhere; without one it needs a plugin.
-# - What belongs together has to stay in 32 bits together, and TensorRT has to be told to obey.
+# - What belongs together has to stay in 32 bits together, and TensorRT has to be made to keep it so.
 # - One file in two runtimes judges the runtimes, not the file.
 # - From TensorRT 11 on precision is in the graph: float16 weights, Q/DQ pairs.
 # - Ask TensorRT for names, not for its version.
