@@ -1,10 +1,12 @@
 """helpers.engine against strict doubles of every TensorRT generation, and against the real TensorRT for RTX."""
+import enum
 import json
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
 import doubles
@@ -14,6 +16,7 @@ import onnx_models
 import onnxruntime
 import pytest
 from doubles.cuda import Cuda
+from doubles.list_names import names_of
 
 from helpers import artifacts, cuda, engine
 from helpers.engine import library
@@ -59,9 +62,7 @@ def uff_source(trt, models):
 
 EXECUTE = {"5.0.6": "execute_async", "7.1.3": "execute_async_v2", "8.0": "execute_async_v2", "8.2": "execute_async_v2",
            "8.4": "execute_async_v2"}
-
-
-TYPED = ("10.3", "10.13", "10.16", "11.4", "rtx-1.7")
+TYPED = [version for version in doubles.VERSIONS if version[:2] not in ("5.", "7.", "8.")]
 
 
 @pytest.mark.parametrize("version", doubles.VERSIONS)
@@ -154,6 +155,15 @@ def test_a_name_that_a_version_lacks_is_an_attribute_error_in_its_double(version
         with pytest.raises(AttributeError):
             trt.BuilderFlag.FP16  # noqa: B018
     assert hasattr(trt.ICudaEngine, "num_bindings") == (version[0] in "578")
+
+
+def test_the_names_of_a_module_are_listed():
+    class Flag(enum.IntEnum):
+        FP16 = 1
+
+    module = types.SimpleNamespace(Builder=type("Builder", (), {"build": None, "_hidden": 0}), Flag=Flag, float32=1, _Own=Flag)
+    found = names_of(module)
+    assert sorted(found) == ["Builder", "Flag"] and found["Builder"] == ["build"] and "FP16" in found["Flag"]
 
 
 @pytest.mark.parametrize("version", ["7.1.3", "8.5", "10.3", "11.4"])

@@ -10,14 +10,14 @@ import onnx_models
 import pytest
 from doubles.cuda import Cuda
 
-from helpers import artifacts, cuda, engine, toolbox
+from helpers import artifacts, cuda, engine, machine, page, run
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "notebooks"))
 import execute  # noqa: E402
 
 UFF = ROOT / "tests" / "fixtures" / "uff" / "box3d_mini" / "reshape.lrelu.uff"
-STARTS = ("current = trt", "if current:", "plan = profile = config", "if toolbox.runs_plans(trt)")
+STARTS = ("current = trt", "if current:", "plan = profile = config", "if machine.tensorrt().runs")
 
 
 def cells():
@@ -38,15 +38,16 @@ def test_a_plan_is_built_by_the_plain_calls_or_by_the_helpers(version, monkeypat
         setattr(registry, name, [types.SimpleNamespace(name="LReLU_TRT")])
     monkeypatch.setattr(cuda, "_backend", lambda: backend)
     monkeypatch.setattr(artifacts, "BUILD", tmp_path)
-    monkeypatch.setattr(toolbox, "tensorrt", lambda: trt)
-    monkeypatch.setattr(toolbox, "runs_plans", lambda trt: True)
+    here = types.SimpleNamespace(module=trt.__name__, version=trt.__version__, runs=True, why_not=None)
+    monkeypatch.setitem(sys.modules, trt.__name__, trt)
+    monkeypatch.setattr(machine, "tensorrt", lambda: here, raising=False)
     uff_file = tmp_path / "box3d_baseline.uff"
     uff_file.write_bytes(UFF.read_bytes())
     # The notebook's file has another size of image and an end cut off; neither matters to the calls.
     onnx_file = Path(str(onnx_models.box3d(tmp_path / "box3d_baseline.onnx", width=16, size=224)))
     size = 32 if hasattr(trt, "UffParser") else 224
-    names = dict(artifacts=artifacts, engine=engine, toolbox=toolbox, np=np, uff_file=uff_file, onnx_file=onnx_file,
-                 images=np.zeros((3, size, size, 3), np.float32))
+    names = dict(artifacts=artifacts, engine=engine, machine=machine, page=page, run=run, np=np, uff_file=uff_file,
+                 onnx_file=onnx_file, images=np.zeros((3, size, size, 3), np.float32))
     for cell in cells():
         exec(cell, names)
     said = capsys.readouterr().out
@@ -55,4 +56,4 @@ def test_a_plan_is_built_by_the_plain_calls_or_by_the_helpers(version, monkeypat
     assert ("is older than these calls" in said) == (not plain.exists())
     source = "uff" if hasattr(trt, "UffParser") else "onnx"
     assert "box3d_baseline.fp32.plan from box3d_baseline." + source in said
-    assert {"dimension", "confidence"} <= set(names["raw"])
+    assert {"dimension/LeakyRelu", "confidence/Softmax"} <= set(names["raw"])

@@ -16,7 +16,8 @@ TEXT = (ROOT / "notebooks" / "text" / "06_onnx_road.py").read_text(encoding="utf
 # The columns of the table, each with the lists of names that it speaks for.
 COLUMNS = {"5": ["tensorrt-5.0.6-documented"], "7": ["tensorrt-7.1.3-documented"],
            "8": ["tensorrt-8.0", "tensorrt-8.2", "tensorrt-8.4", "tensorrt-8.5", "tensorrt-8.6"],
-           "10": ["tensorrt-10.3", "tensorrt-10.13", "tensorrt-10.16"], "11": ["tensorrt-11.4", "tensorrt_rtx-1.7"]}
+           "10": ["tensorrt-10.3", "tensorrt-10.6", "tensorrt-10.13", "tensorrt-10.16"],
+           "11": ["tensorrt-11.4", "tensorrt_rtx-1.7"]}
 OWNER = {"builder": "Builder", "config": "IBuilderConfig", "context": "IExecutionContext", "engine": "ICudaEngine"}
 
 

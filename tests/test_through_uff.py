@@ -1,5 +1,6 @@
 """The road through UFF: replayed without a parser, and with the double of one."""
 import collections
+import sys
 
 import doubles
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from doubles.behaviour import UffParser
 from doubles.cuda import Cuda
 
-from helpers import cuda, engine, freeze, machine, network, process, run, through_uff
+from helpers import cuda, freeze, machine, network, process, run, through_uff
 from uffsurgeon.uff import schema
 
 process.prepare_tensorflow()
@@ -37,9 +38,8 @@ def test_with_an_uff_parser_a_plan_is_built_without_what_it_refuses(images, monk
     backend, trt = Cuda(), doubles.tensorrt("5.0.6")
     monkeypatch.setattr(cuda, "_backend", lambda: backend)
     monkeypatch.setattr(through_uff.artifacts, "BUILD", tmp_path)
-    monkeypatch.setattr(machine, "tensorrt", lambda: Here("tensorrt", "5.0.6", "uff", True, None), raising=False)
-    for module in (engine, engine.builder, engine.run):
-        monkeypatch.setattr(module, "tensorrt", lambda: trt, raising=False)
+    monkeypatch.setattr(machine, "tensorrt", lambda: Here(trt.__name__, "5.0.6", "uff", True, None), raising=False)
+    monkeypatch.setitem(sys.modules, trt.__name__, trt)
     parse = UffParser.parse
 
     def parse_and_shape(self, path, network):  # the double knows the shapes of the heads only
