@@ -1,11 +1,10 @@
 """From the three heads to boxes on the street: decode, place, project, measure.
 
-Camera frame, as in KITTI: x right, y down, z forward, metres. A box stands upright and is given by
-its `dimensions` (height, width, length), its `location` (centre of the bottom face) and its `yaw`
-(KITTI's rotation_y, about the y axis; at 0 the front looks along x). `alpha` is the yaw as seen
-from the camera, which is all that a crop can show. Angles are radians in (-pi, pi]. 2D boxes are
-(left, top, right, bottom) in pixels; P is a 3x4 projection matrix in pixels. Arrays are over
-objects, and nothing here loops over them.
+Camera frame, as in KITTI: x right, y down, z forward, metres. A box stands upright and is given by its `dimensions`
+(height, width, length), its `location` (centre of the bottom face) and its `yaw` (KITTI's rotation_y, about the y axis; at
+0 the front faces along x). `alpha` is the yaw relative to the ray from the camera to the box, which is all that a crop can
+show. Angles are radians in (-pi, pi]. 2D boxes are (left, top, right, bottom) in pixels; P is a 3x4 projection matrix in
+pixels. The first axis of every array is the object, and all objects are computed at once.
 
 Method: Mousavian, Anguelov, Flynn, Kosecka, "3D Bounding Box Estimation Using Deep Learning and
 Geometry", CVPR 2017 (arXiv:1612.00496).
@@ -26,11 +25,11 @@ _UNIT = np.array([[0.5, 0, 0.5], [0.5, 0, -0.5], [-0.5, 0, -0.5], [-0.5, 0, 0.5]
 # Which upright edge touches the left side, which the right; top and bottom: 0 nearest, 1 farthest.
 _TOUCHING = np.array([(left, top, right, bottom) for left in range(4) for right in range(4)
                       for top in (0, 1) for bottom in (0, 1) if left != right])
-_NEAR = 0.1  # metres; what is nearer to the camera's plane than this counts as behind it
+_NEAR = 0.1  # metres; points nearer to the camera's plane than this count as behind it
 
 
 class Decoded(NamedTuple):
-    """What the heads say, before there is a place."""
+    """Sizes and angles from the heads; the place is not known yet."""
 
     dimensions: np.ndarray  # [N, 3] h, w, l in metres
     alpha: np.ndarray       # [N]
@@ -39,7 +38,7 @@ class Decoded(NamedTuple):
 
 
 class Boxes(NamedTuple):
-    """What `estimate` found. Where valid is False there is no box: location and misfit are NaN."""
+    """The boxes that `estimate` found. Where valid is False there is none: location and misfit are NaN."""
 
     dimensions: np.ndarray  # [N, 3] h, w, l in metres
     location: np.ndarray    # [N, 3] x, y, z of the bottom centre in metres
@@ -57,7 +56,7 @@ def wrap(angle):
 
 
 def angle_error(a, b):
-    """Smallest turn between two angles, 0..pi: 179 and -179 degrees are 2 degrees apart."""
+    """The smallest angle between two directions, radians, 0..pi: 179 and -179 degrees are 2 degrees apart."""
     return np.abs(wrap(np.asarray(a, float) - np.asarray(b, float)))
 
 
@@ -106,11 +105,11 @@ def decode(heads, rays, mean_dimensions):
 
 
 def encode(dimensions, alpha, mean_dimensions, bins=BINS):
-    """Labels -> the heads that a perfect network would give; the inverse of `decode`.
+    """The heads that a perfect network would compute; the inverse of `decode`.
 
     dimensions: [N, 3] h, w, l in metres. alpha: [N]. mean_dimensions: [3] or [N, 3].
     Returns {"dimension": [N, 3], "orientation": [N, bins, 2], "confidence": [N, bins]} float32:
-    every bin has its (cos, sin), the nearest bin (of two as near, the lower) has confidence 1.
+    every bin has its (cos, sin), and the nearest bin (the lower one of two equally near) has confidence 1.
     """
     offset = wrap(np.reshape(alpha, (-1, 1)) - bin_centres(bins))
     return {
@@ -143,19 +142,18 @@ def estimate(heads, bboxes, P, mean_dimensions, size=None):
 
 
 def locate(bboxes, dimensions, yaw, P, size=None):
-    """Where a box of known size and yaw must stand to fill its 2D box: least squares over 4 sides.
+    """The location at which a box of known size and yaw fills its 2D box: least squares over the 4 sides.
 
-    Each side of the 2D box is touched by the image of some corner. A corner X of the turned box
-    touches side value s when (P_row - s P_3) . (X + location, 1) = 0, which is linear in the
-    location (section 3.3 of the paper). Which corner it is, is not known: all assignments that an
-    upright box allows are solved, and the one whose drawn box fits best is taken. Left and right
-    are two of the four upright edges (a point's u does not depend on its height), top and bottom
-    are at the nearest or the farthest edge: 4 * 3 * 2 * 2 = 48.
+    Each side of the 2D box is touched by the projection of some corner. A corner X of the turned box touches the side with
+    coordinate s when (P_row - s P_3) . (X + location, 1) = 0, which is linear in the location (section 3.3 of the paper).
+    Which corner touches which side is unknown: all assignments that are possible for an upright box are solved, and the
+    one whose projection fits best is taken. Left and right are touched by two of the four upright edges (u does not depend
+    on the height of a point), top and bottom at the nearest or the farthest edge: 4 * 3 * 2 * 2 = 48.
 
     bboxes: [N, 4] pixels. dimensions: [N, 3] h, w, l. yaw: [N]. P: [3, 4] or [N, 3, 4].
-    size: (width, height) of the image. A side on the image's border is where the photo ends, not
-        the vehicle; with `size` given it only says that the drawn box reaches that far. The three
-        other sides still give the place; two leave a whole line of places, and there is no box.
+    size: (width, height) of the image. At a side on the border of the image the photo ends, not the vehicle; if `size`
+        is given, that side is left out of the equations. The three other sides are enough for a location; two are not,
+        and there is no box.
 
     Returns location [N, 3] metres (NaN: no box), misfit [N] pixels, reason (N strings).
     """
@@ -196,10 +194,10 @@ def locate(bboxes, dimensions, yaw, P, size=None):
 
 
 def corners(dimensions, location, yaw):
-    """The eight corners, [N, 8, 3] metres, in KITTI's order.
+    """The eight corners of each box, [N, 8, 3] metres, in KITTI's order.
 
-    0-3 are the bottom face, 4-7 the top face above them; 0, 1, 5, 4 (`FRONT`) is the front.
-    `EDGES` are the twelve pairs that an edge joins.
+    0-3 are the bottom face, 4-7 the top face above it; 0, 1, 5, 4 (`FRONT`) are the front face. `EDGES` are the twelve
+    pairs of corners that an edge joins.
     """
     dimensions, yaw = np.asarray(dimensions, float), np.asarray(yaw, float)
     along, down, across = np.moveaxis(dimensions[..., None, [2, 0, 1]] * _UNIT, -1, 0)
@@ -209,7 +207,7 @@ def corners(dimensions, location, yaw):
 
 
 def project(points, P):
-    """Points [..., 3] in metres -> pixels [..., 2] (u right, v down); NaN for those behind.
+    """Points [..., 3] in metres -> pixels [..., 2] (u right, v down); NaN for points behind the camera.
 
     P: [3, 4].
     """
@@ -218,25 +216,24 @@ def project(points, P):
 
 
 def bounds(boxes, P, size=None):
-    """The 2D box around each projected box, [N, 4] pixels; NaN where a corner is behind.
+    """The 2D box around each projected box, [N, 4] pixels; NaN where a corner is behind the camera.
 
-    boxes: anything with dimensions, location and yaw. size: (width, height), clips to the image.
+    boxes: an object with dimensions, location and yaw. size: (width, height) of the image, to which the result is clipped.
     """
     return _around(project(corners(boxes.dimensions, boxes.location, boxes.yaw), P), size)
 
 
 def iou_bev(a, b):
-    """Intersection over union seen from above, exact for turned boxes, [N], 0..1.
+    """Intersection over union of the footprints (bird's-eye view) of pairs of boxes, exact for any yaw, [N], 0..1.
 
-    a, b: anything with dimensions [N, 3], location [N, 3] and yaw [N]; row by row. A box that is
-    not finite overlaps nothing.
+    a, b: objects with dimensions [N, 3], location [N, 3] and yaw [N]. A box that is not finite overlaps nothing.
     """
     overlap, area_a, area_b, finite = _footprints(a, b)
     return np.where(finite, overlap / np.maximum(area_a + area_b - overlap, 1e-12), 0)
 
 
 def iou_3d(a, b):
-    """Intersection over union of the volumes of upright boxes, [N]; arguments as `iou_bev`."""
+    """Intersection over union of the volumes of pairs of upright boxes, [N], 0..1; arguments as for `iou_bev`."""
     overlap, area_a, area_b, finite = _footprints(a, b)
     with np.errstate(invalid="ignore"):
         bottom_a, bottom_b = a.location[:, 1], b.location[:, 1]
@@ -250,9 +247,9 @@ def iou_3d(a, b):
 def measure(found, truth):
     """How far one set of boxes is from another, object by object.
 
-    found, truth: anything with dimensions, location and yaw.
-    Returns {"yaw_deg", "dimension_m" (mean over h, w, l), "distance_m", "iou_3d", "iou_bev"}, each
-    [N]. A box that is not there has IoU 0 and an unknown (NaN) distance.
+    found, truth: objects with dimensions, location and yaw.
+    Returns {"yaw_deg", "dimension_m" (mean over h, w, l), "distance_m", "iou_3d", "iou_bev"}, arrays of shape [N]. Where a
+    box is missing, IoU is 0 and distance NaN.
     """
     return {
         "yaw_deg": np.degrees(angle_error(found.yaw, truth.yaw)),
@@ -295,7 +292,7 @@ def _projection(P):
 
 
 def _usable(bboxes, dimensions, yaw, size):
-    """Which sides of each 2D box tell something [N, 4], and why an object cannot be placed [N]."""
+    """Which sides of each 2D box can be used [N, 4], and why an object cannot be placed [N]."""
     left, top, right, bottom = bboxes.T
     used = np.ones(bboxes.shape, bool)
     with np.errstate(invalid="ignore"):
@@ -310,7 +307,7 @@ def _usable(bboxes, dimensions, yaw, size):
             (used.sum(1) < 3, "the image cuts off more than one side, so many places fit"),
         ]
     reason = np.full(len(bboxes), "", object)
-    for bad, why in reversed(checks):  # the first that holds has the last word
+    for bad, why in reversed(checks):  # of several reasons the first is given
         reason[bad] = why
     return used, reason
 
@@ -330,7 +327,7 @@ def _around(pixels, size):
 
 
 def _footprints(a, b):
-    """Area common to the ground rectangles, area of a's, of b's, and which pairs are boxes."""
+    """Area common to the footprints, area of a, area of b, and which pairs are finite."""
     pair = [np.column_stack([box.dimensions, box.location, box.yaw]) for box in (a, b)]
     if pair[0].shape != pair[1].shape:
         raise ValueError("boxes are compared in pairs, got %d and %d" % tuple(map(len, pair)))
@@ -349,10 +346,10 @@ def _cross(a, b):
 
 
 def _polygon_overlap(first, second):
-    """Area common to convex quadrilaterals, [N, 4, 2] each, counter-clockwise, metres.
+    """Area common to pairs of convex quadrilaterals, both [N, 4, 2], counter-clockwise, metres -> [N].
 
-    The vertices of the common polygon are the corners of one inside the other and the crossings of
-    their edges. Sorted by angle about their mean they go round it; its area is the shoelace sum.
+    The vertices of the intersection are the corners of one quadrilateral inside the other and the crossings of the edges.
+    Sorted by angle about their mean, they form the polygon, whose area is the shoelace sum.
     """
     tolerance = 1e-9
     edge_a, edge_b = [np.roll(polygon, -1, 1) - polygon for polygon in (first, second)]

@@ -1,7 +1,10 @@
-"""Two sets of outputs side by side: the gate that every conversion has to pass.
+"""Two sets of outputs compared: the gate that every conversion has to pass.
 
-A difference of 0.003 in a head says little. So the boxes are drawn from both sets, and the gate says by how many
-degrees they turn and by how many centimetres they move.
+A difference of 0.003 in a head means little by itself. So both sets are turned into boxes, and the gate says by how many
+degrees the boxes turn and by how many centimetres they move.
+
+    parity.compare(reference, heads, street)             # a Parity: print it, or end a cell with it
+    parity.compare(reference, heads, street).check("equal", "close")
 """
 import html
 
@@ -10,28 +13,30 @@ import numpy as np
 from . import boxes, scenes
 from .boxes import HEADS
 
-# One FP32 network, computed in another order, stays within EQUAL. Boxes that turn by less than a degree, keep their size
-# to 10 cm and their place to 10 cm or one per cent of the distance are close. The rest is another network.
+# Outputs of an FP32 network that is computed in another order stay within EQUAL. Boxes are close when they turn by at most a
+# degree, change their size by at most 10 cm, and move by at most 10 cm or 1 % of their distance.
 EQUAL = 1e-4
 CLOSE_DEG, CLOSE_M, CLOSE_SHARE = 1.0, 0.10, 0.01
-VERDICTS = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}  # and their colours
+VERDICTS = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}  # verdict -> colour
 
 
 def limit_m(distance):
-    """How far a box at `distance` metres (any shape) may move and still be close, in metres: 10 cm, from 10 m on 1 %.
+    """How far a box may move and still be close, in metres: 10 cm, and beyond 10 m 1 % of its distance.
 
-    One camera sees distance as size, so that one error in a head moves a box by a share of its distance. A tolerance of
-    this form, the larger of a length and a share of the range, is that of LET-3D-AP, the measure of the Waymo Open
-    Dataset for boxes from cameras (Hung and others, 2022), which allows far more.
+    distance: metres from the camera, an array of any shape; the result has the same shape.
+
+    A single camera sees distance as size, so that an error in a head moves a box by a share of its distance. LET-3D-AP, the
+    metric of the Waymo Open Dataset for boxes from cameras (Hung et al., 2022), has a tolerance of this form, the larger of a
+    length and a share of the range, and allows much more.
     """
     return np.maximum(CLOSE_M, CLOSE_SHARE * np.asarray(distance))
 
 
 def place(heads, street):
-    """The heads for the crops of several scenes, in order -> one `boxes.Boxes` for each scene.
+    """The boxes of several scenes from the heads of all their crops, in order: a list of `boxes.Boxes`, one for each scene.
 
-    heads: {"dimension": [N, 3], "orientation": [N, 6, 2], "confidence": [N, 6]}; street: list of `scenes.Scene` with
-    N objects in all. Raises ValueError when the numbers differ.
+    heads: {"dimension": [N, 3], "orientation": [N, 6, 2], "confidence": [N, 6]}. street: list of `scenes.Scene` that have
+    N objects together. Raises ValueError when they do not.
     """
     counts = [len(scene.objects.kind) for scene in street]
     if sum(counts) != len(heads["dimension"]):
@@ -47,18 +52,18 @@ def place(heads, street):
 
 
 def _over(statistic, values):
-    """A statistic of the values that there are: a lost box has none. NaN when all are lost."""
+    """A statistic of the values that are not NaN; a lost box has NaN. NaN when all are lost."""
     known = values[~np.isnan(values)]
     return statistic(known) if len(known) else np.nan
 
 
 class Parity:
-    """How far `got` is from `reference`; print it, or let a notebook show it.
+    """The result of `compare`, as text when printed and as a table in a notebook.
 
-    errors: {head: largest absolute difference}. yaw_deg, dimension_m, distance_m: [N], how far each box turned, grew,
-    moved (NaN where one of the two is no box; empty without scenes). away_m: [N], how far from the camera the reference
-    has it. lost: boxes that only the reference has.
-    verdict: "equal", "close" or "broken"; why: the sentence that goes with it.
+    errors: {head: largest absolute difference}. yaw_deg, dimension_m, distance_m: [N], by how much each box turned, changed
+    its size and moved; NaN where a box is missing on one side, empty when no scenes were given. away_m: [N], the distance
+    from the camera to each box of the reference. lost: number of boxes that only the reference has.
+    verdict: "equal", "close" or "broken". why: the reason, in words.
     """
 
     def __init__(self, errors, moved, lost, tolerance):
@@ -85,7 +90,7 @@ class Parity:
                 self.why = "all %d boxes are lost" % lost
 
     def check(self, *allowed):
-        """Return self if the verdict is one of `allowed` ("equal" without any), else raise ValueError with the why."""
+        """Return self if the verdict is one of `allowed`, by default "equal"; else raise ValueError with the reason."""
         if self.verdict not in (allowed or ("equal",)):
             raise ValueError("parity is %s: %s" % (self.verdict, self.why))
         return self
@@ -111,11 +116,12 @@ class Parity:
 
 
 def compare(reference, got, street=None, tolerance=EQUAL):
-    """Put two sets of heads side by side -> `Parity`.
+    """Compare two sets of heads -> `Parity`.
 
     reference, got: {"dimension": [N, 3], "orientation": [N, bins, 2], "confidence": [N, bins]}.
-    street: the scenes that the N crops come from, in order; without it there are no degrees and metres.
-    Raises ValueError when a head is missing or a shape differs.
+    street: list of the scenes that the N crops come from, in order; without it only the outputs are compared.
+    tolerance: largest difference of an output that is still equal.
+    Raises ValueError when a head is missing, or when shapes or numbers of objects differ.
     """
     errors = {}
     for name in HEADS:

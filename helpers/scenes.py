@@ -1,18 +1,18 @@
 """Street scenes: the samples in data/scenes/ and any folder in KITTI's object format.
 
-A folder holds `image_2/NAME.png` (or .jpg), `label_2/NAME.txt` and `calib/NAME.txt`. The format is
-that of the KITTI object benchmark's development kit: one object per line in label_2 (kind,
-truncated, occluded, alpha, left, top, right, bottom, height, width, length, x, y, z, rotation_y
-and, for a detector's results, a score), matrices by name in calib, of which P2 is the one of
-image_2. The camera frame and the meaning of each number are those of `helpers.boxes`.
+A folder holds `image_2/NAME.png` (or .jpg), `label_2/NAME.txt` and `calib/NAME.txt`. The format is that of the
+development kit of the KITTI object benchmark: label_2 has one object per line (kind, truncated, occluded, alpha, left,
+top, right, bottom, height, width, length, x, y, z, rotation_y and, for the results of a detector, a score); calib has
+matrices by name, of which P2 belongs to image_2. Camera frame, units and angles are those of `helpers.boxes`.
 """
-import difflib
 import json
 from pathlib import Path
 from typing import NamedTuple, Tuple
 
 import numpy as np
 from PIL import Image
+
+from uffsurgeon.names import did_you_mean
 
 from .artifacts import DATA
 
@@ -23,10 +23,10 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class Objects(NamedTuple):
-    """What label_2 says, [N] objects. Where a label gives no 3D box, its numbers are NaN."""
+    """The N objects of a label_2 file. Where a label has no 3D box, its numbers are NaN."""
 
     kind: Tuple[str, ...]   # "Car", "Van", ...
-    truncated: np.ndarray   # [N] 0..1, how much of it leaves the image; -1 unknown
+    truncated: np.ndarray   # [N] 0..1, the part that lies outside of the image; -1 unknown
     occluded: np.ndarray    # [N] int: 0 visible, 1 partly, 2 largely occluded, 3 unknown; -1 unset
     bbox: np.ndarray        # [N, 4] left, top, right, bottom in pixels
     dimensions: np.ndarray  # [N, 3] height, width, length in metres
@@ -55,9 +55,9 @@ class Scene(NamedTuple):
 
 
 def names(folder=SCENES):
-    """Names of the scenes in `folder`, in order: those with an image and a label.
+    """Names of the scenes in `folder` that have an image and a label, sorted.
 
-    Raises FileNotFoundError when it is no folder in KITTI's format.
+    Raises FileNotFoundError when the folder is not in KITTI's format.
     """
     folder = Path(folder)
     for part in ("image_2", "label_2", "calib"):
@@ -69,24 +69,23 @@ def names(folder=SCENES):
 
 
 def load(name):
-    """The sample scene `name` -> `Scene`. Raises ValueError that names the nearest one."""
+    """A sample scene, such as "000002" -> `Scene`. Raises ValueError, with the nearest names, for any other name."""
     return load_kitti(SCENES, name)
 
 
 def load_kitti(folder, name, kinds=None):
     """Scene `name` of a folder in KITTI's format -> `Scene`.
 
-    kinds: which objects to take; by default those whose mean dimensions are known
-        (`mean_dimensions`), since the network needs them. DontCare regions are never taken.
+    kinds: kinds of objects to take, such as ["Car"]; by default those that `mean_dimensions` knows, because the network
+        needs their mean. DontCare regions are never taken.
 
-    Raises FileNotFoundError when there is no folder; ValueError when it has no such scene, when
-    a file is malformed (the sentence names file and line), or when the image cannot be read.
+    Raises FileNotFoundError when there is no such folder; ValueError when it has no such scene (with the nearest names),
+    when a file is malformed (with file and line), or when the image cannot be read.
     """
     folder, known = Path(folder), names(folder)
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, 3) or known[:3]
-        raise ValueError("no scene %r in %s; did you mean %s?"
-                         % (name, folder, " or ".join(map(repr, near)) or "another folder"))
+        raise ValueError("no scene %r in %s%s" % (name, folder, did_you_mean(name, known) or "; it has %s" % (
+            ", ".join(known[:3]) or "none")))
     kinds = set(_means()) if kinds is None else set(kinds)
     objects = read_labels(folder / "label_2" / (name + ".txt"))
     image = next(path for path in (folder / "image_2" / (name + suffix) for suffix in _SUFFIXES)
@@ -96,18 +95,18 @@ def load_kitti(folder, name, kinds=None):
 
 
 def read_image(path):
-    """Image file -> [H, W, 3] uint8 RGB. Raises ValueError when it is no image."""
+    """Image file -> [H, W, 3] uint8 RGB. Raises FileNotFoundError, and ValueError when it cannot be read as an image."""
     try:
         with Image.open(str(path)) as image:
             return np.array(image.convert("RGB"))
     except FileNotFoundError:
         raise
-    except Exception as error:  # Pillow's readers raise what their formats' parsers raise
+    except Exception as error:  # which one depends on the format
         raise ValueError("%s cannot be read as an image: %s" % (path, error)) from None
 
 
 def read_labels(path):
-    """A label_2 file -> `Objects`, without DontCare. Raises ValueError naming file and line."""
+    """A label_2 file -> `Objects`, without DontCare regions. Raises ValueError with file and line."""
     kinds, rows = [], []
     for number, text in _lines(path):
         where = "%s, line %d" % (path, number)
@@ -125,7 +124,7 @@ def read_labels(path):
         if left >= right or top >= bottom:
             raise ValueError("%s: the 2D box (left, top, right, bottom) = (%s) has no area"
                              % (where, ", ".join(fields[4:8])))
-        if min(row[7:10]) <= 0:  # a 2D detector's results: KITTI writes -1 for what is unknown
+        if min(row[7:10]) <= 0:  # the results of a 2D detector: KITTI writes -1 for unknown numbers
             row[2] = row[13] = np.nan
             row[7:13] = [np.nan] * 6
         kinds.append(fields[0])
@@ -136,7 +135,7 @@ def read_labels(path):
 
 
 def read_calibration(path):
-    """P2 of a calib file, [3, 4]. Raises ValueError naming file and line."""
+    """P2 of a calib file, [3, 4]. Raises ValueError with file and line."""
     for number, text in _lines(path):
         key, _, values = text.partition(":")
         if key.strip() != "P2":
@@ -150,15 +149,15 @@ def read_calibration(path):
         with np.errstate(over="ignore", invalid="ignore"):
             turns = abs(np.linalg.det(P[:, :3]))
         if not 1e-6 < turns < 1e18:
-            raise ValueError("%s: P2 is not a camera: its left 3x3 part is singular" % where)
+            raise ValueError("%s: P2 is not a projection: its left 3x3 part is singular" % where)
         return P
     raise ValueError("%s, line 1: no line of this file begins with 'P2:'" % path)
 
 
 def mean_dimensions(kinds):
-    """Mean height, width, length of each kind, metres, [N, 3], counted from the training labels.
+    """Mean height, width and length of each kind in the labels of the training set, metres, [N, 3].
 
-    Raises ValueError for a kind that the network was not trained on.
+    kinds: N kinds, such as ("Car", "Van"). Raises ValueError for a kind that the network was not trained on.
     """
     means = _means()
     unknown = sorted(set(kinds) - set(means))
@@ -169,10 +168,10 @@ def mean_dimensions(kinds):
 
 
 def crop(image, bbox, size=CROP):
-    """The part of `image` inside `bbox`, resized to [size, size, 3] uint8 RGB.
+    """The part of an image inside a 2D box, resized to [size, size, 3] uint8 RGB, bilinearly, as for training.
 
-    image: [H, W, 3] uint8 RGB. bbox: left, top, right, bottom in pixels, clipped to the image and
-    rounded. Resized bilinearly, as the network was trained. Raises ValueError for an empty box.
+    image: [H, W, 3] uint8 RGB. bbox: left, top, right, bottom in pixels; it is clipped to the image and rounded.
+    Raises ValueError for a box that has no area inside the image.
     """
     bbox = np.asarray(bbox, float)
     if bbox.shape != (4,) or not np.isfinite(bbox).all():
@@ -188,7 +187,7 @@ def crop(image, bbox, size=CROP):
 
 
 def crops(scene, size=CROP):
-    """One crop per object of the scene, [N, size, size, 3] uint8 RGB, NHWC."""
+    """One crop for each object of a scene, [N, size, size, 3] uint8 RGB, NHWC."""
     parts = [crop(scene.image, bbox, size) for bbox in scene.objects.bbox]
     return np.stack(parts) if parts else np.zeros((0, size, size, 3), np.uint8)
 
@@ -201,10 +200,9 @@ def batches(array, size):
 
 
 def calibration_crops(count=64):
-    """The first `count` crops of data/heldout/, [count, 224, 224, 3] uint8 RGB.
+    """The first `count` crops of data/heldout/, [count, 224, 224, 3] uint8 RGB, for INT8 ranges and for errors.
 
-    They were rendered from seeds that training never used, so INT8 ranges and error figures made
-    from them are honest. Raises ValueError when there are fewer.
+    They were rendered from seeds that training never used. Raises ValueError when there are fewer.
     """
     sheet = read_image(HELD_OUT / "crops.jpg")
     rows, columns = sheet.shape[0] // CROP, sheet.shape[1] // CROP
@@ -215,7 +213,7 @@ def calibration_crops(count=64):
 
 
 def held_out():
-    """Labels of `calibration_crops`, in its order -> `Objects`, and P [N, 3, 4] of each crop."""
+    """The labels of all `calibration_crops`, in the same order: (`Objects`, P [N, 3, 4])."""
     objects = read_labels(HELD_OUT / "labels.txt")
     return objects, np.tile(read_calibration(HELD_OUT / "calib.txt"), (len(objects.kind), 1, 1))
 
@@ -225,7 +223,7 @@ def _means():
 
 
 def _lines(path):
-    """Numbered lines that are not blank. Raises ValueError naming the line that is no text."""
+    """(number, text) of the lines that are not blank. Raises ValueError for a line that is not ASCII."""
     for number, line in enumerate(Path(path).read_bytes().split(b"\n"), 1):
         try:
             text = line.decode("ascii").strip()
