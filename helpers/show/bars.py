@@ -5,7 +5,6 @@ Solid bars and lines are what this machine measured; hatched bars and dashed lin
 import textwrap
 
 from .. import timing
-from ..parity import VERDICTS
 from .figures import FAINT, INK, PALE, finish_chart, subplots
 
 PRECISIONS = {"TensorFlow": "#64748b", "TF32": "#0891b2", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
@@ -41,7 +40,7 @@ def timings(record, published=(), batch=1):
         _measured_bar(axis, y, row, gap)
         y += 1
     for name, why in withheld:
-        _name(axis, y, name, "not shown", VERDICTS["broken"])
+        _name(axis, y, name, "not shown", _verdict_colour("broken"))
         axis.text(gap, y, textwrap.shorten(why, 90), va="center", fontsize=8, color=FAINT)
         y += 1
     for (device, source), entries in groups:
@@ -80,7 +79,7 @@ def _measured_bar(axis, y, row, gap):
     axis.plot([row["p90"]] * 2, [y - 0.14, y + 0.14], color=INK, lw=1.2)
     if row["gpu_ms"] is not None:
         axis.plot([row["gpu_ms"]], [y], "D", ms=5, mfc="white", mec=INK)
-    _name(axis, y, timing.label(row), "parity: " + row["verdict"], VERDICTS[row["verdict"]])
+    _name(axis, y, timing.label(row), "parity: " + row["verdict"], _verdict_colour(row["verdict"]))
     axis.text(max(row["ms"], row["p90"]) + gap, y, "%s ms   n = %d" % (_number(row["ms"]), row["n"]),
               va="center", fontsize=8.5, color=INK)
 
@@ -243,6 +242,12 @@ def plan_sizes(plans):
 def _colour(name):
     """One colour for each precision, so that a solid bar and a hatched one of the same kind belong together."""
     return next((colour for word, colour in PRECISIONS.items() if word.lower() in name.lower()), KINDS[0])
+
+
+def _verdict_colour(verdict):
+    from ..parity import VERDICTS
+
+    return VERDICTS[verdict]
 
 
 def _number(value):

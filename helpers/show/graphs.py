@@ -258,7 +258,7 @@ def graph(source, around, reach=1, mark=None, title="", constants=True, readers=
     return _finish(figure, sizes, [axes], [title], {kinds[node.name] for node in shown if node.name in kinds})
 
 
-def graph_before_after(before, after, around, around_after=None, reach=1, titles=("before", "after"), readers=True):
+def graph_before_after(before, after, around, around_after=None, reach=1, readers=True):
     """Two slices side by side: what the second graph lacks in red, what it has gained in green, and in violet what both
     have but reads other nodes. Returns a matplotlib Figure.
 
@@ -286,7 +286,7 @@ def graph_before_after(before, after, around, around_after=None, reach=1, titles
                 kinds[node.name] = "changed"
         used |= set(kinds.values())
         sizes.append(_draw(axis, shown, kinds))
-    return _finish(figure, sizes, axes, titles, used)
+    return _finish(figure, sizes, axes, ("before", "after"), used)
 
 
 def census(source, supported):

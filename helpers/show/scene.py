@@ -38,11 +38,11 @@ def before_after(scene, before, after, titles=("before", "after"), truth=False):
     return figure
 
 
-def closeup(scene, sets, index, margin=4.0):
+def closeup(scene, sets, index):
     """Several sets of boxes around one object, on the photo and from above, each in its colour. Returns a Figure.
 
-    sets: {name: (boxes, colour)}, boxes as `found` of `boxes_on_scene`. index: of the object in the scene. margin: metres
-    around it in the view from above, where the label is dashed. Raises ValueError when no set has a box for the object.
+    sets: {name: (boxes, colour)}, boxes as `found` of `boxes_on_scene`. index: of the object in the scene. The view
+    from above shows four metres around it, with the label dashed. Raises ValueError when no set has a box for the object.
     """
     known = [found for found, _ in sets.values() if _drawable(found)[index]]
     if not known:
@@ -62,8 +62,8 @@ def closeup(scene, sets, index, margin=4.0):
     photo.set_ylim((top + bottom) / 2 + half / 1.45, (top + bottom) / 2 - half / 1.45)
     photo.axis("off")
     x, _, z = known[0].location[index]
-    view.set_xlim(x - margin, x + margin)
-    view.set_ylim(z - margin, z + margin)
+    view.set_xlim(x - 4, x + 4)
+    view.set_ylim(z - 4, z + 4)
     view.set_aspect("equal")
     view.set(xlabel="metres to the right", ylabel="metres ahead")
     view.legend(fontsize=8, facecolor=ROAD, labelcolor="white", framealpha=0.8)
