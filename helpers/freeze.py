@@ -35,8 +35,8 @@ def freeze(source, outputs=None):
         that no other node reads.
 
     The source is not changed. Returns TensorFlow's GraphDef: Placeholder inputs (batch dimension open, as in the source),
-    constants for all weights, no Identity, no devices, equal constants other than weights merged, every node after its
-    inputs.
+    constants for all weights, no Identity but outputs, no devices, equal constants other than weights merged, every node
+    after its inputs.
     Raises TypeError for any other source; ValueError for an output that the graph does not have (with the nearest
     names), and for what cannot be a constant: functions that the graph calls (LSTM, GRU, loops), variables that it
     changes, tables. What a path raises is in `saved`.

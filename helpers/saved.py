@@ -26,17 +26,19 @@ def load(path):
 
 def what_is(path):
     """What a file is that is not a frozen graph, by its first bytes, as the end of a sentence; "" for any other."""
-    if os.path.isdir(str(path)) or os.path.basename(str(path)) == "saved_model.pb":
-        return "a SavedModel, or a folder; `freeze.freeze` takes the folder of a SavedModel"
+    if os.path.isdir(str(path)):
+        return "a folder; `freeze.freeze` takes it if it is a SavedModel"
     with open(str(path), "rb") as stream:
         start = stream.read(1000)
+    if os.path.basename(str(path)) == "saved_model.pb":
+        return "part of a SavedModel; `freeze.freeze` takes its folder"
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "a Keras file (HDF5); `freeze.freeze` takes it"
     if start.startswith(b"PK\x03\x04"):
         return "a zip archive, such as a .keras file, which `freeze.freeze` takes, or an .npz"
     if start.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer; `git lfs pull` fetches the file itself"
-    if start.lstrip()[:1] == b"<":
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page, probably what a server answered instead of the file"
     if not start or not start.strip(b"\t\n\r" + bytes(range(32, 127))):
         return "text; a .pbtxt has to be converted first" if start else "an empty file"
@@ -52,6 +54,8 @@ def keras_model(path):
     else:
         import h5py
 
+        if not h5py.is_hdf5(path):
+            raise ValueError("%s is not a Keras file, but %s" % (path, what_is(path) or "something else"))
         with h5py.File(path, "r") as archive:
             version = archive.attrs.get("keras_version", "")
             if "model_config" not in archive.attrs:

@@ -12,9 +12,7 @@ So where there is an UffParser, the answers are right with `Flatten` as well as 
 """
 import numpy as np
 
-from uffsurgeon import graphsurgeon, uff
-
-from . import artifacts, engine, machine, network
+from . import artifacts, machine, network
 from . import run as running
 from .page import silence
 
@@ -31,7 +29,7 @@ def run(graph_def, images, say=print):
 
     Raises ValueError for what the parser refuses.
     """
-    from uffsurgeon import to_onnx
+    from uffsurgeon import to_onnx, uff
 
     here = machine.tensorrt()
     if here.flavour == "uff" and here.runs:
@@ -44,6 +42,10 @@ def run(graph_def, images, say=print):
 
 
 def _parsed(graph_def, images):
+    from uffsurgeon import graphsurgeon, uff
+
+    from . import engine
+
     copy = type(graph_def)()
     copy.CopyFrom(graph_def)
     graph = graphsurgeon.DynamicGraph(copy)

@@ -283,7 +283,7 @@ def test_save_and_load(graphs, tmp_path):
     ("bytes.pb", b"\xff" * 100, "bytes.pb"), ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(90), "a Keras file"),
     ("model.keras", b"PK\x03\x04" + bytes(90), "zip archive"), ("page.pb", b"<!doctype html>", "a web page"),
     ("lfs.pb", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "git lfs pull"),
-    ("saved_model.pb", b"\x08\x01", "takes the folder"), ("none.pb", b"\x22\x02\x08\x1b", "no nodes")])
+    ("saved_model.pb", b"\x08\x01", "takes its folder"), ("none.pb", b"\x22\x02\x08\x1b", "no nodes")])
 def test_what_is_not_a_graph_is_called_what_it_is(tmp_path, name, data, said):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ValueError, match=name) as error:
@@ -296,6 +296,19 @@ def test_a_missing_file_is_that(tmp_path):
         freeze.load(tmp_path / "none.pb")
     with pytest.raises(FileNotFoundError):
         freeze.freeze(tmp_path / "none.pb")
+
+
+def test_a_graph_that_begins_like_a_web_page_is_one(tmp_path):
+    graph = graph_of(("x" * 45, "Placeholder", []))  # its length is written as "<"
+    assert graph.SerializeToString()[:2] == b"\n<"
+    freeze.save(graph, tmp_path / "g.pb")
+    assert len(freeze.load(tmp_path / "g.pb").node) == 1
+
+
+def test_a_keras_file_that_is_none_is_called_what_it_is(tmp_path):
+    (tmp_path / "m.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ValueError, match="m.h5 is not a Keras file, but a Git LFS pointer"):
+        freeze.freeze(tmp_path / "m.h5")
 
 
 def test_weights_alone_cannot_be_frozen(tmp_path, graphs):
