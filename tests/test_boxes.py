@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from helpers import boxes
+from helpers import boxes, scenes
 
 P = np.array([[721.5, 0, 609.6, 44.86], [0, 721.5, 172.9, 0.2164], [0, 0, 1, 0.0027]])
 SIZE = (1242, 375)
@@ -285,3 +285,26 @@ def test_wrong_shapes_are_errors(change, words):
     good = dict(heads=perfect_heads(truth, bboxes), bboxes=bboxes, P=P, mean_dimensions=MEAN)
     with pytest.raises(ValueError, match=words):
         boxes.estimate(**dict(good, **change))
+
+
+def test_a_millimetre_in_the_size_does_not_move_a_box_by_decimetres(monkeypatch):
+    """The corners that touch the sides change with the size, and the place must not jump when they do."""
+    street = [scenes.load(name) for name in scenes.names()]
+
+    def largest_share():
+        """How far boxes move for a change like that of INT8, as a share of what the parity gate allows."""
+        random, worst = np.random.RandomState(3), []
+        for _ in range(20):
+            for scene in street:
+                cars = scene.objects
+                size = cars.dimensions + random.normal(0, 0.08, cars.dimensions.shape)  # as far off as the network's
+                yaw = cars.yaw + random.normal(0, 0.02, cars.yaw.shape)
+                before = boxes.locate(cars.bbox, size, yaw, scene.P, scene.size)[0]
+                after = boxes.locate(cars.bbox, size + 0.001, yaw + 0.0005, scene.P, scene.size)[0]
+                moved = np.linalg.norm(after - before, axis=1)
+                worst.append(np.nanmax(moved / np.maximum(0.1, 0.01 * np.linalg.norm(before, axis=1))))
+        return max(worst)
+
+    refined = largest_share()
+    monkeypatch.setattr(boxes, "_refine", lambda location, *rest: location)
+    assert refined < 0.3 and largest_share() > 2 * refined
