@@ -85,7 +85,7 @@ struct Sizes {
 // only if it is known.
 Refusal check_shape(const PluginState& state, int inputs, const Sizes& sizes) {
     if (Refusal refused = check_inputs(inputs)) return refused;
-    int dimension;
+    int dimension = 0;
     if (Refusal refused = find_axis(state.axis, sizes.d, sizes.rank, state.explicit_batch, &dimension)) return refused;
     return sizes.d[dimension] == -1 ? Refusal() : check_length(sizes.d, sizes.rank, dimension);
 }
@@ -93,7 +93,7 @@ Refusal check_shape(const PluginState& state, int inputs, const Sizes& sizes) {
 // The state for an input whose sizes are all known.
 Refusal configure(int inputs, const Sizes& sizes, PluginState* state) {
     if (Refusal refused = check_inputs(inputs)) return refused;
-    int dimension;
+    int dimension = 0;
     if (Refusal refused = find_axis(state->axis, sizes.d, sizes.rank, state->explicit_batch, &dimension)) return refused;
     return split_shape(sizes.d, sizes.rank, dimension, state);
 }

@@ -223,11 +223,13 @@ struct Layout {
     int outer, length, inner;
 };
 
-// batch x 6 x 2 along an axis of TensorFlow's.
+#if L2_TENSORRT >= 600
+// batch x 6 x 2 along an axis, counted as TensorFlow counts it.
 static Layout layout_of(int axis, int batch) {
     const Layout layouts[] = {{1, batch, 12}, {batch, 6, 2}, {batch * 6, 2, 1}};
     return layouts[(axis + 3) % 3];
 }
+#endif
 
 // Runs `enqueue(x, y)` on an array of the shape (outer, length, inner) and tells whether y is right: within 1e-6 of float64,
 // and in FP16 one rounding more.
