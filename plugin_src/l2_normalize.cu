@@ -22,34 +22,51 @@ struct alignas(sizeof(T) * V) Pack {
     T element[V];
 };
 
-// Pack number i of `count` elements. The last one may be incomplete: then zeros stand for what lies behind the end.
-template <int V, typename T>
-__device__ inline Pack<T, V> load_pack(const T* x, int i, int count) {
-    if ((i + 1) * V <= count) return reinterpret_cast<const Pack<T, V>*>(x)[i];
-    Pack<T, V> pack = {};
+// Loads K packs, `threads` apart, of `count` elements. Zeros stand for what lies behind the end.
+template <int V, int K, typename T>
+__device__ inline void load_packs(Pack<T, V> (&held)[K], const T* x, int count, int threads) {
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-        if (i * V + j < count) pack.element[j] = x[i * V + j];
+    for (int k = 0; k < K; ++k) {
+        const int i = k * threads + threadIdx.x;
+        held[k] = i < count / V ? reinterpret_cast<const Pack<T, V>*>(x)[i] : Pack<T, V>();
     }
-    return pack;
+    if (count % V == 0) return;
+#pragma unroll
+    for (int k = 0; k < K; ++k) {  // one thread has an incomplete pack
+        const int i = k * threads + threadIdx.x;
+        for (int j = 0; i == count / V && j < count % V; ++j) held[k].element[j] = x[i * V + j];
+    }
 }
 
-template <int V, typename T>
-__device__ inline void store_pack(const Pack<T, V>& pack, T* y, int i, int count) {
-    if ((i + 1) * V <= count) {
-        reinterpret_cast<Pack<T, V>*>(y)[i] = pack;
-        return;
-    }
+template <int V, int K, typename T>
+__device__ inline void store_packs(const Pack<T, V> (&held)[K], T* y, int count, int threads) {
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-        if (i * V + j < count) y[i * V + j] = pack.element[j];
+    for (int k = 0; k < K; ++k) {
+        const int i = k * threads + threadIdx.x;
+        if (i < count / V) reinterpret_cast<Pack<T, V>*>(y)[i] = held[k];
     }
+    if (count % V == 0) return;
+#pragma unroll
+    for (int k = 0; k < K; ++k) {
+        const int i = k * threads + threadIdx.x;
+        for (int j = 0; i == count / V && j < count % V; ++j) y[i * V + j] = held[k].element[j];
+    }
+}
+
+// Multiplies the first `end` elements of a pack with one factor and the others with another.
+template <typename T, int V>
+__device__ inline void scale_pack(Pack<T, V>& pack, int end, float scale, float other) {
+#pragma unroll
+    for (int j = 0; j + 1 < V; j += 2) {
+        store_pair(&pack.element[j], to_float(pack.element[j]) * (j < end ? scale : other),
+                   to_float(pack.element[j + 1]) * (j + 1 < end ? scale : other));
+    }
+    if (V == 1) store(&pack.element[0], to_float(pack.element[0]) * scale);
 }
 
 template <typename T, int V>
 __device__ inline void scale_pack(Pack<T, V>& pack, float scale) {
-#pragma unroll
-    for (int j = 0; j < V; ++j) store(&pack.element[j], to_float(pack.element[j]) * scale);
+    scale_pack(pack, V, scale, scale);
 }
 
 // The sum over `group` neighbouring threads (a power of two up to 32), in each of them.
@@ -75,8 +92,7 @@ __global__ void __launch_bounds__(kThreads) normalize_in_thread(const T* x, T* y
     const int me = threadIdx.x;
 
     Pack<T, V> held[K];
-#pragma unroll
-    for (int k = 0; k < K; ++k) held[k] = load_pack<V>(x + first, k * kThreads + me, count);
+    load_packs(held, x + first, count, kThreads);
     if (kExchange) {
 #pragma unroll
         for (int k = 0; k < K; ++k) exchange[k * kThreads + me] = held[k];
@@ -105,45 +121,46 @@ __global__ void __launch_bounds__(kThreads) normalize_in_thread(const T* x, T* y
 #pragma unroll
         for (int k = 0; k < K; ++k) held[k] = exchange[k * kThreads + me];
     }
-#pragma unroll
-    for (int k = 0; k < K; ++k) store_pack(held[k], y + first, k * kThreads + me, count);
+    store_packs(held, y + first, count, kThreads);
 }
 
 // ---- Rows of up to kTileLength elements ---------------------------------------------------------
 
 // A block takes a tile: `tile_rows` rows that are whole packs together. A row is at least as long as a pack, so that a pack
-// belongs to one row or to two. Its thread sums up the two parts; the threads of a row's group add the parts of a row; and
-// the pack's thread, which still has it, multiplies each part with the factor of its row.
-// `reciprocal` is 2^32 / length, rounded up: i / length == i * reciprocal >> 32 for the small i of a tile.
-template <typename T, int V>
+// belongs to one row, or to two when the length is no multiple of V (kSplit). Its thread sums up the two parts; the threads
+// of a row's group add the parts of a row; and the pack's thread, which still has it, multiplies each part with the factor
+// of its row. `reciprocal` is 2^31 / length, rounded up: i / length == i * reciprocal >> 31 for the small i of a tile.
+template <typename T, int V, bool kSplit>
 __global__ void __launch_bounds__(kThreads)
-    normalize_in_tile(const T* x, T* y, int64_t rows, int length, int tile_rows, int group, uint64_t reciprocal, float eps) {
+    normalize_in_tile(const T* x, T* y, int64_t rows, int length, int tile_rows, int group, uint32_t reciprocal, float eps) {
     __shared__ float before[kTilePacks], after[kTilePacks];  // a pack's two parts
     __shared__ float factor[kTilePacks + 1];                 // of each row
     const int64_t first_row = int64_t(blockIdx.x) * tile_rows;
     const int here = rows - first_row < tile_rows ? int(rows - first_row) : tile_rows;
-    const int count = here * length, threads = blockDim.x, me = threadIdx.x;
+    const int count = here * length, threads = blockDim.x, me = threadIdx.x, warp_start = me / 32 * 32;
     x += first_row * length;
     y += first_row * length;
 
     Pack<T, V> held[kPacksInFlight];
-#pragma unroll
-    for (int k = 0; k < kPacksInFlight; ++k) held[k] = load_pack<V>(x, k * threads + me, count);
+    load_packs(held, x, count, threads);
 #pragma unroll
     for (int k = 0; k < kPacksInFlight; ++k) {
-        const int pack = k * threads + me, row = int(pack * V * reciprocal >> 32), end = (row + 1) * length - pack * V;
-        float sums[2] = {0.0f, 0.0f};
+        if ((k * threads + warp_start) * V >= count) break;  // nothing is left for this warp
+        const int pack = k * threads + me;
+        if (kSplit) {
+            const int row = int(uint64_t(uint32_t(pack * V)) * reciprocal >> 31), end = (row + 1) * length - pack * V;
+            float sum = 0.0f, rest = 0.0f;
 #pragma unroll
-        for (int j = 0; j < V; ++j) {
-            const float value = to_float(held[k].element[j]);
-            if (j < end) {
-                sums[0] += value * value;
-            } else {
-                sums[1] += value * value;
+            for (int j = 0; j < V; ++j) {
+                const float value = to_float(held[k].element[j]);
+                if (j < end) sum += value * value;
+                if (j >= end) rest += value * value;
             }
+            before[pack] = sum;
+            after[pack] = rest;
+        } else {
+            before[pack] = sum_of_squares<V>(held[k].element);
         }
-        before[pack] = sums[0];
-        after[pack] = sums[1];
     }
     __syncthreads();
 
@@ -153,7 +170,7 @@ __global__ void __launch_bounds__(kThreads)
         float sum = 0.0f;
         if (row < here) {
             for (int pack = first / V + lane; pack <= last_pack; pack += group) {
-                sum += pack * V < first ? after[pack] : before[pack];
+                sum += kSplit && pack * V < first ? after[pack] : before[pack];
             }
         }
         sum = group_sum(sum, group);
@@ -163,24 +180,25 @@ __global__ void __launch_bounds__(kThreads)
 
 #pragma unroll
     for (int k = 0; k < kPacksInFlight; ++k) {
-        const int pack = k * threads + me, row = int(pack * V * reciprocal >> 32), end = (row + 1) * length - pack * V;
+        if ((k * threads + warp_start) * V >= count) break;
+        const int pack = k * threads + me, row = int(uint64_t(uint32_t(pack * V)) * reciprocal >> 31);
         if (row >= here) continue;
-        const float factors[2] = {factor[row], factor[row + 1]};
-#pragma unroll
-        for (int j = 0; j < V; ++j) {
-            store(&held[k].element[j], to_float(held[k].element[j]) * (j < end ? factors[0] : factors[1]));
+        if (kSplit) {
+            scale_pack(held[k], (row + 1) * length - pack * V, factor[row], factor[row + 1]);
+        } else {
+            scale_pack(held[k], factor[row]);
         }
-        store_pack(held[k], y, pack, count);
     }
+    store_packs(held, y, count, threads);
 }
 
 // ---- Longer rows --------------------------------------------------------------------------------
 
 // A team of threads, a warp or the whole block, takes a row: one by one the elements before the first whole pack and behind
-// the last, and the packs between them in registers, K a thread. What the registers of a block cannot hold is read first;
-// `kept` packs of it wait in shared memory, and any that are left are read a second time.
-template <typename T, int V, int K, bool kByBlock>
-__global__ void __launch_bounds__(kByBlock ? 1024 : kThreads)
+// the last, and the packs between them in registers, K a thread. What the registers of a block cannot hold (kShared) is read
+// first; `kept` packs of it wait in shared memory, and any that are left are read a second time.
+template <typename T, int V, int K, bool kByBlock, bool kShared>
+__global__ void __launch_bounds__(!kByBlock ? kThreads : kShared ? 1024 : 512)
     normalize_row(const T* x, T* y, int64_t rows, int length, int kept, float eps) {
     const int team = kByBlock ? blockDim.x : 32, lane = threadIdx.x % team, in_registers = K * team;
     const int64_t row = kByBlock ? blockIdx.x : int64_t(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32;
@@ -195,7 +213,7 @@ __global__ void __launch_bounds__(kByBlock ? 1024 : kThreads)
 
     Pack<T, V> held[K];
     float sum = 0.0f;
-    for (int start = in_registers; kByBlock && start < packs; start += in_registers) {
+    for (int start = in_registers; kShared && start < packs; start += in_registers) {
 #pragma unroll
         for (int k = 0; k < K; ++k) {
             const int i = start + k * team + lane;
@@ -239,7 +257,7 @@ __global__ void __launch_bounds__(kByBlock ? 1024 : kThreads)
         scale_pack(held[k], scale);
         if (i < packs) out[i] = held[k];
     }
-    for (int i = in_registers + lane; kByBlock && i < packs; i += team) {
+    for (int i = in_registers + lane; kShared && i < packs; i += team) {
         Pack<T, V> pack = i - in_registers < kept ? shared[i - in_registers] : in[i];
         scale_pack(pack, scale);
         out[i] = pack;
@@ -248,20 +266,27 @@ __global__ void __launch_bounds__(kByBlock ? 1024 : kThreads)
 
 // ---- An axis with other axes behind it ----------------------------------------------------------
 
-// A warp takes 32 neighbouring columns, and the warps of a block share their elements. A thread may add thousands of
-// squares, so it adds with Kahan's compensation.
+// `parts` warps of a block take 32 neighbouring columns and share their elements. A thread keeps its first kKept elements
+// and reads the others, if any, twice; it may add thousands of those squares, so it adds with Kahan's compensation.
+constexpr int kKept = 8;
+
 template <typename T>
 __global__ void __launch_bounds__(1024)
-    normalize_columns(const T* x, T* y, int64_t columns, int length, int64_t inner, float eps) {
+    normalize_columns(const T* x, T* y, int64_t columns, int length, int64_t inner, int parts, float eps) {
     __shared__ float of_warp[1024];
-    const int warps = blockDim.x / 32, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const int64_t column = int64_t(blockIdx.x) * 32 + lane;
+    const int warp = threadIdx.x / 32, part = warp % parts, lane = threadIdx.x % 32;
+    const int64_t column = (int64_t(blockIdx.x) * (blockDim.x / 32 / parts) + warp / parts) * 32 + lane;
     const int64_t start = column / inner * inner * length + column % inner;
     const int end = column < columns ? length : 0;
 
-    float sum = 0.0f, lost = 0.0f;
-#pragma unroll 8
-    for (int i = warp; i < end; i += warps) {
+    T held[kKept];
+#pragma unroll
+    for (int k = 0; k < kKept; ++k) {
+        const int i = k * parts + part;
+        held[k] = i < end ? x[start + i * inner] : T();
+    }
+    float sum = sum_of_squares<kKept>(held), lost = 0.0f;
+    for (int i = kKept * parts + part; i < end; i += parts) {
         const float term = sum_of_squares<1>(&x[start + i * inner]) - lost, larger = sum + term;
         lost = std::isfinite(larger) ? larger - sum - term : 0.0f;
         sum = larger;
@@ -269,10 +294,16 @@ __global__ void __launch_bounds__(1024)
     of_warp[threadIdx.x] = sum;
     __syncthreads();
     sum = 0.0f;
-    for (int other = 0; other < warps; ++other) sum += of_warp[other * 32 + lane];
+    for (int other = 0; other < parts; ++other) sum += of_warp[(warp / parts * parts + other) * 32 + lane];
     const float scale = inverse_norm(sum, eps);
-#pragma unroll 8
-    for (int i = warp; i < end; i += warps) store(&y[start + i * inner], to_float(x[start + i * inner]) * scale);
+#pragma unroll
+    for (int k = 0; k < kKept; ++k) {
+        const int i = k * parts + part;
+        if (i < end) store(&y[start + i * inner], to_float(held[k]) * scale);
+    }
+    for (int i = kKept * parts + part; i < end; i += parts) {
+        store(&y[start + i * inner], to_float(x[start + i * inner]) * scale);
+    }
 }
 
 // ---- Which kernel, how many threads -------------------------------------------------------------
@@ -298,27 +329,30 @@ static int launch_in_tile(const T* x, T* y, int64_t rows, int length, float eps,
     const int threads = int(divided_up(divided_up(tile_rows * length, V), kPacksInFlight * 32)) * 32;
     int group = 1;
     while (group < 32 && group * 2 * tile_rows <= threads) group *= 2;
-    const uint64_t reciprocal = (uint64_t(1) << 32) / length + 1;
-    return start(normalize_in_tile<T, V>, divided_up(rows, tile_rows), threads, 0, stream, x, y, rows, length, tile_rows,
-                 group, reciprocal, eps);
+    const auto kernel = length % V ? normalize_in_tile<T, V, true> : normalize_in_tile<T, V, false>;
+    return start(kernel, divided_up(rows, tile_rows), threads, 0, stream, x, y, rows, length, tile_rows, group,
+                 (uint32_t(1) << 31) / length + 1, eps);
 }
 
 template <typename T, int V, int K>
 static int launch_by_warp(const T* x, T* y, int64_t rows, int length, float eps, void* stream) {
-    return start(normalize_row<T, V, K, false>, divided_up(rows, kThreads / 32), kThreads, 0, stream, x, y, rows, length, 0,
-                 eps);
+    return start(normalize_row<T, V, K, false, false>, divided_up(rows, kThreads / 32), kThreads, 0, stream, x, y, rows,
+                 length, 0, eps);
 }
 
 template <typename T, int V>
 static int launch_by_block(const T* x, T* y, int64_t rows, int length, float eps, void* stream) {
-    constexpr int K = 8;
-    const auto kernel = normalize_row<T, V, K, true>;
     const int packs = length / V;
-    int threads = 64;
-    while (threads < 1024 && threads * K < packs) threads += 32;
-    const int pack_bytes = int(sizeof(Pack<T, V>)), left = packs - threads * K;
-    const int shared = left > 0 ? allow_dynamic_shared(kernel, left * pack_bytes) : 0;
-    return start(kernel, rows, threads, shared, stream, x, y, rows, length, shared / pack_bytes, eps);
+    if (packs <= 512 * 8) {
+        const int threads = packs <= 64 * 8 ? 64 : int(divided_up(packs, 32 * 8)) * 32;
+        return start(normalize_row<T, V, 8, true, false>, rows, threads, 0, stream, x, y, rows, length, 0, eps);
+    }
+    // Two blocks of 512 threads share a multiprocessor, as long as its shared memory suffices.
+    constexpr int K = 4, kPackBytes = int(sizeof(Pack<T, V>)), kHalfOfHopper = 113 << 10;
+    const auto kernel = normalize_row<T, V, K, true, true>;
+    const int threads = (packs - 512 * K) * kPackBytes <= kHalfOfHopper ? 512 : 1024;
+    const int shared = allow_dynamic_shared(kernel, (packs - threads * K) * kPackBytes);
+    return start(kernel, rows, threads, shared, stream, x, y, rows, length, shared / kPackBytes, eps);
 }
 
 template <typename T, int V>
@@ -337,9 +371,11 @@ static int launch(const void* from, void* to, int64_t outer, int length, int64_t
     T* const y = static_cast<T*>(to);
     if (inner != 1) {
         const int64_t columns = outer * inner;
-        int warps = 1;
-        while (warps < 32 && warps * 8 < length) warps *= 2;
-        return start(normalize_columns<T>, divided_up(columns, 32), warps * 32, 0, stream, x, y, columns, length, inner, eps);
+        int parts = 1;
+        while (parts < 32 && parts * kKept < length) parts *= 2;
+        const int warps = parts < 8 ? 8 : parts;
+        return start(normalize_columns<T>, divided_up(columns, warps / parts * 32), warps * 32, 0, stream, x, y, columns,
+                     length, inner, parts, eps);
     }
     if ((reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y)) % 16) {
         return launch_rows<T, 1>(x, y, outer, length, eps, stream);

@@ -82,6 +82,21 @@ L2_HOST_DEVICE inline Half to_half(float value) {
 L2_HOST_DEVICE inline void store(float* place, float value) { *place = value; }
 L2_HOST_DEVICE inline void store(Half* place, float value) { *place = to_half(value); }
 
+L2_HOST_DEVICE inline void store_pair(float* place, float first, float second) {
+    place[0] = first;
+    place[1] = second;
+}
+
+L2_HOST_DEVICE inline void store_pair(Half* place, float first, float second) {
+#if defined(__CUDA_ARCH__)
+    const __half2 pair = __floats2half2_rn(first, second);  // one instruction
+    std::memcpy(place, &pair, sizeof pair);
+#else
+    store(place, first);
+    store(place + 1, second);
+#endif
+}
+
 // The sum of N squares in FP32. In FP16 it would be out of range as soon as one element passes 255 (256^2 = 65536); in
 // FP32 even 65,536 * 65504^2 = 2.8e14 is far from the end. N is small, and such sums are added in a tree: a single
 // running sum over 65,536 elements would be wrong in the sixth digit.
