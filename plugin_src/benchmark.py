@@ -2,11 +2,12 @@
 
     python3 plugin_src/benchmark.py [--out FILE] [--only PART[,PART]] [--quick]
 
-Needs nvcc and NumPy; PyTorch is timed beside the kernels where it is installed. Parts, of which the first four run by
-default and take three minutes together:
+Needs nvcc and NumPy; PyTorch is timed beside the kernels where it is installed. Parts, of which the first five run by
+default and take a minute together:
 
     correctness  every kernel, type, alignment, in place, over the whole range of inputs, against float64
-    bandwidth    rows of 1 to 65,536 elements, of three array sizes: bytes read and written a second, and as a share of a copy's
+    bandwidth    2 GB in rows of 1 to 65,536 elements: bytes read and written a second, and as a share of a copy's
+    smaller      the same with 512 and 128 MB
     columns      the same for an axis that has other axes behind it
     latency      the network's own shape, 1 x 6 x 2 and 32 x 6 x 2, beside one launch for each node and PyTorch
     sanitizer    compute-sanitizer (memcheck, racecheck, initcheck, synccheck) over check.cu
@@ -43,9 +44,9 @@ POWERS = [2 ** exponent for exponent in range(17)]
 LENGTHS = sorted(set(POWERS + [power - 1 for power in POWERS[2:]] + [power + 1 for power in POWERS[1:16]] +
                      [6, 10, 11, 12, 13, 20, 24, 48, 100, 171, 200, 300, 341, 500, 768, 1000, 3000, 5000, 10000, 12345,
                       40000, 50001]))
-SIZES = (2048, 512, 128)  # MB that are read
+LARGE, SMALLER = 2048, (512, 128)  # MB that are read
 SHAPES = ((8, 64, 1 << 20), (1 << 16, 64, 128), (1 << 18, 6, 300), (64, 65536, 32), (1 << 20, 128, 2))
-PARTS = ["correctness", "bandwidth", "columns", "latency", "sanitizer", "plugin"]
+PARTS = ["correctness", "bandwidth", "smaller", "columns", "latency", "sanitizer", "plugin"]
 
 
 class Job(ctypes.Structure):
@@ -233,18 +234,21 @@ def compared_with_copies(gpu, options, x, y, dtype, shape, simple=False):
     return row
 
 
-def bandwidth(gpu, options, save):
-    x, y = gpu.alloc(SIZES[0] << 20), gpu.alloc(SIZES[0] << 20)
+def bandwidth(gpu, options, save, sizes=(LARGE,)):
+    x, y = gpu.alloc(sizes[0] << 20), gpu.alloc(sizes[0] << 20)
     result = []
     for dtype in TYPES:
         item = np.dtype(dtype).itemsize
-        gpu.fill(x, (SIZES[0] << 20) // item, dtype, 3)
-        for length in LENGTHS[::6] if options.quick else LENGTHS:
-            for size in SIZES:
-                rows = (size << 20) // item // length
-                result.append(compared_with_copies(gpu, options, x, y, dtype, (rows, length, 1), length == 2))
+        gpu.fill(x, (sizes[0] << 20) // item, dtype, 3)
+        for length, size in itertools.product(LENGTHS[::6] if options.quick else LENGTHS, sizes):
+            rows = (size << 20) // item // length
+            result.append(compared_with_copies(gpu, options, x, y, dtype, (rows, length, 1), length == 2))
             save(result)
     gpu.release()
+
+
+def smaller(gpu, options, save):
+    bandwidth(gpu, options, save, SMALLER)
 
 
 def columns(gpu, options, save):
@@ -366,6 +370,7 @@ def machine_and_versions():
     query = "name,driver_version,compute_cap,memory.total"
     found = subprocess.run(["nvidia-smi", "--query-gpu=" + query, "--format=csv,noheader"], stdout=subprocess.PIPE)
     gpu = dict(zip(("gpu", "driver", "compute_capability", "memory"), found.stdout.decode().splitlines()[0].split(", ")))
+    gpu["name"] = gpu["gpu"]
     nvcc = subprocess.check_output([plugin.find_nvcc(), "--version"]).decode()
     versions = {"nvcc": re.search(r"V([\d.]+)", nvcc).group(1), "python": sys.version.split()[0], "numpy": np.__version__}
     try:
@@ -379,7 +384,7 @@ def machine_and_versions():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="JSON file to write; by default data/runs/l2_kernel_<GPU>.json")
-    parser.add_argument("--only", default=",".join(PARTS[:4]), help="parts, separated by commas: " + ", ".join(PARTS))
+    parser.add_argument("--only", default=",".join(PARTS[:5]), help="parts, separated by commas: " + ", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="fewer lengths, fewer repetitions")
     options = parser.parse_args()
     parts = options.only.split(",")
@@ -387,7 +392,7 @@ def main():
         parser.error("no such part: %s" % ", ".join(sorted(set(parts) - set(PARTS))))
     if not plugin.gpu_architecture():
         raise SystemExit("No NVIDIA GPU here: nothing to measure.")
-    functions = dict(zip(PARTS, (correctness, bandwidth, columns, latency, sanitizer, plugin_tests)))
+    functions = dict(zip(PARTS, (correctness, bandwidth, smaller, columns, latency, sanitizer, plugin_tests)))
     machine, versions = machine_and_versions()
     record = {"machine": machine, "versions": versions, "date": datetime.date.today().isoformat(),
               "command": " ".join(["python3", "plugin_src/benchmark.py"] + sys.argv[1:]), "results": {}}

@@ -30,11 +30,16 @@ __device__ inline void load_packs(Pack<T, V> (&held)[K], const T* x, int count, 
         const int i = k * threads + threadIdx.x;
         held[k] = i < count / V ? reinterpret_cast<const Pack<T, V>*>(x)[i] : Pack<T, V>();
     }
-    if (count % V == 0) return;
+    const int last = count / V, in_last = count % V;  // the pack that is incomplete, and its elements
+    if (in_last == 0 || last % threads != int(threadIdx.x)) return;
+    Pack<T, V> pack = Pack<T, V>();
 #pragma unroll
-    for (int k = 0; k < K; ++k) {  // one thread has an incomplete pack
-        const int i = k * threads + threadIdx.x;
-        for (int j = 0; i == count / V && j < count % V; ++j) held[k].element[j] = x[i * V + j];
+    for (int j = 0; j < V; ++j) {
+        if (j < in_last) pack.element[j] = x[last * V + j];
+    }
+#pragma unroll
+    for (int k = 0; k < K; ++k) {
+        if (k == last / threads) held[k] = pack;
     }
 }
 
@@ -45,11 +50,16 @@ __device__ inline void store_packs(const Pack<T, V> (&held)[K], T* y, int count,
         const int i = k * threads + threadIdx.x;
         if (i < count / V) reinterpret_cast<Pack<T, V>*>(y)[i] = held[k];
     }
-    if (count % V == 0) return;
+    const int last = count / V, in_last = count % V;
+    if (in_last == 0 || last % threads != int(threadIdx.x)) return;
+    Pack<T, V> pack = Pack<T, V>();
 #pragma unroll
     for (int k = 0; k < K; ++k) {
-        const int i = k * threads + threadIdx.x;
-        for (int j = 0; i == count / V && j < count % V; ++j) y[i * V + j] = held[k].element[j];
+        if (k == last / threads) pack = held[k];
+    }
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+        if (j < in_last) y[last * V + j] = pack.element[j];
     }
 }
 
