@@ -68,8 +68,8 @@ show.graph(before, "orientation/l2_normalize", mark=trouble)
 # network has just computed. A list of names says what a format can *express*. What a parser can *read* is less, and only the
 # parser knows it.
 #
-# The article of 2019 wrote a plugin for just those two nodes. (The workbook still has it, as `L2Norm_Helper_TRT`, for files that
-# were made so.) We take all six at once, because there is a worse problem, which no parser reports.
+# The article of 2019 wrote a plugin for just those two nodes. We take all six at once, because there is a worse problem, which no
+# parser reports.
 #
 # ## The arithmetic
 #
@@ -455,8 +455,8 @@ parity.compare(reference, careless, street)
 
 # %% [markdown]
 # Now it converts, it computes, and it is wrong. Axis 1 runs over the six bins: each cosine is divided by the length of all six
-# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin takes the last axis alone and would refuse this node,
-# too.) The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
+# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin would
+# compute the same.) The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
 #
 # ## Read from the graph
 #
