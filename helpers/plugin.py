@@ -1,14 +1,13 @@
-"""Compile `plugin_src/`, load it into TensorRT, and check that the plugin registry has it.
+"""Compile `plugin_src/`, load the plugin into TensorRT, and check that the plugin registry has it. Linux only.
 
-Three libraries come from the same sources: `compile("plugin")`, the TensorRT plugin (nvcc and TensorRT's C++
-headers); `compile("kernel")`, the CUDA kernel alone, for `launch` (nvcc); `compile("cpu")`, the same arithmetic on
-the CPU, for `cpu_l2_normalize` (g++). The last two have the simple kernel of `l2_simple.cu` as well. Linux only.
+Three libraries come from the same sources: `compile("plugin")`, the TensorRT plugin (nvcc and TensorRT's C++ headers);
+`compile("kernel")`, the CUDA kernels alone, for `launch` (nvcc); `compile("cpu")`, the same kernels as g++ compiles them
+for the CPU, for `cpu_l2_normalize`. The last two also have the simple kernel of `l2_simple.cu`.
 
-TensorRT for RTX has no plugins and ends a process whose network uses one, so `load` refuses it; there the graph carries
-an ONNX local function instead.
+TensorRT for RTX has no plugins and ends a process whose network uses one, so `load` refuses it; there the graph has an
+ONNX local function instead.
 """
 import ctypes
-import difflib
 import json
 import os
 import re
@@ -21,11 +20,16 @@ from pathlib import Path
 import numpy as np
 
 from helpers import artifacts, machine
+from uffsurgeon import names
 
 SOURCES = artifacts.ROOT / "plugin_src"
 NAME, VERSION = "L2Norm_TRT", "1"
-_KERNEL = ["l2_normalize.cu", "l2_normalize.h"]
-_PLUGIN = _KERNEL + ["l2_helper.cu", "l2_helper.h", "plugin_state.h", "tensorrt_headers.h", "l2_normalize_plugin.cpp"]
+KERNEL = ["l2_normalize.cu", "l2_normalize.h", "cuda_on_cpu.h"]
+PLUGIN = KERNEL + ["plugin_state.h", "tensorrt_headers.h", "l2_normalize_plugin.cpp"]
+GXX_FLAGS = ["-O2", "-std=c++14", "-x", "c++"]
+NVCC_FLAGS = ["-O3", "-std=c++14"]
+WARNINGS = ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]  # g++ does not know #pragma unroll
+_SHARED = {"g++": ["-shared", "-fPIC"], "nvcc": ["-shared", "-Xcompiler", "-fPIC"]}
 _TYPES = {"float32": 0, "float16": 1}
 _loaded = {}
 
@@ -37,11 +41,14 @@ _NO_HEADERS = (
 
 
 def tensorrt_headers(root=None):
-    """Where NvInfer.h lies and whose it is: (folder, (major, minor)).
+    """The folder of NvInfer.h and its TensorRT version: (Path, (major, minor)).
 
-    `root` is a TensorRT folder or its include folder; by default the environment variable TENSORRT_ROOT, else where
-    JetPack and the Debian packages put the headers. Raises FileNotFoundError, with what to install, when there is no
-    NvInfer.h, and ValueError when it does not say its version.
+    Args:
+        root: a TensorRT folder or its include folder; by default the environment variable TENSORRT_ROOT, else where
+            JetPack and the Debian packages put the headers.
+    Raises:
+        FileNotFoundError: there is no NvInfer.h; the message says what to install.
+        ValueError: NvInfer.h does not define its version.
     """
     folder = machine.find_tensorrt_headers(root)
     if folder is None:
@@ -51,12 +58,12 @@ def tensorrt_headers(root=None):
     text = "".join(f.read_text(errors="replace") for f in files if f.is_file())
     parts = re.findall(r"#define\s+(?:NV_TENSORRT|TRT)_(?:MAJOR|MINOR)(?:_ENTERPRISE)?\s+(\d+)", text)
     if len(parts) < 2:
-        raise ValueError("%s/NvInfer.h does not say NV_TENSORRT_MAJOR and NV_TENSORRT_MINOR" % folder)
+        raise ValueError("%s/NvInfer.h does not define NV_TENSORRT_MAJOR and NV_TENSORRT_MINOR" % folder)
     return Path(folder), (int(parts[0]), int(parts[1]))
 
 
 def find_nvcc():
-    """Path of the CUDA compiler, as `machine.find_nvcc` looks for it. FileNotFoundError when there is none."""
+    """Path of the CUDA compiler, found by `machine.find_nvcc`. Raises FileNotFoundError when there is none."""
     path = machine.find_nvcc()
     if not path:
         raise FileNotFoundError("no CUDA compiler: nvcc is neither on PATH nor in %s/bin. Install the CUDA toolkit (part "
@@ -81,39 +88,45 @@ def gpu_architecture():
 
 
 def architecture_flag(nvcc):
-    """Machine code for this machine's GPU. Without one, PTX of the oldest architecture that this nvcc knows, which
-    the driver of any later GPU translates on loading."""
-    here = gpu_architecture()
-    if here:
-        return "-gencode=arch=compute_%s,code=sm_%s" % (here, here)
+    """nvcc's flag for the machine code of this machine's GPU. Without a GPU, for PTX of the oldest architecture that this
+    nvcc knows, which the driver of any later GPU translates on loading."""
+    found = gpu_architecture()
+    if found:
+        return "-gencode=arch=compute_%s,code=sm_%s" % (found, found)
     known = re.findall(r"compute_(\d+)", subprocess.check_output([nvcc, "--help"]).decode())
     oldest = min(int(architecture) for architecture in known or ["53"])
     return "-gencode=arch=compute_%d,code=compute_%d" % (oldest, oldest)
 
 
 def compile(what="plugin", root=None, quiet=False):
-    """Compile a library into `build/plugin/`, unless sources, compiler, flags and headers are those of the one there.
+    """Compile a library into `build/plugin/`, unless the one there has the same sources, compiler, flags and headers.
 
-    `what` is "plugin", "kernel" or "cpu"; `root` is for the plugin, as in `tensorrt_headers`; `quiet` leaves out the
-    line that says what is done and how long it took. Returns the library's path. Raises FileNotFoundError when there
-    is no compiler or no header, RuntimeError with the compiler's last lines when it failed.
+    Args:
+        what: "plugin", "kernel" or "cpu".
+        root: TensorRT's folder, for the plugin, as in `tensorrt_headers`.
+        quiet: do not print what is compiled and how long it took.
+    Returns:
+        The path of the library.
+    Raises:
+        FileNotFoundError: there is no compiler, or no NvInfer.h.
+        RuntimeError: the compiler failed; the message ends with its last lines.
+        ValueError: another `what`.
     """
-    libraries = []
+    name, sources, libraries = "l2_normalize_%s.so" % what, KERNEL + ["l2_simple.cu"], []
     if what == "cpu":
-        compiler, flags = shutil.which("g++"), ["-O2", "-std=c++14", "-shared", "-fPIC", "-x", "c++"]
+        compiler, flags = shutil.which("g++"), GXX_FLAGS + _SHARED["g++"]
         if not compiler:
             raise FileNotFoundError("no C++ compiler: g++ is not on PATH (Debian, Ubuntu: sudo apt install g++)")
     elif what in ("plugin", "kernel"):
         compiler = find_nvcc()
-        flags = ["-O3", "-std=c++14", "-shared", "-Xcompiler", "-fPIC", architecture_flag(compiler)]
+        flags = NVCC_FLAGS + _SHARED["nvcc"] + [architecture_flag(compiler)]
     else:
-        raise ValueError("compile what? 'plugin', 'kernel' or 'cpu', not %r" % (what,))
-    name, sources = "l2_normalize_%s.so" % what, _KERNEL + ["l2_simple.cu"]
+        raise ValueError("compile takes 'plugin', 'kernel' or 'cpu', not %r" % (what,))
     if what == "plugin":
         headers, version = tensorrt_headers(root)
-        name, sources = "l2_normalize_trt%d.%d.so" % version, _PLUGIN
-        flags += ["-Xcompiler", "-fvisibility=hidden", "-isystem", str(headers)]
-        if version < (8, 6):  # registers itself while it is loaded, through libnvinfer
+        name, sources = "l2_normalize_trt%d.%d.so" % version, PLUGIN
+        flags = flags + ["-Xcompiler", "-fvisibility=hidden", "-isystem", str(headers)]
+        if version < (8, 6):  # it registers itself while it is loaded, through libnvinfer
             libraries = ["-L%s" % (headers.parent / "lib"), "-lnvinfer"]
     made_from = {"compiler": subprocess.check_output([compiler, "--version"]).decode(), "flags": flags + libraries,
                  "sources": {source: artifacts.digest(SOURCES / source) for source in sources}}
@@ -126,23 +139,30 @@ def compile(what="plugin", root=None, quiet=False):
     started = time.time()
     with artifacts.atomic(target) as temporary:
         inputs = [str(SOURCES / source) for source in sources if not source.endswith(".h")]
-        command = [compiler] + flags + inputs + libraries + ["-o", str(temporary)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode:
-            lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
-            raise RuntimeError("%s failed:\n%s\n%s" % (compiler, " ".join(command), "\n".join(lines[-20:])))
+        run_compiler([compiler] + flags + inputs + libraries + ["-o", str(temporary)])
     artifacts.write_sidecar(target, **made_from)
     say("%.1f s" % (time.time() - started))
     return target
 
 
-def load(trt, library):
-    """Load a compiled plugin into this process, so that parsers and plans find it; nothing if they do already.
+def run_compiler(command):
+    """Run a compiler's command line, a list. Raises RuntimeError with its last lines when it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        raise RuntimeError("%s failed:\n%s\n%s" % (command[0], " ".join(command), "\n".join(lines[-20:])))
 
-    `trt` is the `tensorrt` module, `library` what `compile("plugin")` made with the headers of this very TensorRT.
-    Raises what `engine.load_plugin` raises, and LookupError when the registry does not have it after loading.
+
+def load(trt, library):
+    """Load a compiled plugin into this process, so that parsers and plans find it. A second call does nothing.
+
+    Args:
+        trt: the `tensorrt` module.
+        library: what `compile("plugin")` made with the headers of this TensorRT version.
+    Raises:
+        LookupError: the registry does not have the plugin after loading; also what `engine.load_plugin` raises.
     """
-    from . import engine  # here, so that compiling needs no onnx
+    from . import engine  # imported late, so that compiling needs no onnx
 
     engine.load_plugin(trt, library)
     require(trt)
@@ -161,24 +181,25 @@ def registered(trt, name=NAME, version=VERSION):
 
 
 def require(trt, name=NAME, version=VERSION):
-    """LookupError, with what the registry has and what to do, unless it has this creator."""
+    """Raise LookupError, with the nearest creators that the registry has, unless it has this one."""
     known = creators(trt)
     if (name, version) in known:
         return
     versions = ", ".join(v for n, v in known if n == name)
-    near = difflib.get_close_matches(name, sorted({n for n, _ in known}), 1)
-    hint = "; it has version %s" % versions if versions else "; did you mean %s?" % near[0] if near else ""
-    raise LookupError("the plugin registry of TensorRT %s has no %s version %s among its %d creators%s. Load the "
+    hint = "; it has version %s." % versions if versions else names.did_you_mean(name, sorted({n for n, _ in known})) or "."
+    raise LookupError("the plugin registry of TensorRT %s has no %s version %s among its %d creators%s Load the "
                       "library before a parser or a plan needs it: plugin.load(trt, plugin.compile()). If it was "
                       "loaded, it was compiled for another TensorRT, or the node's name, version or namespace differs."
                       % (getattr(trt, "__version__", "?"), name, version, len(known), hint))
 
 
 def registry_in_child(library, module="tensorrt_rtx"):
-    """What the registry of a TensorRT from 10 on says of a library, asked in a child process that ends right after.
+    """Load a library into the plugin registry of a TensorRT from 10 on, in a child process that ends right after.
 
-    Returns a list of {"name", "version", "fields"}, one for each creator that the library added. Raises RuntimeError
-    with the child's last line when it failed.
+    Returns:
+        A list of {"name", "version", "fields"}, one for each creator that the library added.
+    Raises:
+        RuntimeError: the child process failed; the message ends with its last line.
     """
     code = ("import importlib, json, sys\ntrt = importlib.import_module(sys.argv[1])\n"
             "logger = trt.Logger(trt.Logger.WARNING)\nregistry = trt.get_plugin_registry()\n"
@@ -195,50 +216,66 @@ def registry_in_child(library, module="tensorrt_rtx"):
 
 
 def cpu_l2_normalize(x, axis=-1, eps=1e-12, simple=False):
-    """The plugin's arithmetic on the CPU: x / sqrt(max(sum of x * x over the last axis, eps)), summed in FP32.
+    """The plugin's kernels on the CPU: x / sqrt(max(sum of x * x along the axis, eps)), summed in FP32.
 
-    Takes a float32 or float16 array whose last axis has 1 to 65,536 elements and returns one like it; `axis` is -1 or
-    the last axis' number, `eps` finite and not negative. `simple` takes the simple kernel's text, for a last axis of 2.
-    Raises TypeError and ValueError for what the plugin refuses too, and what `compile("cpu")` raises.
+    Args:
+        x: float32 or float16 array; any shape and strides.
+        axis: the axis, from -x.ndim to x.ndim - 1; 1 to 65,536 elements long.
+        eps: finite, not negative.
+        simple: take the simple kernel, which knows the last axis only, and only 2 elements.
+    Returns:
+        An array of the shape and dtype of x.
+    Raises:
+        TypeError: another dtype.
+        ValueError: what the plugin refuses as well. Also what `compile("cpu")` raises.
     """
     x = np.ascontiguousarray(x)
     if x.dtype.name not in _TYPES:
         raise TypeError("the plugin takes float32 or float16, not %s" % x.dtype)
-    if axis not in (-1, x.ndim - 1):
-        raise ValueError("only the last axis can be normalized: axis is %r and the array has %d dimensions; transpose "
-                         "before and after" % (axis, x.ndim))
-    y = np.empty_like(x)
-    length = x.shape[-1]
-    function, rows = _function("cpu", simple), x.size // max(length, 1)
-    if function(x.ctypes.data, y.ctypes.data, rows, length, eps, _TYPES[x.dtype.name]):
-        raise ValueError("the %s takes a last axis of %s elements and a finite eps that is not negative, not %d and %r" % (
-            ("simple kernel", "2", length, eps) if simple else ("plugin", "1 to 65536", length, eps)))
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError("axis is %r and the array has %d dimensions: use %d to %d" % (axis, x.ndim, -x.ndim, x.ndim - 1))
+    axis %= x.ndim
+    y, length = np.empty_like(x), x.shape[axis]
+    outer, inner = int(np.prod(x.shape[:axis], dtype=np.int64)), int(np.prod(x.shape[axis + 1:], dtype=np.int64))
+    if _function("cpu", simple)(x.ctypes.data, y.ctypes.data, outer, length, inner, eps, _TYPES[x.dtype.name], None):
+        raise ValueError("the %s takes an axis of %s elements and a finite eps that is not negative, not %d and %r" % (
+            ("simple kernel", "2 (the last axis)", length, eps) if simple else ("plugin", "1 to 65536", length, eps)))
     return y
 
 
-def launch(x, y, rows, length, eps=1e-12, dtype="float32", stream=0, simple=False):
-    """Put the kernel on a CUDA stream: `rows` rows of `length` (1 to 65,536) contiguous elements; returns at once.
+def launch(x, y, outer, length, eps=1e-12, dtype="float32", stream=0, simple=False, inner=1):
+    """Put a kernel on a CUDA stream that normalizes a contiguous (outer, length, inner) array along its middle axis.
 
-    `x` and `y` are device addresses as int, aligned to their elements, and may be the same; `dtype` is theirs,
-    float32 or float16; `stream` is a cudaStream_t as int; `simple` takes the simple kernel, for a length of 2. Raises
-    TypeError for another dtype, RuntimeError with CUDA's error number when the kernel was not launched, and what
-    `compile("kernel")` raises.
+    Args:
+        x, y: device addresses as int, aligned to their elements; they may be the same. Multiples of 16 are faster.
+        outer, inner: 0 and up. length: 1 to 65,536.
+        eps: finite, not negative.
+        dtype: float32 or float16, of both arrays.
+        stream: a cudaStream_t as int; 0 is the default stream.
+        simple: take the simple kernel, for length 2 and inner 1.
+    Raises:
+        TypeError: another dtype.
+        RuntimeError: the kernel was not launched; the message has CUDA's error number. Also what `compile("kernel")` raises.
     """
     dtype = np.dtype(dtype).name
     if dtype not in _TYPES:
         raise TypeError("the kernel takes float32 or float16, not %s" % dtype)
-    error = _function("kernel", simple)(x, y, rows, length, eps, _TYPES[dtype], stream)
+    error = _function("kernel", simple)(x, y, outer, length, inner, eps, _TYPES[dtype], stream)
     if error:
         known = {1: "an argument is out of range", 35: "no driver, or one older than this CUDA", 100: "no GPU"}
         raise RuntimeError("l2_normalize was not launched: CUDA error %d (%s)"
                            % (error, known.get(error, "see cudaError_t in CUDA's manual")))
 
 
+def declare(function):
+    """Set the C argument types of `l2_normalize` or `l2_normalize_simple`, and return it."""
+    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_int64, ctypes.c_float,
+                         ctypes.c_int32, ctypes.c_void_p]
+    return function
+
+
 def _function(what, simple):
-    name = "l2_normalize" + "_simple" * simple + "_cpu" * (what == "cpu")
-    if name not in _loaded:
-        function = getattr(ctypes.CDLL(str(compile(what, quiet=True))), name)
-        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_float,
-                             ctypes.c_int32] + ([] if what == "cpu" else [ctypes.c_void_p])
-        _loaded[name] = function
-    return _loaded[name]
+    name = "l2_normalize" + "_simple" * simple
+    if (what, name) not in _loaded:
+        _loaded[what, name] = declare(getattr(ctypes.CDLL(str(compile(what, quiet=True))), name))
+    return _loaded[what, name]

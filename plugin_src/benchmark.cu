@@ -1,6 +1,5 @@
-// What benchmark.py measures, as C functions for ctypes: the kernel, the simple one beside it, the two copies they
-// are compared with, and the five launches of the 2019 article's way. nvcc only.
-#include "l2_helper.cu"
+// What benchmark.py measures, as C functions for ctypes: the kernels, the simple one beside them, the two copies that they
+// are compared with, and one launch for each node of tf.nn.l2_normalize. nvcc only.
 #include "l2_normalize.cu"
 #include "l2_simple.cu"
 
@@ -21,9 +20,9 @@ __global__ void __launch_bounds__(kThreads) copy_packs(const uint4* x, uint4* y,
     }
 }
 
-// ---- The article's way, one kernel for each node of tf.nn.l2_normalize ----------------------------
-// Square, Sum and Mul were TensorRT's own layers, Maximum and Rsqrt its two plugin nodes. TensorRT may
-// have fused some of its three; this is the plain reading of the graph, FP32.
+// ---- One kernel for each node of tf.nn.l2_normalize, FP32 ----------------------------------------
+// In the 2019 article Square, Sum and Mul were TensorRT's own layers, Maximum and Rsqrt nodes of a plugin. TensorRT may have
+// fused some of its three; this is the plain reading of the graph.
 
 __global__ void square_each(const float* x, float* y, int64_t count) {
     const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -36,6 +35,16 @@ __global__ void sum_rows(const float* x, float* sums, int64_t rows, int32_t leng
     float sum = 0.0f;
     for (int32_t i = 0; i < length; ++i) sum += x[row * length + i];
     sums[row] = sum;
+}
+
+__global__ void clamp_each(float* x, int64_t count, float eps) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i < count) x[i] = fmaxf(x[i], eps);
+}
+
+__global__ void rsqrt_each(const float* x, float* y, int64_t count) {
+    const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i < count) y[i] = rsqrtf(x[i]);
 }
 
 __global__ void multiply_rows(const float* x, const float* factors, float* y, int64_t rows, int32_t length) {
@@ -51,8 +60,8 @@ static int five_launches(const float* x, float* y, int64_t rows, int32_t length,
     float *sums = scratch, *factors = scratch + rows, *squares = scratch + 2 * rows;
     square_each<<<blocks_for(rows * length), 256, 0, s>>>(x, squares, rows * length);
     sum_rows<<<blocks_for(rows), 256, 0, s>>>(squares, sums, rows, length);
-    l2_helper(sums, sums, rows, kL2HelperMax, eps, s);
-    l2_helper(sums, factors, rows, kL2HelperRsqrt, eps, s);
+    clamp_each<<<blocks_for(rows), 256, 0, s>>>(sums, rows, eps);
+    rsqrt_each<<<blocks_for(rows), 256, 0, s>>>(sums, factors, rows);
     multiply_rows<<<blocks_for(rows * length), 256, 0, s>>>(x, factors, y, rows, length);
     return cudaGetLastError();
 }
@@ -63,12 +72,12 @@ enum Work : int32_t { kMemcpy = 0, kCopyKernel = 1, kNormalize = 2, kFiveLaunche
 
 struct Job {
     int32_t work, type, length;
-    int64_t rows;
+    int64_t outer, inner;
     void *x, *y, *scratch;
 };
 
 static int run(const Job& job, cudaStream_t s) {
-    const int64_t bytes = job.rows * job.length * (job.type == kL2Float ? 4 : 2);
+    const int64_t bytes = job.outer * job.length * job.inner * (job.type == kL2Float ? 4 : 2);
     switch (job.work) {
         case kMemcpy: return cudaMemcpyAsync(job.y, job.x, bytes, cudaMemcpyDeviceToDevice, s);
         case kCopyKernel: {
@@ -77,11 +86,11 @@ static int run(const Job& job, cudaStream_t s) {
                 static_cast<const uint4*>(job.x), static_cast<uint4*>(job.y), packs);
             return cudaGetLastError();
         }
-        case kNormalize: return l2_normalize(job.x, job.y, job.rows, job.length, 1e-12f, job.type, s);
-        case kSimple: return l2_normalize_simple(job.x, job.y, job.rows, job.length, 1e-12f, job.type, s);
+        case kNormalize: return l2_normalize(job.x, job.y, job.outer, job.length, job.inner, 1e-12f, job.type, s);
+        case kSimple: return l2_normalize_simple(job.x, job.y, job.outer, job.length, job.inner, 1e-12f, job.type, s);
         default:
-            return five_launches(static_cast<const float*>(job.x), static_cast<float*>(job.y), job.rows, job.length,
-                                 1e-12f, static_cast<float*>(job.scratch), s);
+            return five_launches(static_cast<const float*>(job.x), static_cast<float*>(job.y), job.outer,
+                                 job.length, 1e-12f, static_cast<float*>(job.scratch), s);
     }
 }
 

@@ -67,7 +67,7 @@ def try_headers(headers, version, folder, sanitize=True):
         {"version", "classes", "registration", "c++11", "c++14", "c++17", "driven"}: each of the last four is "ok",
         "failed", "N warnings" or, for driven, "N checks"; "log" holds what the tools said when not all is well.
     """
-    flags = ["-Wall", "-Wextra", "-isystem", headers, "-isystem", cuda_include()]
+    flags = plugin.WARNINGS + ["-isystem", headers, "-isystem", cuda_include()]
     if version == (5, 0):
         flags.append("-DL2_TENSORRT=500")
     row = {"version": "%d.%d" % version, "classes": classes(version), "registration": registration(version), "log": ""}
@@ -83,12 +83,11 @@ def try_headers(headers, version, folder, sanitize=True):
     sanitizers = ["-fsanitize=address,undefined"] if sanitize else []
     driven = ["-std=c++17", "-g", "-DL2_ON_CPU"] + sanitizers
     built = [build("l2_normalize_plugin.cpp", "plugin.o", *driven), build("l2_normalize_plugin_test.cpp", "test.o", *driven)]
-    for kernel in ("l2_normalize", "l2_helper"):
-        built.append(build(kernel + ".cu", kernel + ".o", "-std=c++17", "-O1", "-x", "c++"))
-    if built != ["ok"] * 4:
+    built.append(build("l2_normalize.cu", "kernel.o", *plugin.GXX_FLAGS))
+    if built != ["ok"] * 3:
         row["driven"] = "not built"
         return row
-    objects = [folder / name for name in ("plugin.o", "test.o", "l2_normalize.o", "l2_helper.o")]
+    objects = [folder / name for name in ("plugin.o", "test.o", "kernel.o")]
     status, text = run(["g++"] + sanitizers + objects + ["-o", folder / "test"])
     if status == 0:
         status, text = run([folder / "test"])

@@ -1,8 +1,8 @@
-// L2-normalise the rows of a matrix: y[r][i] = x[r][i] / sqrt(max(sum_j x[r][j]^2, eps)).
+// L2 normalization along one axis: y = x / sqrt(max(sum of x * x along the axis, eps)), as tf.nn.l2_normalize computes it.
 //
-// This header holds the arithmetic of one row, once, for the GPU and the CPU: nvcc compiles it for
-// the device, g++ compiles the same text for the host, and a test without a GPU proves it against
-// NumPy. l2_normalize.cu puts the loops around it.
+// This header declares the C function and holds the arithmetic of one row; l2_normalize.cu has the kernels. nvcc compiles
+// both for the GPU; g++ compiles the same text for the CPU (cuda_on_cpu.h), where a test without a GPU compares it with
+// float64.
 #pragma once
 
 #include <cmath>
@@ -20,22 +20,17 @@ enum L2Type : int32_t { kL2Float = 0, kL2Half = 1 };
 
 constexpr int32_t kL2MaxLength = 65536;
 
-extern "C" {
-
-// Normalises `rows` rows of `length` elements, contiguous in device memory, on `stream`
-// (a cudaStream_t; null is the default stream), and returns without waiting for the GPU.
-//   type    kL2Float or kL2Half, of x and of y; sums are always FP32
-//   length  1 to kL2MaxLength;  rows: 0 and up, 64 bits
-//   x, y    aligned to their elements; y may be x itself, any other overlap is not allowed
+// Normalizes a contiguous array of the shape (outer, length, inner) along its middle axis, on `stream` (a cudaStream_t;
+// null is the default stream), and returns without waiting for the GPU. A matrix whose rows are normalized has inner = 1.
+//   x, y    device memory, aligned to their elements; y may be x itself, any other overlap is not allowed. Addresses that
+//           are multiples of 16 are the fast ones, and every CUDA allocation is.
+//   outer, inner   0 and up, 64 bits; length: 1 to kL2MaxLength
 //   eps     finite, 0 or larger; compared with the sum of squares, as tf.nn.l2_normalize does
-// Returns a cudaError_t as int: 0 launched, 1 (cudaErrorInvalidValue) an argument is out of range,
-// else what the launch returned.
-int l2_normalize(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type,
-                 void* stream);
-
-// The same on the CPU, on host memory. Returns 0, or 1 where an argument is out of range.
-int l2_normalize_cpu(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type);
-}
+//   type    kL2Float or kL2Half, of x and of y; sums are FP32 in both
+// Returns a cudaError_t as int: 0 when it was launched, 1 (cudaErrorInvalidValue) when an argument is out of range, else
+// what the launch returned. Compiled by g++ it works on host memory and returns when the work is done.
+extern "C" int l2_normalize(const void* x, void* y, int64_t outer, int32_t length, int64_t inner, float eps, int32_t type,
+                            void* stream);
 
 // Half precision as its 16 bits, so that a machine without CUDA has the type too.
 struct Half {
@@ -87,9 +82,24 @@ L2_HOST_DEVICE inline Half to_half(float value) {
 L2_HOST_DEVICE inline void store(float* place, float value) { *place = value; }
 L2_HOST_DEVICE inline void store(Half* place, float value) { *place = to_half(value); }
 
-// The sum of N squares, N small. The caller adds such sums in a tree: one FP32 running sum over
-// 65,536 elements would be wrong in the sixth digit. In FP16 the sum itself is out of range as soon
-// as one element passes 255 (256^2 = 65536); in FP32 even 65,536 * 65504^2 = 2.8e14 is far from it.
+L2_HOST_DEVICE inline void store_pair(float* place, float first, float second) {
+    place[0] = first;
+    place[1] = second;
+}
+
+L2_HOST_DEVICE inline void store_pair(Half* place, float first, float second) {
+#if defined(__CUDA_ARCH__)
+    const __half2 pair = __floats2half2_rn(first, second);  // one instruction
+    std::memcpy(place, &pair, sizeof pair);
+#else
+    store(place, first);
+    store(place + 1, second);
+#endif
+}
+
+// The sum of N squares in FP32. In FP16 it would be out of range as soon as one element passes 255 (256^2 = 65536); in
+// FP32 even 65,536 * 65504^2 = 2.8e14 is far from the end. N is small, and such sums are added in a tree: a single
+// running sum over 65,536 elements would be wrong in the sixth digit.
 template <int N, typename T>
 L2_HOST_DEVICE inline float sum_of_squares(const T* x) {
     float sum = 0.0f;
@@ -100,9 +110,9 @@ L2_HOST_DEVICE inline float sum_of_squares(const T* x) {
     return sum;
 }
 
-// The factor of a row. `sum <= eps ? eps : sum` instead of fmaxf, because fmaxf drops a NaN and
-// tf.maximum keeps it. A sum above FP32's range is infinite and the row becomes zero, and with
-// eps = 0 a row of zeros becomes NaN: both as in TensorFlow.
+// The factor of a row. `sum <= eps ? eps : sum` instead of fmaxf, because fmaxf drops a NaN and tf.maximum keeps it. A sum
+// above FP32's range is infinite and the row becomes zero, and with eps = 0 a row of zeros becomes NaN, both as in
+// TensorFlow.
 L2_HOST_DEVICE inline float inverse_norm(float sum, float eps) {
     const float clamped = sum <= eps ? eps : sum;
 #if defined(__CUDA_ARCH__)

@@ -1,20 +1,20 @@
-// L2Norm_TRT (and the 2019 article's L2Norm_Helper_TRT) for TensorRT 5.0 to 11.
+// L2Norm_TRT for TensorRT 5.0 to 11.
 //
-// TensorRT changed its plugin interface four times. The kernel does not care, so each class below is
-// only the paperwork of one interface around the same PluginState:
+// TensorRT changed its plugin interface four times. The kernels do not depend on it, so each class below is one interface
+// around the same PluginState:
 //   5.0            IPluginV2             implicit batch (UFF)
 //   5.1 to 9       IPluginV2Ext          implicit batch (UFF)
 //   6 to 9         IPluginV2DynamicExt   explicit batch (ONNX), for nodes with explicit_batch = 1
 //   10 and 11      IPluginV3             always explicit batch
 //
-// Fields of L2Norm_TRT v1: axis (int, default -1), eps (float, default 1e-12) and explicit_batch
-// (int, default 0, looked at by TensorRT 6 to 9 only: a creator cannot see what kind of network asks).
-// Fields of L2Norm_Helper_TRT v1: op_type (int: 0 max, 1 rsqrt, 2 sqrt), eps and explicit_batch.
+// Fields of L2Norm_TRT v1: axis (int, default -1), eps (float, default 1e-12) and explicit_batch (int, default 0, read by
+// TensorRT 6 to 9 only: a creator cannot see what kind of network asks).
+//
+// What the plugin cannot do it refuses when it is created or when it is asked for the shape of its output, with one line in
+// TensorRT's log. Later calls repeat the refusal without repeating the line.
 #include "plugin_state.h"
 #include "tensorrt_headers.h"
 
-#include <cstdarg>
-#include <cstdio>
 #include <string>
 
 using namespace nvinfer1;
@@ -23,6 +23,7 @@ namespace {
 
 // ---- What all the interfaces share --------------------------------------------------------------
 
+const char* const kName = "L2Norm_TRT";
 const char* const kVersion = "1";
 
 #if L2_TENSORRT >= 600
@@ -40,101 +41,85 @@ using Outputs = void**;
 ILoggerFinder* logger_finder = nullptr;
 #endif
 
-const char* name_of(const PluginState& state) {
-    return state.operation == Operation::kNormalize ? "L2Norm_TRT" : "L2Norm_Helper_TRT";
-}
-
 // An error line in TensorRT's log, or on stderr when nobody has given TensorRT a logger yet.
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
-void report(const char* plugin, const char* format, ...) {
-    char text[512];
-    int used = std::snprintf(text, sizeof text, "%s: ", plugin);
-    va_list arguments;
-    va_start(arguments, format);
-    std::vsnprintf(text + used, sizeof text - used, format, arguments);
-    va_end(arguments);
+void report(const Refusal& refusal) {
+    const std::string text = std::string(kName) + ": " + refusal.text;
 #if L2_TENSORRT >= 806
     ILogger* logger = logger_finder ? logger_finder->findLogger() : nullptr;
 #else
     ILogger* logger = getLogger();
 #endif
     if (logger) {
-        logger->log(ILogger::Severity::kERROR, text);
+        logger->log(ILogger::Severity::kERROR, text.c_str());
     } else {
-        std::fprintf(stderr, "%s\n", text);
+        std::fprintf(stderr, "%s\n", text.c_str());
     }
 }
 
-// The helper is FP32 only: see l2_helper.h.
-bool supports(const PluginState& state, DataType type) {
-    return type == DataType::kFLOAT || (type == DataType::kHALF && state.operation == Operation::kNormalize);
+bool supports(DataType type) { return type == DataType::kFLOAT || type == DataType::kHALF; }
+
+int32_t type_of(DataType type) { return type == DataType::kHALF ? kL2Half : kL2Float; }
+
+Refusal check_inputs(int inputs) {
+    if (inputs == 1) return Refusal();
+    return refusal("takes 1 input and got %d; when the graph's axis constant is still connected to the node, disconnect it",
+                   inputs);
 }
 
-bool is_last_axis(const PluginState& state, int rank_with_batch) {
-    if (state.operation != Operation::kNormalize || state.axis == -1) return true;
-    if (state.axis == rank_with_batch - 1) return true;
-    report(name_of(state),
-           "axis is %d, but only the last axis of the input can be normalized, here %d (batch counted) or "
-           "-1; transpose before and after%s",
-           state.axis, rank_with_batch - 1,
-           state.explicit_batch || L2_TENSORRT < 600 || L2_TENSORRT >= 1000
-               ? ""
-               : ", or in an ONNX network set explicit_batch to 1");
-    return false;
+// The sizes of Dims or DimsExprs as numbers, -1 where a size is not known yet.
+struct Sizes {
+    int64_t d[Dims::MAX_DIMS];
+    int rank;
+
+    Sizes(const Dims& dims) : rank(dims.nbDims) {
+        for (int i = 0; i < rank; ++i) d[i] = dims.d[i];
+    }
+#if L2_TENSORRT >= 600
+    Sizes(const DimsExprs& dims) : rank(dims.nbDims) {
+        for (int i = 0; i < rank; ++i) d[i] = dims.d[i] && dims.d[i]->isConstant() ? dims.d[i]->getConstantValue() : -1;
+    }
+#endif
+};
+
+// Can the plugin take inputs of which one has these sizes? Where the sizes may be unknown, the length of the axis is checked
+// only if it is known.
+Refusal check_shape(const PluginState& state, int inputs, const Sizes& sizes) {
+    if (Refusal refused = check_inputs(inputs)) return refused;
+    int dimension = 0;
+    if (Refusal refused = find_axis(state.axis, sizes.d, sizes.rank, state.explicit_batch, &dimension)) return refused;
+    return sizes.d[dimension] == -1 ? Refusal() : check_length(sizes.d, sizes.rank, dimension);
 }
 
-bool has_one_input(const PluginState& state, int inputs) {
-    if (inputs == 1) return true;
-    report(name_of(state),
-           "takes 1 input and got %d; when the graph's axis constant is still connected to the node, remove it "
-           "there",
-           inputs);
-    return false;
+// The state for an input whose sizes are all known.
+Refusal configure(int inputs, const Sizes& sizes, PluginState* state) {
+    if (Refusal refused = check_inputs(inputs)) return refused;
+    int dimension = 0;
+    if (Refusal refused = find_axis(state->axis, sizes.d, sizes.rank, state->explicit_batch, &dimension)) return refused;
+    return split_shape(sizes.d, sizes.rank, dimension, state);
 }
 
-// Rows and row length of a shape whose first dimensions may include the batch. For the helper every
-// element is a row of its own. False, with a report, where the shape is not one we can take.
-bool rows_of(const PluginState& state, const Dims& dims, int64_t* rows, int64_t* length) {
-    const bool helper = state.operation != Operation::kNormalize;
-    int64_t volume = 1;
-    bool known = helper || dims.nbDims > 0;
-    for (int i = 0; i < dims.nbDims; ++i) {
-        volume *= dims.d[i];
-        known = known && dims.d[i] >= 0;
-    }
-    *length = helper || dims.nbDims < 1 ? 1 : dims.d[dims.nbDims - 1];
-    if (!known) {
-        report(name_of(state), "the input has %d dimensions of unknown or no size", int(dims.nbDims));
-        return false;
-    }
-    if (*length > kL2MaxLength) {
-        report(name_of(state), "the last axis has %lld elements; at most %d are supported",
-               static_cast<long long>(*length), int(kL2MaxLength));
-        return false;
-    }
-    *rows = volume == 0 ? 0 : volume / *length;
-    return true;
-}
-
-// Puts the kernel on the stream. Returns 0, or 1 as TensorRT wants it, with a report.
-int run(const PluginState& state, int32_t type, const void* x, void* y, int64_t rows, int64_t length,
-        cudaStream_t stream) {
-    if (rows == 0) return 0;
-    int error;
-    if (state.operation == Operation::kNormalize) {
-        error = l2_normalize(x, y, rows, int32_t(length), state.eps, type, stream);
-    } else {
-        error = l2_helper(x, y, rows * length, int32_t(state.operation) - 1, state.eps, stream);
-    }
+// Puts the kernel on the stream. Returns 0, or 1 with a report.
+int run(const PluginState& state, const void* x, void* y, int64_t batch, cudaStream_t stream) {
+    const int error = l2_normalize(x, y, batch * state.outer, state.length, state.inner, state.eps, state.type, stream);
     if (error == 0) return 0;
-    report(name_of(state), "the kernel was not launched, CUDA error %d (%lld rows of %lld elements)", error,
-           static_cast<long long>(rows), static_cast<long long>(length));
+    report(refusal("the kernel was not launched, CUDA error %d (outer %lld, length %d, inner %lld)", error,
+                   static_cast<long long>(batch * state.outer), int(state.length), static_cast<long long>(state.inner)));
     return 1;
 }
 
-int32_t type_of(DataType type) { return type == DataType::kHALF ? kL2Half : kL2Float; }
+#if L2_TENSORRT >= 600
+// With explicit batch: the shape is known when enqueue is called, and the batch is part of it.
+int run(const PluginState& plugin, const PluginTensorDesc& in, const void* x, void* y, cudaStream_t stream) {
+    PluginState state = plugin;
+    state.explicit_batch = 1;
+    state.type = static_cast<uint8_t>(type_of(in.type));
+    if (Refusal refused = configure(1, in.dims, &state)) {
+        report(refused);
+        return 1;
+    }
+    return run(state, x, y, 1, stream);
+}
+#endif
 
 // The parsers disagree about the type of a number; all of them give scalars.
 bool read_number(const PluginField& field, double* value) {
@@ -154,46 +139,25 @@ bool read_number(const PluginField& field, double* value) {
 
 bool is_integer(double value) { return value == std::floor(value) && std::fabs(value) < 1e9; }
 
-// Reads the fields that a parser, a network author or a plan gives. Unknown fields are left alone,
-// as every plugin does: a UFF node carries more than was asked for.
-bool read_fields(const PluginFieldCollection* collection, bool helper, PluginState* state) {
-    const char* const plugin = helper ? "L2Norm_Helper_TRT" : "L2Norm_TRT";
-    bool has_op_type = false;
+// Reads the fields that a parser, a network author or a plan gives. Unknown fields are ignored, as every plugin does: a UFF
+// node carries more than the creator asks for.
+Refusal read_fields(const PluginFieldCollection* collection, PluginState* state) {
     for (int i = 0; collection && i < collection->nbFields; ++i) {
         const PluginField& field = collection->fields[i];
         const std::string name = field.name ? field.name : "";
-        const bool wanted = name == "eps" || name == "explicit_batch" || name == "version" ||
-                            name == (helper ? "op_type" : "axis");
-        if (!wanted) continue;
+        if (name != "axis" && name != "eps" && name != "explicit_batch" && name != "version") continue;
         double value;
-        if (!read_number(field, &value)) {
-            report(plugin, "field %s must be one number", name.c_str());
-            return false;
-        }
-        if (name != "eps" && !is_integer(value)) {
-            report(plugin, "field %s must be an integer, not %g", name.c_str(), value);
-            return false;
-        }
+        if (!read_number(field, &value)) return refusal("field %s must be one number", name.c_str());
+        if (name != "eps" && !is_integer(value)) return refusal("field %s must be an integer, not %g", name.c_str(), value);
         if (name == "eps") state->eps = static_cast<float>(value);
         if (name == "axis") state->axis = static_cast<int32_t>(value);
         if (name == "explicit_batch") state->explicit_batch = value != 0;
-        if (name == "op_type" && (value < 0 || value > 2)) value = 3;  // no operation
-        if (name == "op_type") state->operation = static_cast<Operation>(1 + int(value));
-        if (name == "op_type") has_op_type = true;
         if (name == "version" && value != kPluginStateVersion) {
-            report(plugin, "the plan was made by version %g of this plugin; build it again", value);
-            return false;
+            return refusal("the plan was made by version %g of this plugin; build it again", value);
         }
     }
-    if (helper && !has_op_type) {
-        report(plugin, "field op_type is missing: 0 is max, 1 rsqrt, 2 sqrt");
-        return false;
-    }
-    if (const char* error = plugin_state_error(*state)) {
-        report(plugin, "%s", error);
-        return false;
-    }
-    return true;
+    const char* error = plugin_state_error(*state);
+    return error ? refusal("%s", error) : Refusal();
 }
 
 #if L2_TENSORRT < 1000
@@ -204,26 +168,27 @@ class PluginV2Common : public Interface {
 public:
     explicit PluginV2Common(const PluginState& state) : state_(state) {}
 
-    const char* getPluginType() const noexcept override { return name_of(state_); }
+    const char* getPluginType() const noexcept override { return kName; }
     const char* getPluginVersion() const noexcept override { return kVersion; }
     void setPluginNamespace(const char* name) noexcept override { namespace_ = name ? name : ""; }
     const char* getPluginNamespace() const noexcept override { return namespace_.c_str(); }
     int getNbOutputs() const noexcept override { return 1; }
     size_t getSerializationSize() const noexcept override { return kPluginStateSize; }
     void serialize(void* buffer) const noexcept override { write_plugin_state(state_, buffer); }
+    int initialize() noexcept override { return refused_ ? 1 : 0; }  // configuring returns void
     void terminate() noexcept override {}
     void destroy() noexcept override { delete this; }
 
-    // The first place where refusing a configuration can be told to TensorRT: configuring returns void.
-    int initialize() noexcept override {
-        if (!refused_) return 0;
-        report(name_of(state_), "not initialized: its configuration was refused, see the lines above");
-        return 1;
-    }
-
 protected:
-    // A clone is whatever its original was: fields, configuration, namespace.
+    // A clone is whatever its original was: fields, configuration, refusal, namespace.
     PluginV2Common(const PluginV2Common&) = default;
+
+    // Whether something was refused. It is reported the first time.
+    bool refuses(const Refusal& refused) {
+        if (refused && !refused_) report(refused);
+        refused_ = refused_ || refused;
+        return bool(refused);
+    }
 
     PluginState state_;
     std::string namespace_;
@@ -245,10 +210,12 @@ public:
     L2Plugin* clone() const noexcept override { return new L2Plugin(*this); }
 
     Dims getOutputDimensions(int, const Dims* inputs, int count) noexcept override {
-        return count > 0 ? inputs[0] : Dims();
+        if (count < 1) return Dims();
+        refuses(check_shape(state_, count, inputs[0]));
+        return inputs[0];
     }
     bool supportsFormat(DataType type, PluginFormat format) const noexcept override {
-        return format == kLinear && supports(state_, type);
+        return format == kLinear && supports(type);
     }
     size_t getWorkspaceSize(int) const noexcept override { return 0; }
 
@@ -258,34 +225,30 @@ public:
     bool canBroadcastInputAcrossBatch(int) const noexcept override { return false; }
     void configurePlugin(const Dims* inputs, int count, const Dims*, int, const DataType* types, const DataType*,
                          const bool*, const bool*, PluginFormat, int) noexcept override {
-        configure(inputs, count, types[0]);
+        configure_for(inputs, count, types[0]);
     }
 #else
     void configureWithFormat(const Dims* inputs, int count, const Dims*, int, DataType type, PluginFormat,
                              int) noexcept override {
-        configure(inputs, count, type);
+        configure_for(inputs, count, type);
     }
 #endif
 
     int initialize() noexcept override {
-        if (state_.length > 0 || refused_) return PluginV2Common::initialize();
-        report(name_of(state_), "not initialized: it was never configured with a shape");
-        return 1;
+        if (state_.length < 1 && !refused_) refuses(refusal("not initialized: it was never configured with a shape"));
+        return PluginV2Common::initialize();
     }
 
     int enqueue(int batch, const void* const* inputs, Outputs outputs, void*, cudaStream_t stream) noexcept override {
         if (state_.length < 1) return 1;
-        return run(state_, state_.type, inputs[0], outputs[0], batch * state_.rows, state_.length, stream);
+        return run(state_, inputs[0], outputs[0], batch, stream);
     }
 
 private:
-    void configure(const Dims* inputs, int count, DataType type) {
-        int64_t rows = 0, length = 0;
-        refused_ = !has_one_input(state_, count) || !is_last_axis(state_, inputs[0].nbDims + 1) ||
-                   !rows_of(state_, inputs[0], &rows, &length);
-        state_.rows = refused_ ? 0 : rows;
-        state_.length = refused_ ? 0 : int32_t(length);
+    void configure_for(const Dims* inputs, int count, DataType type) {
+        state_.length = 0;
         state_.type = static_cast<uint8_t>(type_of(type));
+        refuses(configure(count, inputs[0], &state_));
     }
 };
 
@@ -300,19 +263,21 @@ public:
 
     DataType getOutputDataType(int, const DataType* inputs, int) const noexcept override { return inputs[0]; }
     DimsExprs getOutputDimensions(int, const DimsExprs* inputs, int count, IExprBuilder&) noexcept override {
-        return count > 0 ? inputs[0] : DimsExprs();
+        if (count > 0 && !refuses(check_shape(state_, count, inputs[0]))) return inputs[0];
+        DimsExprs invalid = DimsExprs();
+        invalid.nbDims = -1;
+        return invalid;
     }
     bool supportsFormatCombination(int position, const PluginTensorDesc* tensors, int inputs,
                                    int outputs) noexcept override {
         if (inputs != 1 || outputs != 1) return false;
         const PluginTensorDesc& tensor = tensors[position];
-        return tensor.format == kLinear && supports(state_, tensor.type) && tensor.type == tensors[0].type;
+        return tensor.format == kLinear && supports(tensor.type) && tensor.type == tensors[0].type;
     }
     void configurePlugin(const DynamicPluginTensorDesc* inputs, int count, const DynamicPluginTensorDesc*,
                          int) noexcept override {
-        int64_t rows, length;
-        refused_ = !has_one_input(state_, count) || !is_last_axis(state_, inputs[0].desc.dims.nbDims) ||
-                   !rows_of(state_, inputs[0].max, &rows, &length);
+        PluginState largest = state_;
+        refuses(configure(count, inputs[0].max, &largest));
     }
     size_t getWorkspaceSize(const PluginTensorDesc*, int, const PluginTensorDesc*, int) const noexcept override {
         return 0;
@@ -320,14 +285,12 @@ public:
 
     int enqueue(const PluginTensorDesc* in, const PluginTensorDesc*, const void* const* inputs,
                 void* const* outputs, void*, cudaStream_t stream) noexcept override {
-        int64_t rows, length;
-        if (!rows_of(state_, in[0].dims, &rows, &length)) return 1;
-        return run(state_, type_of(in[0].type), inputs[0], outputs[0], rows, length, stream);
+        return run(state_, in[0], inputs[0], outputs[0], stream);
     }
 };
 #endif
 
-// ---- TensorRT 5 to 9: creators ------------------------------------------------------------------
+// ---- TensorRT 5 to 9: the creator ---------------------------------------------------------------
 
 IPluginV2* make_plugin(const PluginState& state) {
 #if L2_TENSORRT >= 600
@@ -336,17 +299,17 @@ IPluginV2* make_plugin(const PluginState& state) {
     return new L2Plugin(state);
 }
 
-class CreatorV2 : public IPluginCreator {
+class L2NormCreator : public IPluginCreator {
 public:
-    explicit CreatorV2(bool helper) : helper_(helper) {
-        fields_[0] = PluginField(helper ? "op_type" : "axis", nullptr, PluginFieldType::kINT32, 1);
+    L2NormCreator() {
+        fields_[0] = PluginField("axis", nullptr, PluginFieldType::kINT32, 1);
         fields_[1] = PluginField("eps", nullptr, PluginFieldType::kFLOAT32, 1);
         fields_[2] = PluginField("explicit_batch", nullptr, PluginFieldType::kINT32, 1);
         collection_.nbFields = 3;
         collection_.fields = fields_;
     }
 
-    const char* getPluginName() const noexcept override { return helper_ ? "L2Norm_Helper_TRT" : "L2Norm_TRT"; }
+    const char* getPluginName() const noexcept override { return kName; }
     const char* getPluginVersion() const noexcept override { return kVersion; }
     const PluginFieldCollection* getFieldNames() noexcept override { return &collection_; }
     void setPluginNamespace(const char* name) noexcept override { namespace_ = name ? name : ""; }
@@ -354,40 +317,40 @@ public:
 
     IPluginV2* createPlugin(const char*, const PluginFieldCollection* fields) noexcept override {
         PluginState state;
-        if (!read_fields(fields, helper_, &state)) return nullptr;
-        return named(make_plugin(state));
+        const Refusal refused = read_fields(fields, &state);
+        return made(refused, state);
     }
 
     IPluginV2* deserializePlugin(const char*, const void* data, size_t size) noexcept override {
         PluginState state;
         const char* error = read_plugin_state(data, size, &state);
-        if (!error && (state.operation != Operation::kNormalize) != helper_) error = "these bytes are another plugin's";
-        if (!error) return named(make_plugin(state));
-        report(getPluginName(), "%s", error);
-        return nullptr;
+        return made(error ? refusal("%s", error) : Refusal(), state);
     }
 
 private:
-    IPluginV2* named(IPluginV2* plugin) const {
+    IPluginV2* made(const Refusal& refused, const PluginState& state) const {
+        if (refused) {
+            report(refused);
+            return nullptr;
+        }
+        IPluginV2* plugin = make_plugin(state);
         plugin->setPluginNamespace(namespace_.c_str());
         return plugin;
     }
 
-    bool helper_;
     std::string namespace_;
     PluginField fields_[3];
     PluginFieldCollection collection_;
 };
 
 using CreatorInterface = IPluginCreator;
-using CreatorBase = CreatorV2;
 
 #else
 // ---- TensorRT 10 and 11 -------------------------------------------------------------------------
 
 class L2PluginV3 : public IPluginV3, public IPluginV3OneCore, public IPluginV3OneBuild, public IPluginV3OneRuntime {
 public:
-    explicit L2PluginV3(const PluginState& state) : state_(state) {}
+    explicit L2PluginV3(const PluginState& state) : state_(state) { state_.explicit_batch = 1; }
 
     IPluginCapability* getCapabilityInterface(PluginCapabilityType type) noexcept override {
         switch (type) {
@@ -397,10 +360,10 @@ public:
         }
         return nullptr;
     }
-    L2PluginV3* clone() noexcept override { return new L2PluginV3(state_); }
+    L2PluginV3* clone() noexcept override { return new L2PluginV3(*this); }
 
     // Core
-    const char* getPluginName() const noexcept override { return name_of(state_); }
+    const char* getPluginName() const noexcept override { return kName; }
     const char* getPluginVersion() const noexcept override { return kVersion; }
     const char* getPluginNamespace() const noexcept override { return ""; }
 
@@ -412,7 +375,7 @@ public:
     }
     int32_t getOutputShapes(const DimsExprs* inputs, int32_t count, const DimsExprs*, int32_t, DimsExprs* outputs,
                             int32_t, IExprBuilder&) noexcept override {
-        if (!has_one_input(state_, count) || !is_last_axis(state_, inputs[0].nbDims)) return -1;
+        if (count < 1 || refuses(check_shape(state_, count, inputs[0]))) return -1;
         outputs[0] = inputs[0];
         return 0;
     }
@@ -420,13 +383,12 @@ public:
                                    int32_t outputs) noexcept override {
         if (inputs != 1 || outputs != 1) return false;
         const PluginTensorDesc& tensor = tensors[position].desc;
-        return tensor.format == kLinear && supports(state_, tensor.type) && tensor.type == tensors[0].desc.type;
+        return tensor.format == kLinear && supports(tensor.type) && tensor.type == tensors[0].desc.type;
     }
     int32_t configurePlugin(const DynamicPluginTensorDesc* inputs, int32_t count, const DynamicPluginTensorDesc*,
                             int32_t) noexcept override {
-        if (!has_one_input(state_, count) || !is_last_axis(state_, inputs[0].desc.dims.nbDims)) return -1;
-        int64_t rows, length;
-        return rows_of(state_, inputs[0].max, &rows, &length) ? 0 : -1;
+        PluginState largest = state_;
+        return refuses(configure(count, inputs[0].max, &largest)) ? -1 : 0;
     }
     size_t getWorkspaceSize(const DynamicPluginTensorDesc*, int32_t, const DynamicPluginTensorDesc*,
                             int32_t) const noexcept override {
@@ -436,23 +398,19 @@ public:
     // Runtime
     int32_t onShapeChange(const PluginTensorDesc* inputs, int32_t count, const PluginTensorDesc*,
                           int32_t) noexcept override {
-        int64_t rows, length;
-        return has_one_input(state_, count) && rows_of(state_, inputs[0].dims, &rows, &length) ? 0 : -1;
+        PluginState now = state_;
+        return refuses(configure(count, inputs[0].dims, &now)) ? -1 : 0;
     }
     int32_t enqueue(const PluginTensorDesc* in, const PluginTensorDesc*, const void* const* inputs,
                     void* const* outputs, void*, cudaStream_t stream) noexcept override {
-        int64_t rows, length;
-        if (!rows_of(state_, in[0].dims, &rows, &length)) return 1;
-        return run(state_, type_of(in[0].type), inputs[0], outputs[0], rows, length, stream);
+        return run(state_, in[0], inputs[0], outputs[0], stream);
     }
     L2PluginV3* attachToContext(IPluginResourceContext*) noexcept override { return clone(); }
 
     // What the plan keeps; the creator gets the same fields back in the runtime phase.
     const PluginFieldCollection* getFieldsToSerialize() noexcept override {
-        const bool helper = state_.operation != Operation::kNormalize;
-        number_ = helper ? int32_t(state_.operation) - 1 : state_.axis;
         fields_[0] = PluginField("version", &version_, PluginFieldType::kINT8, 1);
-        fields_[1] = PluginField(helper ? "op_type" : "axis", &number_, PluginFieldType::kINT32, 1);
+        fields_[1] = PluginField("axis", &state_.axis, PluginFieldType::kINT32, 1);
         fields_[2] = PluginField("eps", &state_.eps, PluginFieldType::kFLOAT32, 1);
         collection_.nbFields = 3;
         collection_.fields = fields_;
@@ -460,77 +418,72 @@ public:
     }
 
 private:
+    bool refuses(const Refusal& refused) {
+        if (refused && !refused_) report(refused);
+        refused_ = refused_ || refused;
+        return bool(refused);
+    }
+
     PluginState state_;
+    bool refused_ = false;
     int8_t version_ = kPluginStateVersion;
-    int32_t number_ = 0;
     PluginField fields_[3];
     PluginFieldCollection collection_;
 };
 
-class CreatorV3 : public IPluginCreatorV3One {
+class L2NormCreator : public IPluginCreatorV3One {
 public:
-    explicit CreatorV3(bool helper) : helper_(helper) {
-        fields_[0] = PluginField(helper ? "op_type" : "axis", nullptr, PluginFieldType::kINT32, 1);
+    L2NormCreator() {
+        fields_[0] = PluginField("axis", nullptr, PluginFieldType::kINT32, 1);
         fields_[1] = PluginField("eps", nullptr, PluginFieldType::kFLOAT32, 1);
         collection_.nbFields = 2;
         collection_.fields = fields_;
     }
 
-    const char* getPluginName() const noexcept override { return helper_ ? "L2Norm_Helper_TRT" : "L2Norm_TRT"; }
+    const char* getPluginName() const noexcept override { return kName; }
     const char* getPluginVersion() const noexcept override { return kVersion; }
     const char* getPluginNamespace() const noexcept override { return ""; }
     const PluginFieldCollection* getFieldNames() noexcept override { return &collection_; }
 
     IPluginV3* createPlugin(const char*, const PluginFieldCollection* fields, TensorRTPhase phase) noexcept override {
         PluginState state;
-        if (phase == TensorRTPhase::kRUNTIME && !is_complete(fields)) return nullptr;
-        return read_fields(fields, helper_, &state) ? new L2PluginV3(state) : nullptr;
+        Refusal refused = phase == TensorRTPhase::kRUNTIME ? check_plan(fields) : Refusal();
+        if (!refused) refused = read_fields(fields, &state);
+        if (!refused) return new L2PluginV3(state);
+        report(refused);
+        return nullptr;
     }
 
 private:
     // A network author may leave a field out; a plan that does is damaged.
-    bool is_complete(const PluginFieldCollection* fields) const {
+    static Refusal check_plan(const PluginFieldCollection* fields) {
         int found = 0;
         for (int i = 0; fields && i < fields->nbFields; ++i) {
             const std::string name = fields->fields[i].name ? fields->fields[i].name : "";
-            found += name == "version" || name == "eps" || name == (helper_ ? "op_type" : "axis");
+            found += name == "version" || name == "eps" || name == "axis";
         }
-        if (found == 3) return true;
-        report(getPluginName(), "the plan holds %d of the plugin's 3 fields; build it again", found);
-        return false;
+        return found == 3 ? Refusal()
+                          : refusal("the plan holds %d of the plugin's 3 fields; build it again", found);
     }
 
-    bool helper_;
     PluginField fields_[2];
     PluginFieldCollection collection_;
 };
 
 using CreatorInterface = IPluginCreatorInterface;
-using CreatorBase = CreatorV3;
 #endif
 
 // ---- Registration -------------------------------------------------------------------------------
 
-class L2NormCreator : public CreatorBase {
-public:
-    L2NormCreator() : CreatorBase(false) {}
-};
-
-class L2NormHelperCreator : public CreatorBase {
-public:
-    L2NormHelperCreator() : CreatorBase(true) {}
-};
-
 #if L2_TENSORRT < 806
 // Happens when the library is loaded; it needs getPluginRegistry() of libnvinfer at that moment.
 REGISTER_TENSORRT_PLUGIN(L2NormCreator);
-REGISTER_TENSORRT_PLUGIN(L2NormHelperCreator);
 #endif
 
 }  // namespace
 
-// From 8.6 on the registry loads the library itself (IPluginRegistry::loadLibrary) and asks it. It
-// refuses a library whose plugins are there already, so that nothing is registered on loading.
+// From 8.6 on the registry loads the library itself (IPluginRegistry::loadLibrary) and asks for its creators. It refuses a
+// library whose plugins are registered already, so this one registers nothing on loading.
 #if L2_TENSORRT >= 806
 extern "C" __attribute__((visibility("default"))) void setLoggerFinder(ILoggerFinder* finder) {
     logger_finder = finder;
@@ -541,10 +494,9 @@ extern "C" __attribute__((visibility("default"))) IPluginCreatorInterface* const
 #else
 extern "C" __attribute__((visibility("default"))) IPluginCreator* const* getPluginCreators(int32_t& count) {
 #endif
-    static L2NormCreator normalize;
-    static L2NormHelperCreator helper;
-    static CreatorInterface* const creators[] = {&normalize, &helper};
-    count = 2;
+    static L2NormCreator creator;
+    static CreatorInterface* const creators[] = {&creator};
+    count = 1;
     return creators;
 }
 #endif

@@ -1,14 +1,8 @@
-// The kernel to read first: one thread for each row of two numbers. It is checked and timed beside the one that the
-// plugin uses, which is in l2_normalize.cu.
+// The kernel to read first: one thread for each row of two numbers. The plugin uses those of l2_normalize.cu; this one is
+// checked and timed beside them.
 #include "l2_normalize.h"
 
-#if !defined(__CUDACC__)  // g++ compiles the same text as an ordinary function, which is called once for each thread
-#define __global__
-struct Place {
-    unsigned x;
-};
-static thread_local Place blockIdx, blockDim, threadIdx;
-#endif
+#include "cuda_on_cpu.h"
 
 template <typename T>
 __global__ void normalize_pairs(const T* x, T* y, int64_t rows, float eps) {
@@ -20,46 +14,20 @@ __global__ void normalize_pairs(const T* x, T* y, int64_t rows, float eps) {
     store(&y[2 * row + 1], b * scale);
 }
 
-constexpr unsigned kThreadsInBlock = 128;
+constexpr int kThreadsInBlock = 128;
 
-#if defined(__CUDACC__)
 template <typename T>
-static int start(const void* x, void* y, int64_t rows, float eps, cudaStream_t stream) {
-    const unsigned blocks = static_cast<unsigned>((rows + kThreadsInBlock - 1) / kThreadsInBlock);
-    normalize_pairs<<<blocks, kThreadsInBlock, 0, stream>>>(static_cast<const T*>(x), static_cast<T*>(y), rows, eps);
-    return cudaGetLastError();
-}
-#else
-template <typename T>
-static int start(const void* x, void* y, int64_t rows, float eps) {
-    const unsigned blocks = static_cast<unsigned>((rows + kThreadsInBlock - 1) / kThreadsInBlock);
-    blockDim.x = kThreadsInBlock;
-    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
-        for (threadIdx.x = 0; threadIdx.x < kThreadsInBlock; ++threadIdx.x) {
-            normalize_pairs(static_cast<const T*>(x), static_cast<T*>(y), rows, eps);
-        }
-    }
-    return 0;
-}
-#endif
-
-static bool is_simple(int64_t rows, int32_t length, float eps, int32_t type) {
-    return (type == kL2Float || type == kL2Half) && length == 2 && rows >= 0 && rows <= int64_t(1) << 37 && eps >= 0.0f;
+static int launch_pairs(const void* x, void* y, int64_t rows, float eps, void* stream) {
+    const int64_t blocks = (rows + kThreadsInBlock - 1) / kThreadsInBlock;
+    return start(normalize_pairs<T>, blocks, kThreadsInBlock, 0, stream, static_cast<const T*>(x), static_cast<T*>(y), rows,
+                 eps);
 }
 
-// `l2_normalize` and `l2_normalize_cpu` of l2_normalize.h with the kernel above, for rows of two numbers: another length is
-// an argument out of range.
-#if defined(__CUDACC__)
-extern "C" int l2_normalize_simple(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type,
-                                   void* stream) {
-    if (!is_simple(rows, length, eps, type)) return cudaErrorInvalidValue;
-    if (rows == 0) return cudaSuccess;  // a grid of 0 blocks is an error
-    const cudaStream_t s = static_cast<cudaStream_t>(stream);
-    return type == kL2Float ? start<float>(x, y, rows, eps, s) : start<Half>(x, y, rows, eps, s);
+// `l2_normalize` of l2_normalize.h for rows of two numbers; other lengths are arguments out of range.
+extern "C" int l2_normalize_simple(const void* x, void* y, int64_t outer, int32_t length, int64_t inner, float eps,
+                                   int32_t type, void* stream) {
+    if ((type != kL2Float && type != kL2Half) || length != 2 || inner != 1) return cudaErrorInvalidValue;
+    if (outer < 0 || outer > int64_t(1) << 37 || !(eps >= 0.0f)) return cudaErrorInvalidValue;
+    if (outer == 0) return cudaSuccess;  // a grid of 0 blocks is an error
+    return type == kL2Float ? launch_pairs<float>(x, y, outer, eps, stream) : launch_pairs<Half>(x, y, outer, eps, stream);
 }
-#else
-extern "C" int l2_normalize_simple_cpu(const void* x, void* y, int64_t rows, int32_t length, float eps, int32_t type) {
-    if (!is_simple(rows, length, eps, type)) return 1;
-    return type == kL2Float ? start<float>(x, y, rows, eps) : start<Half>(x, y, rows, eps);
-}
-#endif

@@ -72,8 +72,8 @@ show.graph(before, "orientation/l2_normalize", mark=trouble)
 # network has just computed. A list of names says what a format can *express*. What a parser can *read* is less, and only the
 # parser knows it.
 #
-# The article of 2019 wrote a plugin for just those two nodes. (The workbook still has it, as `L2Norm_Helper_TRT`, for files that
-# were made so.) We take all six at once, because there is a worse problem, which no parser reports.
+# The article of 2019 wrote a plugin for just those two nodes. We take all six at once, because there is a worse problem, which no
+# parser reports.
 #
 # ## The arithmetic
 #
@@ -264,7 +264,7 @@ if "cpu" in compiled:
 # FP32, four in FP16.
 
 # %%
-excerpt("l2_normalize.cu", "    const int64_t first", "    }")
+excerpt("l2_normalize.cu", "template <int V, int K, typename T>", "    }")
 
 # %% [markdown]
 # Each thread asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma unroll`
@@ -275,9 +275,9 @@ excerpt("l2_normalize.cu", "    const int64_t first", "    }")
 show.thread_reads()
 
 # %% [markdown]
-# What follows in the file is the arithmetic you know, for each row of each pack, and the last rows, which do not fill a pack. Two
-# more kernels do the same for longer rows, which several threads share. Every change like this one is a new chance to count wrong,
-# so it is checked as the first was. (`launch` returns at once; the copy back waits for the GPU.)
+# What follows in the file is the arithmetic you know, for each row of each pack, and the last pack, which may be incomplete.
+# Three more kernels do the same for longer rows, which several threads share, and for other axes than the last. Every change like
+# this one is a new chance to count wrong, so it is checked as the first was: `g++` compiles these kernels, too. (`launch` returns at once; the copy back waits for the GPU.)
 
 # %%
 from helpers import cuda
@@ -327,7 +327,7 @@ show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 #
 # ```text
 # export PATH=$PATH:/usr/local/cuda/bin
-# nvcc -O3 -arch=sm_72 -DL2_MAIN -o l2_normalize l2_normalize.cu && ./l2_normalize
+# nvcc -O3 -std=c++14 -arch=sm_72 -o check check.cu && ./check
 # ```
 #
 # `sm_72` is a Xavier; write `sm_53` for a Nano, `sm_62` for a TX2, `sm_87` for an Orin. From CUDA 11.5 on, which is newer than
@@ -352,8 +352,8 @@ show.plugin_life()
 # | base class | `IPluginV2Ext` (UFF), `IPluginV2DynamicExt` (ONNX) | `IPluginV3` | one each, around one state |
 # | what shape comes out? | `getOutputDimensions` | `getOutputShapes` | that of the input |
 # | which types, which layout? | `supportsFormat`, `...Combination` | `supportsFormatCombination` | FP32 or FP16, in a row |
-# | this shape, this type: all right? | `configurePlugin` | `configurePlugin`, `onShapeChange` | only if the axis is the last |
-# | what is the plan to keep? | `serialize` | `getFieldsToSerialize` | 28 bytes: axis, eps, type, rows, a checksum |
+# | this shape, this type: all right? | `configurePlugin` | `configurePlugin`, `onShapeChange` | if the axis is one of its axes |
+# | what is the plan to keep? | `serialize` | `getFieldsToSerialize` | 36 bytes: axis, eps, type, sizes, a checksum |
 # | here is what the plan kept | `deserializePlugin`, `initialize` | `createPlugin`, `attachToContext` | the same plugin, or a refusal |
 # | put it on this stream (a queue of work for the GPU) | `enqueue` | `enqueue` | one launch, 0 when it worked |
 # | the end | `destroy` | the destructor | nothing to free |
@@ -389,9 +389,7 @@ if library and hasattr(trt, "IPluginV3"):
     for each in plugin.registry_in_child(library, trt.__name__):
         print(each)
 else:
-    page.quote("L2Norm_TRT version 1, fields axis, eps\n"
-               "L2Norm_Helper_TRT version 1, fields op_type, eps",
-               "TensorRT for RTX 1.7.1, with the headers of 10.16")
+    page.quote("L2Norm_TRT version 1, fields axis, eps", "TensorRT for RTX 1.7.1, with the headers of 10.16")
 
 # %% [markdown]
 # ## Surgery, first the wrong way
@@ -462,8 +460,8 @@ parity.compare(reference, careless, street)
 
 # %% [markdown]
 # Now it converts, it computes, and it is wrong. Axis 1 runs over the six bins: each cosine is divided by the length of all six
-# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin takes the last axis alone and would refuse this node,
-# too.) The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
+# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin would
+# compute the same.) The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
 #
 # ## Read from the graph
 #
