@@ -22,24 +22,22 @@ struct alignas(sizeof(T) * V) Pack {
     T element[V];
 };
 
-// Loads K packs, `threads` apart, of `count` elements. Zeros stand for what lies behind the end.
+// Loads K packs, `threads` apart, of `count` elements. Zeros stand for what lies behind the end. Each pack has its own branch
+// for the incomplete one: a register array that is indexed by a variable would lie in memory.
 template <int V, int K, typename T>
 __device__ inline void load_packs(Pack<T, V> (&held)[K], const T* x, int count, int threads) {
 #pragma unroll
     for (int k = 0; k < K; ++k) {
         const int i = k * threads + threadIdx.x;
-        held[k] = i < count / V ? reinterpret_cast<const Pack<T, V>*>(x)[i] : Pack<T, V>();
-    }
-    const int last = count / V, in_last = count % V;  // the pack that is incomplete, and its elements
-    if (in_last == 0 || last % threads != int(threadIdx.x)) return;
-    Pack<T, V> pack = Pack<T, V>();
+        held[k] = Pack<T, V>();
+        if ((i + 1) * V <= count) {
+            held[k] = reinterpret_cast<const Pack<T, V>*>(x)[i];
+        } else if (i * V < count) {
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-        if (j < in_last) pack.element[j] = x[last * V + j];
-    }
-#pragma unroll
-    for (int k = 0; k < K; ++k) {
-        if (k == last / threads) held[k] = pack;
+            for (int j = 0; j < V; ++j) {
+                if (i * V + j < count) held[k].element[j] = x[i * V + j];
+            }
+        }
     }
 }
 
@@ -48,18 +46,14 @@ __device__ inline void store_packs(const Pack<T, V> (&held)[K], T* y, int count,
 #pragma unroll
     for (int k = 0; k < K; ++k) {
         const int i = k * threads + threadIdx.x;
-        if (i < count / V) reinterpret_cast<Pack<T, V>*>(y)[i] = held[k];
-    }
-    const int last = count / V, in_last = count % V;
-    if (in_last == 0 || last % threads != int(threadIdx.x)) return;
-    Pack<T, V> pack = Pack<T, V>();
+        if ((i + 1) * V <= count) {
+            reinterpret_cast<Pack<T, V>*>(y)[i] = held[k];
+        } else if (i * V < count) {
 #pragma unroll
-    for (int k = 0; k < K; ++k) {
-        if (k == last / threads) pack = held[k];
-    }
-#pragma unroll
-    for (int j = 0; j < V; ++j) {
-        if (j < in_last) y[last * V + j] = pack.element[j];
+            for (int j = 0; j < V; ++j) {
+                if (i * V + j < count) y[i * V + j] = held[k].element[j];
+            }
+        }
     }
 }
 

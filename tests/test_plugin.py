@@ -2,6 +2,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -746,6 +747,18 @@ def test_a_library_that_a_child_cannot_load_is_reported():
         plugin.registry_in_child("/no/such/library.so")
     with pytest.raises(RuntimeError, match="no_such_tensorrt"):
         plugin.registry_in_child("/no/such/library.so", module="no_such_tensorrt")
+
+
+@needs_nvcc
+def test_no_kernel_keeps_its_packs_in_local_memory(tmp_path):
+    """A register array that is indexed by a variable lies in memory, which once halved the bandwidth."""
+    nvcc = plugin.find_nvcc()
+    machine_code = "-arch=sm_" + re.search(r"compute_(\d+)", plugin.architecture_flag(nvcc)).group(1)
+    done = subprocess.run([nvcc] + plugin.NVCC_FLAGS + [machine_code, "-Xptxas", "-v", "-c", "-o", str(tmp_path / "kernels.o"),
+                                                        str(plugin.SOURCES / "l2_normalize.cu")],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    assert done.returncode == 0, done.stdout
+    assert set(re.findall(r"(\d+) bytes stack frame", done.stdout)) == {"0"}
 
 
 @needs_nvcc
