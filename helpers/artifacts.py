@@ -30,7 +30,7 @@ def sidecar_path(path):
 
 
 def write_sidecar(path, **made_from):
-    """Write from what `path` was made, and the hash of `path`, by which a file that was replaced is noticed."""
+    """Record what `path` was made from, and its SHA-256, so that a replaced file is detected."""
     record = dict(made_from, sha256=digest(path))
     files.write(sidecar_path(path), json.dumps(record, indent=1, sort_keys=True) + "\n")
 

@@ -327,7 +327,7 @@ def _usable(bboxes, dimensions, yaw, size):
         checks = [
             (~np.isfinite(bboxes).all(1), "the 2D box is not a number"),
             (~((right - left >= 1) & (bottom - top >= 1)), "the 2D box has no area"),
-            (~np.isfinite(np.column_stack([dimensions, yaw])).all(1), "size or yaw is no number"),
+            (~np.isfinite(np.column_stack([dimensions, yaw])).all(1), "size or yaw is not finite"),
             (~(dimensions > 0).all(1), "a dimension is not positive"),
             (used.sum(1) < 3, "the image cuts off more than one side, so many places fit"),
         ]

@@ -43,6 +43,8 @@ def freeze(source, outputs=None):
     """
     graph_def, own_outputs, weights = variables_to_constants(source)
     outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
+    if not outputs:
+        raise ValueError("the graph has no outputs: no node reads others without being read itself; name them (outputs=...)")
     check_outputs(graph_def, outputs)
     # Each pass works in place: the graph holds all weights, and a copy costs 160 MB.
     bypass_identity(graph_def, outputs)
@@ -52,7 +54,7 @@ def freeze(source, outputs=None):
     fold_constants(graph_def, outputs)
     merge_equal_constants(graph_def, keep=weights)
     strip_unused(graph_def, outputs)
-    clear_notes(graph_def)
+    clear_metadata(graph_def)
     return graph_def
 
 
@@ -78,7 +80,7 @@ def variables_to_constants(source):
 
 
 def unread(graph_def):
-    """Names of the nodes that read others and that no node reads, in graph order: what a graph without notes computes."""
+    """Names of the nodes with inputs and without consumers, in graph order: the default outputs of a graph."""
     read = {producer(name) for node in graph_def.node for name in node.input}
     return [node.name for node in graph_def.node if node.input and node.name not in read and node.op != "NoOp"]
 
@@ -223,7 +225,11 @@ def bypass_identity(graph_def, keep=()):
               if node.op == "Identity" and node.name not in keep and len(node.input) == 1}
     for node in graph_def.node:
         for i, name in enumerate(node.input):
+            seen = set()
             while name in source or name.endswith(":0") and name[:-2] in source:
+                if name in seen:
+                    raise ValueError("the graph has a cycle of Identity nodes, through %r" % name)
+                seen.add(name)
                 name = source[producer(name)]
             node.input[i] = name
 
@@ -300,7 +306,7 @@ def strip_unused(graph_def, outputs):
     graph_def.node.sort(key=lambda node: position[node.name])
 
 
-def clear_notes(graph_def):
+def clear_metadata(graph_def):
     """Remove devices, and attributes such as `_output_shapes` that no converter knows, in place."""
     for node in graph_def.node:
         node.device = ""

@@ -55,7 +55,7 @@ JETPACK = {
 Package = collections.namedtuple("Package", "name state version note extra")
 Package.__doc__ = """state: "ready", "broken" (note is the error) or "absent"; extra: what else its probe found."""
 _found = {}  # name -> Package
-BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are missed on a board only
+BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are expected on a Jetson only
 
 
 def output_of(command, timeout=10):
@@ -83,7 +83,8 @@ def packages(names=tuple(PROBES), timeout=120):
     """
     children = {}
     for name in [name for name in names if name not in _found]:
-        if importlib.machinery.PathFinder.find_spec(MODULES.get(name, name)) is None:
+        spec = importlib.machinery.PathFinder.find_spec(MODULES.get(name, name))
+        if spec is None or spec.loader is None:  # without a loader it is a mere folder of that name
             _found[name] = Package(name, "absent", "", "", {})
             continue
         probe = PROBES[name] + (RTX_OPENS_A_PLAN if name == "tensorrt_rtx" and gpu() else "")
@@ -296,7 +297,7 @@ class Machine:
         for package in self.packages.values():
             spare = package.state == "absent" and package.name in BOARD_ONLY and not self.jetson
             rows.append((package.name, package.state, package.note or package.version or (
-                "comes with JetPack; not needed here" if spare else "")))
+                "not needed here" if spare else "")))
         rows.append(("nvcc", "ready" if self.compilers["nvcc"] else "absent", self.compilers["nvcc"] or ""))
         rows.append(("C++ compiler", "ready" if self.compilers["g++"] else "absent", self.compilers["g++"] or ""))
         return rows

@@ -1,4 +1,4 @@
-"""What a page prints that did not happen here, and what happens that it does not print."""
+"""Print output that was recorded on another machine, marked as such; suppress output."""
 import contextlib
 import io
 

@@ -74,17 +74,8 @@ def find_nvcc():
 
 def gpu_architecture():
     """Compute capability of the first GPU as nvcc writes it ("72", "90"), or None without GPU or driver."""
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")  # and not nvidia-smi, which a Jetson lacks
-    except OSError:
-        return None
-    device, value, digits = ctypes.c_int(), ctypes.c_int(), ""
-    if cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0):
-        return None
-    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
-        cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
-        digits += str(value.value)
-    return digits
+    found = machine.gpu()
+    return found[1].replace(".", "") if found else None
 
 
 def architecture_flag(nvcc):

@@ -38,15 +38,15 @@ def prepare_tensorflow(gpu=False):
         tf = tensorflow()
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     if tf.__version__.startswith("1"):
-        if _session is None or _session[0] != gpu:
+        if _session is None:
             _session = gpu, tf.compat.v1.Session(config=session_config(gpu))
             keras().backend.set_session(_session[1])
-        done = True
+        done = _session[0] == gpu
     else:
         done = _grow(tf) if gpu else _hide_gpus(tf)
     where = "on the GPU where there is one" if gpu else "on the CPU"
     if not done:
-        where = "where it did before: it has used its devices already, and they cannot be changed any more"
+        where = "on the devices that it uses already; they can no longer be changed"
     print("TensorFlow %s computes %s." % (tf.__version__, where))
 
 
@@ -103,6 +103,7 @@ def _hide_gpus(tf):
 
 def _grow(tf):
     with contextlib.suppress(RuntimeError, ValueError):
+        tf.config.set_visible_devices(tf.config.list_physical_devices("GPU"), "GPU")
         for device in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(device, True)
         return True

@@ -94,7 +94,7 @@ def saved_model(folder, signature="serving_default"):
 
 
 def _has_objects(folder):
-    """Whether TensorFlow 2 wrote the SavedModel: such a one holds functions and Python objects beside the graph."""
+    """Whether TensorFlow 2 wrote the SavedModel; its functions and Python objects are stored beside the graph."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     with open(os.path.join(folder, "saved_model.pb"), "rb") as stream:
@@ -131,6 +131,6 @@ def node_of(tensor):
     while tensor.op.type == "Identity":  # one that tf.function adds, one that Keras may add
         tensor = tensor.op.inputs[0]
     if tensor.value_index:
-        raise ValueError("an output of the model is %r, and a frozen graph is asked for nodes, of which it gives the first "
-                         "output; put a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
+        raise ValueError("the output %r of the model is not the first output of its node, and a frozen graph names nodes "
+                         "only; add a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
     return tensor.op.name

@@ -173,7 +173,7 @@ def test_a_loop_is_refused():
 def test_a_second_output_of_one_node_is_refused():
     x = layers.Input((4,))
     model = Model(x, layers.Lambda(lambda value: tf.split(value, 2, axis=1))(x))
-    with pytest.raises(ValueError, match="put a layer behind it"):
+    with pytest.raises(ValueError, match="add a layer behind it"):
         freeze.freeze(model)
 
 
@@ -425,3 +425,20 @@ def test_the_cached_graph_is_made_once_and_again_when_stale(tmp_path, monkeypatc
     assert freeze.box3d(flat="flatten", pairs=-1, width=16).stat().st_mtime_ns == first
     path.write_bytes(b"cut short")
     assert len(freeze.load(freeze.box3d(flat="flatten", pairs=-1, width=16)).node) > 100
+
+
+def test_a_graph_without_outputs_is_refused():
+    graph = process.tensorflow().compat.v1.GraphDef()
+    with pytest.raises(ValueError, match="no outputs"):
+        freeze.freeze(graph)
+    graph.node.add(name="x", op="Placeholder")
+    with pytest.raises(ValueError, match="no outputs"):
+        freeze.freeze(graph)
+
+
+def test_a_ring_of_identities_is_refused_and_not_followed_for_ever():
+    graph = process.tensorflow().compat.v1.GraphDef()
+    for name, source in (("a", "b"), ("b", "a"), ("y", "a")):
+        graph.node.add(name=name, op="Relu" if name == "y" else "Identity").input.append(source)
+    with pytest.raises(ValueError, match="cycle of Identity"):
+        freeze.bypass_identity(graph)

@@ -452,3 +452,22 @@ def test_the_worker_can_run_a_plan_that_is_missing_only_with_an_error(tmp_path):
     assert timing.rows(record) == []
     reason = timing.withheld(record)[0][2]
     assert reason.startswith("it failed: ") and ("none.plan" in reason or machine.tensorrt().module is None)
+
+
+def test_only_the_first_column_can_be_the_reference():
+    """When it fails, the next is not compared with itself and called equal."""
+    class Stand:
+        def __init__(self, name, outputs):
+            self.column, self.model, self.outputs = timing.Column(name, "onnxruntime", name + ".onnx"), name, outputs
+
+        def ask(self, *request):
+            return self.outputs
+
+    def judge(reference, outputs):
+        return type("Found", (), {"verdict": "equal" if reference == outputs else "broken", "why": ""})
+
+    failed, other = Stand("first", None), Stand("second", {"y": 1})
+    parity = measuring.Parity(None, None, judge, "first")
+    assert parity.of(failed) is None and parity.of(other) is None
+    parity = measuring.Parity(None, None, judge, "first")
+    assert parity.of(Stand("first", {"y": 2}))["verdict"] == "equal" and parity.of(other)["verdict"] == "broken"

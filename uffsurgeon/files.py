@@ -1,7 +1,7 @@
 """Writing files atomically: a reader sees the old file or the whole new one, and nothing in between."""
 import contextlib
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 
@@ -19,13 +19,10 @@ def atomic(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".%s." % path.name, suffix=path.suffix, dir=str(path.parent))
-    os.close(handle)
+    name = str(path.with_name(".%s.%s%s" % (path.name, uuid.uuid4().hex, path.suffix)))
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # with the mode of any new file
     try:
         yield Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # the mode of any new file; mkstemp's is private
         os.replace(name, str(path))
     finally:
         if os.path.exists(name):

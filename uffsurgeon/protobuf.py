@@ -16,6 +16,7 @@ import operator
 import os
 import re
 import sys
+import threading
 import types
 import warnings
 
@@ -182,14 +183,16 @@ def graph_def_class():
         >>> graph_def_class().DESCRIPTOR.full_name
         'tensorflow.GraphDef'
     """
-    if not _own and _MESSAGES not in sys.modules:
-        _import_messages()
-    kind = getattr(sys.modules.get(_MESSAGES), "GraphDef", None)
-    if kind is None and not _own:
-        _own.update(build(GRAPH_DEF, "tensorflow"))
+    with _importing:
+        if not _own and _MESSAGES not in sys.modules:
+            _import_messages()
+        kind = getattr(sys.modules.get(_MESSAGES), "GraphDef", None)
+        if kind is None and not _own:
+            _own.update(build(GRAPH_DEF, "tensorflow"))
     return kind or _own["GraphDef"]
 
 
+_importing = threading.Lock()  # two threads that ask at once get the same class
 _MESSAGES = "tensorflow.core.framework.graph_pb2"
 
 
@@ -199,7 +202,7 @@ def _import_messages():
     For the time of the import, empty packages stand for tensorflow, tensorflow.core and tensorflow.core.framework. The
     modules stay in sys.modules: imported a second time, protobuf 3 would make a second set of classes of them.
     """
-    before = set(sys.modules)
+    before, stubs = set(sys.modules), []
     try:
         if "tensorflow" not in sys.modules:
             folders = [folder for name in ("tensorflow", "tensorflow_core")  # TensorFlow 1.15 and 2.0 lie in the second
@@ -208,11 +211,14 @@ def _import_messages():
                 package = types.ModuleType(".".join(["tensorflow"] + end.split("/")).rstrip("."))
                 package.__path__ = [os.path.join(folder, end) for folder in folders]
                 sys.modules[package.__name__] = package
+                stubs.append(package)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             keep = hasattr(importlib.import_module(_MESSAGES), "GraphDef")
     except Exception:  # not installed, made for another protobuf, or another package of that name
         keep = False
+    if not stubs:  # TensorFlow is loaded, or being loaded by another thread: what it has imported is its own
+        return
     for name in set(sys.modules) - before:
         if name.split(".")[0] == "tensorflow" and not (keep and name.endswith("_pb2")):
             del sys.modules[name]

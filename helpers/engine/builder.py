@@ -280,7 +280,7 @@ def _for_this(trt, model, path, precision, calibration, dla):
 
 
 def _made(target, source, make, **how):
-    """The `Model` in the file `target`; where there is no fresh one, make(source) gives the ModelProto to save there."""
+    """The `Model` at `target`; where it is missing or stale, the ModelProto of make(source) is saved there first."""
     made_from, content = dict(how, source=source.path.name, source_sha256=source.sha256), None
     if not artifacts.fresh(target, **made_from):
         content = make(source)

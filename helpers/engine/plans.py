@@ -22,14 +22,14 @@ def gpu_here(trt):
 
 
 def fresh(path, made_from):
-    """True when the plan at `path` is whole and was made from just this; its record may say more."""
+    """True when the plan at `path` is intact and was made from `made_from`; its record may hold more."""
     record = artifacts.read_sidecar(path)
     return (path.is_file() and all(record.get(key) == value for key, value in made_from.items())
             and record.get("sha256") == artifacts.digest(path))
 
 
 def save(path, plan, made_from):
-    """Write a plan and its record, or neither: OSError says what was too much, and what lay there before stays."""
+    """Write a plan and its record, or neither. Raises OSError when they cannot be saved; an earlier plan is kept."""
     with guard(path):
         try:
             artifacts.write(path, plan, **made_from)

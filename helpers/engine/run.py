@@ -155,6 +155,7 @@ class Engine:
 
     def _set_shapes(self, shapes):
         """Tell the execution context the inputs' shapes, {name: shape}; with implicit batch each call gives the batch."""
+        self._shapes = None  # when the second of two inputs is refused, the context has a new shape for the first
         for tensor in self.inputs:
             if self._implicit or -1 not in tensor.shape:
                 continue

@@ -16,7 +16,7 @@ Node = collections.namedtuple("Node", "name op inputs note")
 Node.__doc__ = """A node, whatever file it came from. inputs: names of nodes. note: a value worth showing, as text."""
 
 LEGEND = collections.OrderedDict([
-    ("focus", "the nodes asked for"), ("trouble", "TensorRT 5 cannot take it"), ("gone", "gone afterwards"), ("new", "new"),
+    ("focus", "the nodes asked for"), ("trouble", "makes trouble"), ("gone", "gone afterwards"), ("new", "new"),
     ("changed", "reads something else now")])
 CONSTANTS = "Const", "Initializer"
 CHAR, LINE, PAD = 0.066, 0.155, 0.08  # inches, for text of 8 points

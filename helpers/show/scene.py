@@ -41,8 +41,8 @@ def before_after(scene, before, after, titles=("before", "after"), truth=False):
 def closeup(scene, sets, index):
     """Several sets of boxes around one object, on the photo and from above, each in its colour. Returns a Figure.
 
-    sets: {name: (boxes, colour)}, boxes as `found` of `boxes_on_scene`. index: of the object in the scene. The view
-    from above shows four metres around it, with the label dashed. Raises ValueError when no set has a box for the object.
+    sets: {name: (boxes, colour)}, boxes as `found` of `boxes_on_scene`. index: of the object in the scene. The view from
+    above shows at least four metres around it, with the label dashed. Raises ValueError when no set has a box for the object.
     """
     known = [found for found, _ in sets.values() if _drawable(found)[index]]
     if not known:
@@ -62,8 +62,9 @@ def closeup(scene, sets, index):
     photo.set_ylim((top + bottom) / 2 + half / 1.45, (top + bottom) / 2 - half / 1.45)
     photo.axis("off")
     x, _, z = known[0].location[index]
-    view.set_xlim(x - 4, x + 4)
-    view.set_ylim(z - 4, z + 4)
+    reach = max(4, float(known[0].dimensions[index, 2]) / 2 + 1.5)  # metres; a lorry is longer than a car
+    view.set_xlim(x - reach, x + reach)
+    view.set_ylim(z - reach, z + reach)
     view.set_aspect("equal")
     view.set(xlabel="metres to the right", ylabel="metres ahead")
     view.legend(fontsize=8, facecolor=ROAD, labelcolor="white", framealpha=0.8)

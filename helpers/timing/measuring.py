@@ -47,7 +47,7 @@ def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.5,
     with locking.lock("timing " + ", ".join(names), wait), contextlib.ExitStack() as stack:
         before = board.state()
         workers = [stack.enter_context(Worker(column)) for column in columns]
-        parity, measured, versions = Parity(images, reference, judge or _compare_heads), [], {}
+        parity, measured, versions = Parity(images, reference, judge or _compare_heads, names[0]), [], {}
         for batch in sorted(batches):
             batch_images = np.resize(images, (batch,) + images.shape[1:])
             for worker in workers:
@@ -102,19 +102,24 @@ def _compare_heads(reference, outputs):
 
 
 class Parity:
-    """The parity verdict of each model on all images; asked once for a model that serves several batches."""
+    """The parity verdict of each model on all images; asked once for a model that serves several batches.
 
-    def __init__(self, images, reference, judge):
-        self.images, self.reference, self.judge, self.verdicts = images, reference, judge, {}
+    reference: outputs to compare with; None: those of the column called `first`, and no other's, should it fail.
+    """
+
+    def __init__(self, images, reference, judge, first):
+        self.images, self.reference, self.judge, self.first, self.verdicts = images, reference, judge, first, {}
 
     def of(self, worker):
-        """{"verdict", "why"}, or None when the worker failed."""
+        """{"verdict", "why"}, or None when the worker failed or there is no reference."""
         key = worker.column.name, worker.model
         if key not in self.verdicts:
             outputs = worker.ask("outputs", self.images)
             if outputs is None:
                 return None
             if self.reference is None:
+                if worker.column.name != self.first:
+                    return None
                 self.reference = outputs
             try:
                 found = self.judge(self.reference, outputs)

@@ -1,4 +1,4 @@
-"""One column in a process of its own: `python -m helpers.timing.worker`, spoken to in pickles by `measuring.Worker`.
+"""One column in its own process, `python -m helpers.timing.worker`, controlled by `measuring.Worker` through pickles.
 
 Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
 """

@@ -6,8 +6,9 @@
 # plan**, the form in which an NVIDIA GPU runs it several times faster. It does so by hand, so that you see each thing that
 # breaks on the way, why it breaks, and by how much.
 #
-# It follows a [two-part article of 2019 by r7vme](https://r7vme.medium.com/converting-neural-network-to-tensorrt-part-1-using-existing-plugins-edd9c2b9e42a) on Medium, for a Jetson AGX Xavier, and shows at each step what has changed
-# since.
+# It follows a [two-part article of 2019 by
+# r7vme](https://r7vme.medium.com/converting-neural-network-to-tensorrt-part-1-using-existing-plugins-edd9c2b9e42a) on Medium,
+# for a Jetson AGX Xavier, and shows at each step what has changed since.
 #
 # After this page you will be able to
 #
@@ -21,9 +22,9 @@
 # %% [markdown]
 # ## The end first
 #
-# Every notebook begins with a cell like this. The first line brings in parts of `helpers`, the small package beside the notebooks
-# that holds the plumbing: reading files, drawing pictures. The second prepares TensorFlow for these pages: it computes on the
-# CPU, and is quiet about everything but errors.
+# Every notebook begins with a cell like this. The first line brings in parts of `helpers`, the small package beside the
+# notebooks that holds the plumbing: reading files, drawing pictures. The second prepares TensorFlow for these pages: it
+# computes on the CPU, and is quiet about everything but errors.
 
 # %%
 from helpers import network, process, scenes, show
@@ -147,16 +148,16 @@ for name, values in measured.items():
     print("%-12s median %5.2f   worst %5.2f" % (name, np.nanmedian(values), worst))
 
 # %% [markdown]
-# Box by box they are 0.05, 0.13, 0.24, 0.66 and 5.01 m off. The last is the half-hidden truck: 59 m away, put five metres too
-# far. At that distance one pixel is more than a metre.
+# Four of the five are off by less than half a metre. The last is the half-hidden truck: 59 m away, put five metres too far. At
+# that distance one pixel is more than a metre.
 #
-# Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is right
-# when it makes the same mistakes as the original.**
+# Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is
+# right when it makes the same mistakes as the original.**
 #
 # ## The road
 #
-# Now the network leaves Keras. Each box below is a thing you will hold in your hands, each arrow a step, with
-# the notebooks that are mainly about it. Green is done on this machine by the real thing, orange by a stand-in. (04 writes an operation of
+# Now the network leaves Keras. Each box below is a thing you will hold in your hands, each arrow a step, with the notebooks
+# that are mainly about it. Green is done on this machine by the real thing, orange by a stand-in. (04 writes an operation of
 # our own for TensorRT, which is not possible everywhere.)
 
 # %%
@@ -166,9 +167,10 @@ here = machine.Machine()
 show.road(here)
 
 # %% [markdown]
-# **Freeze** turns a model that can learn into a graph that can only compute. **Surgery** replaces what
-# makes trouble: an operation that TensorRT does not know, and one that it refuses. (A third is mended in the Keras model.) **Convert** writes the graph in a format that TensorRT reads. **Build** lets TensorRT choose the fastest way to compute each part; the
-# result is the plan. **Run** and **decode** bring back the boxes.
+# **Freeze** turns a model that can learn into a graph that can only compute. **Surgery** replaces what makes trouble: an
+# operation that TensorRT does not know, and one that it refuses. (A third is mended in the Keras model.) **Convert** writes the
+# graph in a format that TensorRT reads. **Build** lets TensorRT choose the fastest way to compute each part; the result is the
+# plan. **Run** and **decode** bring back the boxes.
 #
 # ## The words
 #
@@ -197,8 +199,8 @@ show.road(here)
 here
 
 # %% [markdown]
-# *absent* is no error: `tensorrt`, `graphsurgeon` and `uff` come with JetPack, and only a plan that runs on a GPU needs `pycuda`
-# or `cuda-python`. Two more lines need explaining.
+# *absent* is no error: `tensorrt`, `graphsurgeon` and `uff` come with JetPack, and only a plan that runs on a GPU needs
+# `pycuda` or `cuda-python`. Two more lines need explaining.
 #
 # - *TensorRT for RTX* builds plans without a GPU. The classic TensorRT times its choices on the GPU that it builds for.
 #   TensorRT for RTX leaves that for later: its plan is finished on the user's card when it is loaded. So its builder and its
@@ -250,7 +252,7 @@ check("00.1", heading)
 # | notebook | what happens | minutes |
 # |---|---|---|
 # | [01 freeze](01_freeze.ipynb) | variables become constants; which operations will make trouble | 40 |
-# | [02 flatten and reshape](02_flatten_and_reshape.ipynb) | a layer that converts without an error and ruins the boxes | 45 |
+# | [02 flatten and reshape](02_flatten_and_reshape.ipynb) | a layer that can convert without an error and ruin the boxes | 45 |
 # | [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb) | a node replaced by a plugin; `collapse_namespaces` | 50 |
 # | [04 the L2 plugin](04_l2_plugin.ipynb) | a CUDA kernel of our own, compiled and put into the graph | 80 |
 # | [05 timing](05_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 60 |

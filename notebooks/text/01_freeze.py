@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 01 Freeze
 #
-# TensorRT cannot read a Keras model. It reads a **graph**: the operations (*nodes*) and what feeds what, with all weights as plain
-# numbers. TensorFlow's format for a graph is called **GraphDef**. Making one from a model is called **freezing**. It is the
-# first step, and it already shows what will go wrong later. (Today's converters do it inside, as in notebook 06. Doing it by
-# hand shows what they do.)
+# TensorRT cannot read a Keras model. It reads a **graph**: the operations (*nodes*) and what feeds what, with all weights as
+# plain numbers. TensorFlow's format for a graph is called **GraphDef**. Making one from a model is called **freezing**. It is
+# the first step, and it already shows what will go wrong later. (Today's converters do it inside, as in notebook 06. Doing it
+# by hand shows what they do.)
 #
 # After this page you will be able to
 #
@@ -23,8 +23,8 @@ process.prepare_tensorflow()
 # %% [markdown]
 # ## The network, and its answers as the reference
 #
-# The body is VGG16's: thirteen convolutions in five blocks, each block ending in a pooling that halves the picture. 7 x 7 x 512 =
-# 25,088 numbers remain. They are laid out in one row and given to the three heads.
+# The body is VGG16's: thirteen convolutions in five blocks, each block ending in a pooling that halves the picture. 7 x 7 x 512
+# = 25,088 numbers remain. They are laid out in one row and given to the three heads.
 
 # %%
 model = network.load_weights(network.build())
@@ -104,8 +104,8 @@ print(len(graph.node), "nodes")
 # %% [markdown]
 # (The weights are not shared: two biases that happen to be equal are still two biases.)
 #
-# Here is the dense layer from above, before and after. Red nodes are gone afterwards, green ones are new: the constants that took
-# the place of the variables. Violet ones are still there, but read something else now.
+# Here is the dense layer from above, before and after. Red nodes are gone afterwards, green ones are new: the constants that
+# took the place of the variables. Violet ones are still there, but read something else now.
 
 # %%
 show.graph_before_after(unfrozen, graph, ["dense_3/MatMul", "dense_3/BiasAdd"],
@@ -163,16 +163,17 @@ show.census(graph, tensorflow_ops.OPERATIONS)
 show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# (The axis of the `Sum` is a constant with a strange name, `reshape_2/Reshape/shape/2`. That reshape needed a 2 as well, and equal
-# constants are shared. Cut out one of the two layers, and you take the constant from the other. Notebook 04 trips over it.)
+# (The axis of the `Sum` is a constant with a strange name, `reshape_2/Reshape/shape/2`. That reshape needed a 2 as well, and
+# equal constants are shared. Cut out one of the two layers, and you take the constant from the other. Notebook 04 trips over
+# it.)
 #
 # UFF knows each of the five. The **parser**, the part of TensorRT that reads such a file, still stops at two of them: it takes
 # no maximum with a constant on its right (`Unsupported binary op max with constant right`) and no reciprocal square root of
 # such a result (`Unary not supported for other non-constant node`). What is on a list of names need not work in every
 # combination. That is notebook 04.
 #
-# The third is worse, because nothing complains at all. In this repaired network the layer before the heads is a `Reshape`. The
-# first version of the article had Keras's `Flatten` there.
+# The third, which the article met, is worse, because nothing complains at all. In this repaired network the layer before the
+# heads is a `Reshape`. The first version of the article had Keras's `Flatten` there.
 
 # %%
 first = freeze.freeze(network.build(flat="flatten"))
@@ -180,9 +181,9 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 
 # %% [markdown]
 # (In the first version the name `reshape_1` belongs to another layer, the one in the orientation head.) Both compute the same
-# numbers in TensorFlow. TensorRT 5 converts both without a word, and with the left one, the article reports, the boxes tumble.
-# That is notebook 02. What TensorFlow writes for `Flatten` depends on its version: 1.13 takes the shape apart and puts it
-# together again, 2.x writes a constant. The trap is the same.
+# numbers in TensorFlow. The article reports that TensorRT 5.0 converts both without a word, and that with the left one the
+# boxes tumble. (From 5.1.5 on they do not.) That is notebook 02. What TensorFlow writes for `Flatten` depends on its version:
+# 1.13 takes the shape apart and puts it together again, 2.x writes a constant. The operation is the same.
 #
 # Here they are together, everything that needs a repair:
 #
@@ -190,17 +191,19 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # |---|---|---|---|
 # | five `LeakyRelu`, in all heads | UFF has no name for it | the census | 03 |
 # | `l2_normalize`, at the end of `orientation` | the parser refuses two of its five operations | the parser | 04 |
-# | `Flatten`, before the heads | nothing complains, the boxes are wrong | a gate | 02 |
+# | `Flatten`, before the heads | nothing complains, the boxes are wrong (in TensorRT 5.0, as the article reports) | a gate | 02 |
 
 # %% [markdown]
 # ## The gate
 #
 # Does the frozen graph still give Keras's answers? Run it, put both side by side, and let `parity` say it in outputs, in
-# degrees and in metres. Every conversion in this workbook has to pass this acceptance test, the **gate**. It has three verdicts:
+# degrees and in metres. Every conversion in this workbook has to pass this acceptance test, the **gate**. It has three
+# verdicts:
 #
 # - **equal**: no output differs by more than 0.0001.
-# - **close**: no box is lost (has no direction any more, so that it cannot be placed), turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
+# - **close**: no box is lost, turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
 #   10 cm, or moves by more than 10 cm. Beyond 10 m it may move by 1 % of its distance, because one camera sees distance as size.
+#   (A box is lost when it has no direction any more, so that it cannot be placed.)
 # - **broken**: anything else, and any output that is not a number.
 
 # %%
@@ -221,17 +224,18 @@ wrong, right = parity.place(small, street), parity.place(reference, street)
 show.scene_before_after(street[2], wrong[2], right[2], ("pixels 0 to 1", "as it should be"))
 
 # %% [markdown]
-# Nothing crashed, and every single number looks plausible. But seen from above the near cars are turned and much too close, and the arrow
-# of the van points the other way: the picture shows it. Another frequent mistake is to leave the colours in the order of the photo, red first instead of
-# blue first.
+# Nothing crashed, and every single number looks plausible. But seen from above the two nearest cars are turned, one of them is
+# two metres too close, and the arrow of the van points the other way: the picture shows it. Another frequent mistake is to
+# leave the colours in the order of the photo, red first instead of blue first.
 
 # %%
 swapped = network.heads(run.tensorflow(graph, images[..., ::-1].copy()))
 parity.compare(reference, swapped, street)
 
 # %% [markdown]
-# Broken as well: one box has moved by more than two metres, and where 1 % of the distance is allowed, more than 4 % was found. Yet if you draw the boxes as above, you can
-# hardly tell the two pictures apart. That is why the gate speaks in numbers, and judges by the worst box.
+# Broken as well: one box has moved by more than two metres, and where 1 % of the distance is allowed, more than 4 % was found.
+# Yet if you draw the boxes as above, you can hardly tell the two pictures apart. That is why the gate speaks in numbers, and
+# judges by the worst box.
 #
 # Both times the graph was right and its input was wrong. A gate cannot tell you which; it tells you that you have to look.
 
@@ -332,4 +336,4 @@ check("01.3", readers)
 #   what converts silently wrong, from a gate.
 # - A gate says *equal*, *close* or *broken*, in degrees and metres, and judges by the worst box.
 #
-# Next: [02 flatten and reshape](02_flatten_and_reshape.ipynb), where nothing complains and everything is wrong.
+# Next: [02 flatten and reshape](02_flatten_and_reshape.ipynb), where nothing complains and the boxes may still be wrong.

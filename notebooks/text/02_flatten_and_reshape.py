@@ -24,14 +24,14 @@ print("uff is", uff.__name__)
 
 # %% [markdown]
 # `uff` is NVIDIA's converter, or ours: the last line says whose. On a Jetson with JetPack 4.2 to 5.1 (JetPack is the system
-# software of a Jetson, with one fixed TensorRT) it is NVIDIA's, called just `uff`. Elsewhere Python finds `uffsurgeon.uff` under
-# that name, the workbook's own, with the same functions and the same results.
+# software of a Jetson, with one fixed TensorRT) it is NVIDIA's, called just `uff`. Elsewhere Python finds `uffsurgeon.uff`
+# under that name, the workbook's own, with the same functions and the same results.
 #
 # ## The network as it was first
 #
 # The body of the network ends in a *feature map*: 7 rows, 7 columns and, at each place, 512 numbers, the channels. The dense
-# layers that follow want one row of 25,088 numbers. Keras has a layer for that, `Flatten`, and the network of the article of 2019
-# used it at first. Here it is in the frozen graph.
+# layers that follow want one row of 25,088 numbers. Keras has a layer for that, `Flatten`, and the network of the article of
+# 2019 used it at first. Here it is in the frozen graph.
 
 # %%
 first = freeze.load(freeze.box3d(flat="flatten"))
@@ -54,9 +54,9 @@ print(len(images), "crops;", {name: head.shape for name, head in reference.items
 # %% [markdown]
 # ## What UFF makes of it
 #
-# **UFF**, the Universal Framework Format, is NVIDIA's file format for networks before ONNX; TensorRT 5 to 8 read it. It is a list
-# of nodes like TensorFlow's, with fewer kinds of them. One call converts, and what it prints deserves to be read. (`quiet=True`
-# leaves out even more.)
+# **UFF**, the Universal Framework Format, is NVIDIA's file format for networks before ONNX; TensorRT 5 to 8 read it. It is a
+# list of nodes like TensorFlow's, with fewer kinds of them. One call converts, and what it prints deserves to be read.
+# (`quiet=True` leaves out even more.)
 
 # %%
 data = uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True)
@@ -65,10 +65,10 @@ print("%.1f MB" % (len(data) / 1e6))
 # %% [markdown]
 # NVIDIA's converter of 2019 prints these very lines. The first warns that it was made for another TensorFlow, 1.12, and does no
 # harm. Those about LeakyRelu wait for notebook 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
-# keeps the axis that was summed, as our sum does, so it does no harm. The line for us is the one that looks
-# the least important: `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a **scope** (the part of a
-# node's name before the last slash, here `flatten_1`) that contains the word *flatten*, and has guessed what is meant. It looks
-# at that name and at nothing else.
+# keeps the axis that was summed, as our sum does, so it does no harm. The line for us is the one that looks the least
+# important: `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a **scope** (the part of a node's
+# name before the last slash, here `flatten_1`) that contains the word *flatten*, and has guessed what is meant. It looks at
+# that name and at nothing else.
 
 # %%
 from uffsurgeon.uff import schema
@@ -93,20 +93,22 @@ print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][
 # that reads such a file, transposes the image at the input and the convolution weights with it, and from there on everything is
 # NCHW. If it then meets `Flatten` and lays out what it has, the row is in another order than TensorFlow's.
 #
-# `through_uff.run` takes that way: graph, UFF, parser, answers. Where there is an `UffParser` (JetPack 4.2 to 6.0) and a GPU, it
-# builds a plan (the network compiled by TensorRT) and runs it, with NVIDIA's own LeakyReLU and the normalisation at the end done
-# in NumPy. Nobody has run that branch on a board yet, see [docs/verified.md](../docs/verified.md). Elsewhere it is a **replay**:
-# it turns the UFF into ONNX, lays each `Flatten` out in NCHW order, and ONNX Runtime computes the result.
+# `through_uff.run` takes that way: graph, UFF, parser, answers. Where there is an `UffParser` (JetPack 4.2 to 6.0) and a GPU,
+# it builds a plan (the network compiled by TensorRT) and runs it, with NVIDIA's own LeakyReLU and the normalisation at the end
+# done in NumPy. With TensorRT 8.6.1 that gave the right answers ([docs/verified.md](../docs/verified.md)), so there the cells
+# below contradict the text. Elsewhere it is a **replay**: it turns the UFF into ONNX, lays each `Flatten` out in NCHW order,
+# and ONNX Runtime computes the result.
 
 # %%
 broken = network.heads(through_uff.run(first, images))
 print({name: head.shape for name, head in broken.items()})
 
 # %% [markdown]
-# Mind what a replay is: here the fault is **built in**. The article reports the damage (`Flatten`, it says, "is able to silently
-# confuse TensorRT and completely ruin network quality") and the cure, but not the cause. The order of the numbers is *our*
-# explanation. This page shows what such a fault does and how to find it, and that the explanation fits. That TensorRT 5 does
-# exactly this is not shown until a board with an `UffParser` runs this page.
+# Mind what a replay is: here the fault is **built in**. The article reports the damage (`Flatten`, it says, "is able to
+# silently confuse TensorRT and completely ruin network quality") and the cure, but not the cause. The order of the numbers is
+# *our* explanation. This page shows what such a fault does and how to find it, and that the explanation fits. TensorRT 5.0,
+# which the article used, can no longer be had. The UffParsers of 5.1.5 to 8.6.1, which we asked, do not do this: they put the
+# numbers back into TensorFlow's order first.
 #
 # Now look at the result as if you knew nothing. No error, no warning, the same shapes as above. It even looks healthy:
 # confidences add up to one, directions have length one.
@@ -127,9 +129,9 @@ show.scene_before_after(
     ("through UFF", "as TensorFlow has it"))
 
 # %% [markdown]
-# Every box still fills its 2D box, because that is how it is placed. The view from above shows what that costs: half of the boxes
-# are turned by 40 degrees and more, and the far cars have left the map. The fault does not produce
-# nonsense, it produces *other answers*. With one far car to look at, you might have shipped it.
+# Every box still lies over its car, because it is placed to fit the 2D box as well as it can. The view from above shows what
+# that costs: half of the boxes are turned by 40 degrees and more, and all but one of the far cars have left the map. The fault
+# does not produce nonsense, it produces *other answers*. With one far car to look at, you might have shipped it.
 #
 # ## How to find it
 #
@@ -149,8 +151,8 @@ def errors_by_layer(graph, data, image, names):
             for name, value in expected.items()}
 
 # %% [markdown]
-# `suspect` is the machine that we do not trust: here the replay, on every machine. `flatten_as="nchw"` is its built-in fault, and
-# the search does not know of it. `errors_by_layer` puts TensorFlow beside it: each layer's largest error, as a share of its
+# `suspect` is the machine that we do not trust: here the replay, on every machine. `flatten_as="nchw"` is its built-in fault,
+# and the search does not know of it. `errors_by_layer` puts TensorFlow beside it: each layer's largest error, as a share of its
 # largest value. Which nodes? Those that carry pictures and vectors, in the order of the graph.
 
 # %%
@@ -173,13 +175,13 @@ draw_errors(errors)
 
 # %% [markdown]
 # Blue is the noise of 32-bit numbers added in another order, around one millionth. It is there in every layer and means
-# nothing. Then, at `flatten_1/Reshape`, the error jumps by a factor of a hundred thousand or more. What the layer reads is right;
-# what it gives is wrong; so look at that layer alone.
+# nothing. Then, at `flatten_1/Reshape`, the error jumps by a factor of a hundred thousand or more. What the layer reads is
+# right; what it gives is wrong; so look at that layer alone.
 #
-# (To search a real plan, give its builder the names, `engine.build("box3d.uff", outputs=names)`, and transpose feature maps from
-# NCHW to NHWC before you compare. Two cautions. A tensor that is an output cannot be merged into its neighbour, so this plan is
-# not quite the one you ship; a fault of the merging vanishes in it. And "the first that differs" holds for 32 bits. With fewer,
-# errors grow from the first layer on.)
+# (To search a real plan, give its builder the names, `engine.build("box3d.uff", outputs=names)`, and transpose feature maps
+# from NCHW to NHWC before you compare. Two cautions. A tensor that is an output cannot be merged into its neighbour, so this
+# plan is not quite the one you ship; a fault of the merging vanishes in it. And "the first that differs" holds for 32 bits.
+# With fewer, errors grow from the first layer on.)
 
 # %%
 layer = "flatten_1/Reshape"
@@ -242,10 +244,7 @@ print("in place:", (order == np.arange(25088)).sum())
 #
 # In the Keras model, one line:
 #
-# ```python
-# x = Flatten()(x)              # before
-# x = Reshape((25088,))(x)      # after
-# ```
+# ```python x = Flatten()(x)              # before x = Reshape((25088,))(x)      # after ```
 #
 # Both lay out the numbers in the same order, NHWC, and neither has a weight. So all weights stay what they are, and nothing
 # needs to be trained again.
@@ -263,9 +262,9 @@ mended_data = uff.from_tensorflow(repaired, list(network.OUTPUTS), quiet=True)
 show.graph(schema.read(mended_data), "reshape_1")
 
 # %% [markdown]
-# There is no `DEBUG` line this time, and the shape travels along. With that, the article reports, the answers are right again. A
-# parser can be right here if it goes back to NHWC before each `Reshape`, because that is the order for which a TensorFlow shape
-# was written; the replay does so. The gate, on this machine:
+# There is no `DEBUG` line this time, and the shape travels along. With that, the article reports, the answers are right again.
+# A parser can be right here if it goes back to NHWC before each `Reshape`, because that is the order for which a TensorFlow
+# shape was written; the replay does so. The gate, on this machine:
 
 # %%
 mended = network.heads(through_uff.run(repaired, images))
@@ -280,13 +279,13 @@ show.boxes_on_scene(street[1], parity.place(mended, street)[1], title="with Resh
 # images, this page feeds NHWC.
 #
 # Two things to remember. The name of a layer should not matter, and here it decides between right and wrong: a layer called
-# `my_flattened_map` would fall into the trap too. And the fault has nothing to do with UFF as such. Any tool that moves a network
-# from NHWC to NCHW meets it at the border between convolutions and dense layers.
+# `my_flattened_map` would fall into the trap too. And the fault has nothing to do with UFF as such. Any tool that moves a
+# network from NHWC to NCHW meets it at the border between convolutions and dense layers.
 #
 # ## The loud one: more than one -1
 #
-# The orientation head ends in 12 numbers that are to become 6 pairs. One may write `Reshape((6, -1))`: six rows, and work out the
-# rest yourself. Keras is content. (`width=8` makes the network eight times narrower, enough for a look at the graph.)
+# The orientation head ends in 12 numbers that are to become 6 pairs. One may write `Reshape((6, -1))`: six rows, and work out
+# the rest yourself. Keras is content. (`width=8` makes the network eight times narrower, enough for a look at the graph.)
 
 # %%
 minus_one = freeze.load(freeze.box3d(pairs=-1, width=8))
@@ -305,14 +304,13 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# Where does a second -1 come from? From the batch. A plan made from UFF keeps the batch out of its shapes (*implicit batch*), so
-# its size is known only at run time. The parser has no number for the first place and, so its message suggests, counts it as a
+# Where does a second -1 come from? From the batch. A plan made from UFF keeps the batch out of its shapes (*implicit batch*),
+# so its size is known only at run time. The parser has no number for the first place and, so its message suggests, counts it as
+# a
 # -1. Then it finds ours. [NVIDIA/TensorRT issue 384](https://github.com/NVIDIA/TensorRT/issues/384) has the message, from
 # TensorRT 4. Here it is with our node's name put in:
 #
-# ```text
-# UFFParser: Parser error: reshape_2/Reshape: Reshape: -1 dimension specified more than 1 time
-# ```
+# ```text UFFParser: Parser error: reshape_2/Reshape: Reshape: -1 dimension specified more than 1 time ```
 #
 # The rule holds in every TensorRT. Here is the reshape alone, built by hand with TensorRT's own calls: a network, an input, a
 # *shuffle*, as TensorRT calls any change of shape or order.
@@ -380,9 +378,9 @@ check("02.1", flatten_nchw)
 
 # %% [markdown]
 # **2.** There is another repair, if you cannot touch the graph: leave `Flatten` in, and put the *weights* into the order in which
-# the numbers will come. Write `reorder(kernel, height, width, channels)`: it gets the weights of a dense layer (Keras calls them
-# its *kernel*), `[height * width * channels, units]`, as trained, and returns them so that `flatten_nchw(x) @ reorder(kernel, ...)`
-# is what the layer should answer.
+# the numbers will come. Write `reorder(kernel, height, width, channels)`: it gets the weights of a dense layer (Keras calls
+# them its *kernel*), `[height * width * channels, units]`, as trained, and returns them so that `flatten_nchw(x) @
+# reorder(kernel, ...)` is what the layer should answer.
 
 # %% tags=["exercise"]
 def reorder(kernel, height, width, channels):

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 03 LeakyReLU and collapse_namespaces
 #
-# The network has five activations that UFF does not have. This is the plainest case of surgery: one node goes out, one comes in,
-# and TensorRT is told where to find what the new one computes. At the end of the page the network is a plan.
+# The network has five activations that UFF does not have. This is the plainest case of surgery: one node goes out, one comes
+# in, and TensorRT is told where to find what the new one computes. At the end of the page the network is a plan.
 #
 # After this page you will be able to
 #
@@ -39,17 +39,17 @@ reference = network.heads(run.tensorflow(before, images))
 # %% [markdown]
 # ## The trouble: an operation that UFF does not have
 #
-# **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. **UFF** (Universal Framework
-# Format, NVIDIA's file format for networks before ONNX) has `relu`, `tanh` and six more activations, but not this one. What
-# happens if we convert anyway?
+# **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. **UFF** (Universal
+# Framework Format, NVIDIA's file format for networks before ONNX) has `relu`, `tanh` and six more activations, but not this
+# one. What happens if we convert anyway?
 
 # %%
 unchanged = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
 
 # %% [markdown]
-# No error. What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and leaves
-# it to others to make sense of it. Let us read what it wrote. (A later converter of NVIDIA's, for TensorRT 7 and 8, knows
-# LeakyRelu. With that one, on JetPack 4.4 to 5.1, you will see another node here.)
+# No error. What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and
+# leaves it to others to make sense of it. Let us read what it wrote. (A later converter of NVIDIA's, for TensorRT 7 and 8,
+# knows LeakyRelu. With that one, on JetPack 4.4 to 5.1, you will see another node here.)
 
 # %%
 from uffsurgeon.uff import schema
@@ -64,12 +64,10 @@ print(uff_node(unchanged, "leaky_re_lu_2/LeakyRelu"))
 # [PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) shows what TensorRT 5.0 says then. Here it is with our
 # node's name put in:
 #
-# ```text
-# UFFParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu
-# ```
+# ```text UFFParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu ```
 #
-# A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds it
-# by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,
+# A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds
+# it by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,
 # `negSlope`. So all we need is a node with that name in place of the other.
 #
 # ## The node before, the node after
@@ -85,8 +83,8 @@ print()
 print(leaky[2])
 
 # %% [markdown]
-# That is the node before. `find_nodes_by_op` searches by what a node does. `find_nodes_by_name` searches by the last part of the
-# name, `find_nodes_by_path` by the whole name, both with regular expressions. The node that is to take its place is made by
+# That is the node before. `find_nodes_by_op` searches by what a node does. `find_nodes_by_name` searches by the last part of
+# the name, `find_nodes_by_path` by the whole name, both with regular expressions. The node that is to take its place is made by
 # `create_plugin_node`. It keeps the name, so that its readers still find it; its `op` is the plugin's name.
 
 # %%
@@ -100,9 +98,9 @@ print(gs.create_plugin_node(leaky[2].name, op="LReLU_TRT", negSlope=leaky[2].att
 # ## collapse_namespaces
 #
 # Names in a TensorFlow graph are paths. The **namespace** `leaky_re_lu_2` is the node of that name, if there is one, and all
-# nodes below `leaky_re_lu_2/`. `collapse_namespaces` takes a dictionary: for each namespace, the one node that will stand for all
-# of it. What the namespace read from outside becomes the input of the new node; whatever read something inside now reads the new
-# node. Here each namespace is a single node, so we give the node's full name.
+# nodes below `leaky_re_lu_2/`. `collapse_namespaces` takes a dictionary: for each namespace, the one node that will stand for
+# all of it. What the namespace read from outside becomes the input of the new node; whatever read something inside now reads
+# the new node. Here each namespace is a single node, so we give the node's full name.
 
 # %%
 graph.collapse_namespaces({
@@ -114,9 +112,9 @@ show.graph_before_after(before, graph, "leaky_re_lu_2")
 
 # %% [markdown]
 # Red went out, green came in, and the neighbours have not noticed. One node for one node is the smallest case; in notebook 04
-# six nodes become one by the same call. TensorFlow cannot run this graph any more, because it has no `LReLU_TRT`. From here on it
-# is TensorRT's. (Another argument, `exclude_nodes`, keeps nodes of a namespace out. In NVIDIA's graphsurgeon 0.4.1 it is broken:
-# `TypeError: 'NoneType' object is not iterable`, and the graph is left half done. The workbook's works.)
+# six nodes become one by the same call. TensorFlow cannot run this graph any more, because it has no `LReLU_TRT`. From here on
+# it is TensorRT's. (Another argument, `exclude_nodes`, keeps nodes of a namespace out. In NVIDIA's graphsurgeon 0.4.1 it is
+# broken: `TypeError: 'NoneType' object is not iterable`, and the graph is left half done. The workbook's works.)
 #
 # Here is the node after, in the UFF:
 
@@ -168,8 +166,8 @@ typed = answers_of(wrong)
 parity.compare(reference, typed, street)
 
 # %% [markdown]
-# Most boxes turn by about 30 degrees, the others (in the picture below the two nearest) by less, and all the same way, as if the
-# camera were mounted at an angle; and that is where you would start looking. With the slope from the node:
+# Most boxes turn by about 30 degrees, the others (in the picture below the two nearest) by less, and all the same way, as if
+# the camera were mounted at an angle; and that is where you would start looking. With the slope from the node:
 
 # %%
 found = answers_of(collapsed)
@@ -214,9 +212,9 @@ small.collapse_namespaces({node.name: plugin})
 show.graph(small, "leaky_re_lu_2", mark={"leaky_re_lu_2": "trouble"})
 
 # %% [markdown]
-# `LRelu_TRT` for `LReLU_TRT`: try to see that in a graph of a hundred nodes. The converter does not see it either. It writes the
-# file as it wrote the right one. For a TensorRT without an `UffParser` we make ONNX of it, where the unknown operation keeps its
-# name.
+# `LRelu_TRT` for `LReLU_TRT`: try to see that in a graph of a hundred nodes. The converter does not see it either. It writes
+# the file as it wrote the right one. For a TensorRT without an `UffParser` we make ONNX of it, where the unknown operation
+# keeps its name.
 
 # %%
 with page.silence():
@@ -228,8 +226,8 @@ if not hasattr(trt, "UffParser"):
 
 # %% [markdown]
 # A parser that stumbles over a plugin can take the whole process with it, and your notebook with that. So we ask in a process
-# of its own. This is the program that it runs. (`engine` is the workbook's package for every TensorRT from 5 on; the plain calls
-# come further down.)
+# of its own. This is the program that it runs. (`engine` is the workbook's package for every TensorRT from 5 on; the plain
+# calls come further down.)
 
 # %%
 ask = """
@@ -256,9 +254,9 @@ else:
 
 # %% [markdown]
 # *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
-# there that **version** (a plugin has one, mostly "1"), in that **namespace** (here one of plugins, mostly empty, not of nodes)?
-# And one more: has anybody registered it? The `UffParser` of TensorRT 5 to 8 asks nothing and says
-# `Unsupported operation _LRelu_TRT`, in the words that you saw above.
+# there that **version** (a plugin has one, mostly "1"), in that **namespace** (here one of plugins, mostly empty, not of
+# nodes)? And one more: has anybody registered it? The `UffParser` of TensorRT 5 to 8 asks nothing and says `Unsupported
+# operation _LRelu_TRT`, in the words that you saw above.
 #
 # ## The namespace that matches nothing
 #
@@ -293,8 +291,8 @@ for op in ("LeakyRelu", "LReLU_TRT"):
 # ## Cutting off the end: a baseline
 #
 # One operation of the network is still refused by TensorRT 5, the normalisation (`l2_normalize`) at the end of the orientation
-# head. Notebook 04 writes a plugin for it. Until then there is a way to a plan without it, which gives later plans something to be
-# compared with: cut the normalisation off and do it in NumPy. `remove` takes nodes out.
+# head. Notebook 04 writes a plugin for it. Until then there is a way to a plan without it, which gives later plans something to
+# be compared with: cut the normalisation off and do it in NumPy. `remove` takes nodes out.
 
 # %%
 graph.remove(graph.find_nodes_by_path("orientation/l2_normalize.*"))
@@ -330,9 +328,9 @@ show.graph(model, "leaky_re_lu_2")
 # ## A plan, in TensorRT's own words
 #
 # A **plan** (NVIDIA also says *serialized engine*) is the network compiled for one kind of GPU. Five objects make one. A
-# **builder** makes the others and does the work in the end. A **network** is what is to be computed, empty at first. A **parser**
-# fills it from a file. A **config** holds the settings: how much memory, which precision. A **profile** says which sizes of the
-# input will come. What follows are NVIDIA's own calls, for TensorRT 10 and 11 and TensorRT for RTX. `trt` is
+# **builder** makes the others and does the work in the end. A **network** is what is to be computed, empty at first. A
+# **parser** fills it from a file. A **config** holds the settings: how much memory, which precision. A **profile** says which
+# sizes of the input will come. What follows are NVIDIA's own calls, for TensorRT 10 and 11 and TensorRT for RTX. `trt` is
 # `import tensorrt as trt` (or `tensorrt_rtx`), and `logger` was made above: it prints TensorRT's warnings and errors. A process
 # needs just one.
 
@@ -363,8 +361,8 @@ else:
 # %% [markdown]
 # An `ACTIVATION` is a built-in layer. Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too
 # little of it the builder has to pass over fast ways to compute a layer, or finds none. (On a Nano, 1 GB is a quarter of all
-# memory.) The batch is open in our file, so the builder wants a profile: the smallest, the usual and the largest shape. It tunes
-# for the second.
+# memory.) The batch is open in our file, so the builder wants a profile: the smallest, the usual and the largest shape. It
+# tunes for the second.
 
 # %%
 if current:
@@ -414,9 +412,10 @@ else:
 # | plan | `build_cuda_engine(net).serialize()` | 6 and 7: `build_engine(net, config).serialize()` | from 8.0 |
 #
 # `engine.build` knows all of them. It asks TensorRT what it has, with `hasattr`, and never which version it is;
-# `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins, which
-# nobody has run on a board yet ([docs/verified.md](../docs/verified.md)). The first line gives the memory of our objects back.
-# They had to live until the plan was there, because the parser may own the weights. Now they only take room.
+# `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins; that
+# has run with TensorRT 8.6.1 on a PC's GPU, and not yet on a Jetson ([docs/verified.md](../docs/verified.md)). The first line
+# gives the memory of our objects back. They had to live until the plan was there, because the parser may own the weights. Now
+# they only take room.
 
 # %%
 plan = profile = config = parser = layers = net = builder = plan_file = None

@@ -11,9 +11,8 @@
 # - **Today you would not need it.** ONNX can say this operation in plain parts, as the last table of this page shows. We write
 #   a plugin because the parser for UFF, the usual way on boards with TensorRT 5, refuses these parts; because a plugin decides for
 #   itself how precisely it adds; and because your next operation may have no plain parts.
-# - **No TensorRT engine and no Jetson has run this plugin yet.** The CUDA kernel was checked and timed on a GPU, and a test
-#   program has called the rest of it in the way TensorRT does ([docs/verified.md](../docs/verified.md)). Where a cell below
-#   loads it into a TensorRT, yours will be the first.
+# - **It has run in TensorRT 8.6.1, and on no Jetson.** On an H200, plans from UFF with it ran in FP32, FP16 and INT8, plans from
+#   ONNX in FP32 and FP16, and all were *close* ([docs/verified.md](../docs/verified.md)). An earlier form ran in TensorRT 10.6.0.
 #
 # After this page you will be able to
 #
@@ -57,9 +56,10 @@ trouble = {"orientation/l2_normalize/" + part: "trouble" for part in parts}
 show.graph(before, "orientation/l2_normalize", mark=trouble)
 
 # %% [markdown]
-# UFF (Universal Framework Format, NVIDIA's file format for networks before ONNX) has a word for each of the five. A census, as in
-# notebook 01, finds nothing to complain about. The parser of TensorRT 5 reads the file and stops. (Two quotations, with our names put in and the long lines
-# broken: both are in the README of the article's plugin code, for TensorRT 5.0.6; the first is also NVIDIA/TensorRT, issue 1036.)
+# UFF (Universal Framework Format, NVIDIA's file format for networks before ONNX) has a word for each of the five. A census, as
+# in notebook 01, finds nothing to complain about. The parser of TensorRT 5 reads the file and stops. (Two quotations, with our
+# names put in and the long lines broken: both are in the README of the article's plugin code, for TensorRT 5.0.6; the first is
+# also NVIDIA/TensorRT, issue 1036.)
 #
 # ```text
 # UffParser: Parser error: orientation/l2_normalize/Maximum:
@@ -68,20 +68,18 @@ show.graph(before, "orientation/l2_normalize", mark=trouble)
 #            Unary not supported for other non-constant node
 # ```
 #
-# It knows `max`, but not with a constant on the right, and `rsqrt`, one divided by the square root, but not of something that the
-# network has just computed. A list of names says what a format can *express*. What a parser can *read* is less, and only the
-# parser knows it.
+# It knows `max`, but not with a constant on the right, and `rsqrt`, one divided by the square root, but not of something that
+# the network has just computed. A list of names says what a format can *express*. What a parser can *read* is less, and only
+# the parser knows it.
 #
-# The article of 2019 wrote a plugin for just those two nodes. We take all six at once, because there is a worse problem, which no
-# parser reports.
+# The article of 2019 wrote a plugin for just those two nodes. We take all six at once, because there is a worse problem, which
+# no parser reports.
 #
 # ## The arithmetic
 #
 # With `x` a row of numbers, the operation is
 #
-# ```text
-# y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12
-# ```
+# ```text y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12 ```
 #
 # A row divided by its length. `eps` is there for the row of zeros, which has no direction: without it 0 would be divided by 0.
 # In NumPy, with the sum in 32 bits:
@@ -97,11 +95,11 @@ in_float32(np.array([[3, 4], [0.3, -0.4], [0, 0]], np.float32))
 # %% [markdown]
 # ## In half precision, first the wrong way
 #
-# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**: its tensor cores multiply floating point numbers
-# of 16 bits. Such numbers have three good digits, nothing above 65504, and nothing between 0 and 0.00000006. In a plan (the
-# compiled network that TensorRT builds) for FP16, what goes from one layer to the next may be stored that way. Here are the five
-# steps with each result stored in FP16: NumPy's `float16`, an emulation on the CPU and no plan. (A TensorRT that joins the steps
-# may keep more digits in between. You cannot rely on it.)
+# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**: its tensor cores multiply floating point
+# numbers of 16 bits. Such numbers have three good digits, nothing above 65504, and nothing between 0 and 0.00000006. In a plan
+# (the compiled network that TensorRT builds) for FP16, what goes from one layer to the next may be stored that way. Here are
+# the five steps with each result stored in FP16: NumPy's `float16`, an emulation on the CPU and no plan. (A TensorRT that joins
+# the steps may keep more digits in between. You cannot rely on it.)
 
 # %%
 def naive_fp16(x, eps=1e-12):
@@ -139,9 +137,9 @@ def in_float64(x, eps=1e-12):
 show.over_lengths(lengths, in_float64(rows), {"five steps in FP16": naive_fp16(rows)})
 
 # %% [markdown]
-# Right from about 0.0015 to 255, five of the twelve powers of ten: above, the square of the length passes 65504; below, it has too
-# few digits left, then none. (In the yellow part a length may come out right by luck.) How long are the rows that the network
-# hands over?
+# Right from about 0.0015 to 255, five of the twelve powers of ten: above, the square of the length passes 65504; below, it has
+# too few digits left, then none. (In the yellow part a length may come out right by luck.) How long are the rows that the
+# network hands over?
 
 # %%
 seen = np.linalg.norm(vectors, axis=-1).ravel()
@@ -166,9 +164,9 @@ show.scene_before_after(street[0], naive[0], right[0],
                         ("100 times as long, five steps in FP16", "TensorFlow"))
 
 # %% [markdown]
-# Those that are left are right; the others have nothing. Their pairs have become zeros, which have no direction, and `boxes.decode` leaves a box without a
-# direction out. NumPy's `arctan2(0, 0)` is 0: a program that does not check would have drawn them at the centres of their bins.
-# No cell raised an error.
+# Those that are left are right; the others have nothing. Their pairs have become zeros, which have no direction, and
+# `boxes.decode` leaves a box without a direction out. NumPy's `arctan2(0, 0)` is 0: a program that does not check would have
+# drawn them at the centres of their bins. No cell raised an error.
 #
 # ## The right way
 #
@@ -191,9 +189,9 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 #
 # ## A first CUDA kernel
 #
-# You write a CUDA kernel for *one* thread; the GPU runs thousands of threads at once. It starts them in **blocks** of equal size,
-# here 128 threads. Each thread knows the number of its block (`blockIdx.x`), the size of a block (`blockDim.x`) and its own number
-# in the block (`threadIdx.x`), and works out from these three which piece of the work is its own.
+# You write a CUDA kernel for *one* thread; the GPU runs thousands of threads at once. It starts them in **blocks** of equal
+# size, here 128 threads. Each thread knows the number of its block (`blockIdx.x`), the size of a block (`blockDim.x`) and its
+# own number in the block (`threadIdx.x`), and works out from these three which piece of the work is its own.
 #
 # This one is the obvious way to normalise pairs: one thread for each row of two numbers. It is in `plugin_src/`, and what you
 # read here is printed from the file that is compiled.
@@ -218,9 +216,9 @@ excerpt("l2_normalize.h", "// The factor of a row.", "\n}")
 # %% [markdown]
 # ## Compiling and checking it
 #
-# `nvcc` compiles that text for the GPU. `g++` compiles the same text as an ordinary function and calls it in two loops, over the
-# blocks and over the threads of each. So the arithmetic and the counting can be checked on every machine; what only a GPU checks
-# is `rsqrtf`, its own reciprocal square root.
+# `nvcc` compiles that text for the GPU. `g++` compiles the same text as an ordinary function and calls it in two loops, over
+# the blocks and over the threads of each. So the arithmetic and the counting can be checked on every machine; what only a GPU
+# checks is `rsqrtf`, its own reciprocal square root.
 
 # %%
 import textwrap
@@ -264,20 +262,21 @@ if "cpu" in compiled:
 # FP32, four in FP16.
 
 # %%
-excerpt("l2_normalize.cu", "template <int V, int K, typename T>", "    }")
+excerpt("l2_normalize.cu", "template <int V, int K, typename T>", "\n}")
 
 # %% [markdown]
-# Each thread asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma unroll`
-# writes the loop out, so that `held` is kept in registers.) Neighbouring threads read neighbouring packs, so that memory is read in
-# long runs. In FP16:
+# Each thread asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma
+# unroll` writes the loop out, so that `held` is kept in registers.) Neighbouring threads read neighbouring packs, so that
+# memory is read in long runs. In FP16:
 
 # %%
 show.thread_reads()
 
 # %% [markdown]
-# What follows in the file is the arithmetic you know, for each row of each pack, and the last pack, which may be incomplete.
-# Three more kernels do the same for longer rows, which several threads share, and for other axes than the last. Every change like
-# this one is a new chance to count wrong, so it is checked as the first was: `g++` compiles these kernels, too. (`launch` returns at once; the copy back waits for the GPU.)
+# The second branch is for the last pack, which may be incomplete. What follows in the file is the arithmetic you know, for each
+# row of each pack. Three more kernels do the same for longer rows, which several threads share, and for other axes than the
+# last. Every change like this one is a new chance to count wrong, so it is checked as the first was: `g++` compiles these
+# kernels, too. (`launch` returns at once; the copy back waits for the GPU.)
 
 # %%
 from helpers import cuda
@@ -298,14 +297,14 @@ if "kernel" in compiled and cuda.available():
     print("GPU, the simple one: %.4f" % in_roundings(on_gpu(pairs, simple=True), pairs).max())
 else:
     page.quote("all row lengths: 1,450 runs, worst error 1.0006 of one rounding\n"
-               "the simple one: 35 runs, worst error 1.0003", "NVIDIA H200, CUDA 13.0")
+               "the simple one: 35 runs, worst error 1.0003", "NVIDIA H200, CUDA 13.0, kernels of 2026-11-22")
 
 # %% [markdown]
 # ## How fast?
 #
-# A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed in
-# turn with both kernels. `plugin_src/benchmark.py` measures, `data/runs/` keeps what it found. The bars are hatched
-# because they are **not this machine's**.
+# A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed
+# in turn with both kernels. `plugin_src/benchmark.py` measures, `data/runs/` keeps what it found. The bars are hatched because
+# they are **not this machine's**.
 
 # %%
 from helpers import timing
@@ -313,22 +312,19 @@ from helpers import timing
 show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 
 # %% [markdown]
-# On the left, two gigabytes of pairs. The plugin's kernel is 1.2 times as fast as the simple one in FP32 and 2.4 times in FP16,
-# and loses three to four per cent to a copy. (Rows of 3, 5 or 31 numbers do not fill whole packs and lose more:
-# [plugin_src/README.md](../plugin_src/README.md) has all lengths.)
+# On the left, two gigabytes of pairs. The plugin's kernel was 1.2 times as fast as the simple one in FP32 and 2.4 times in
+# FP16, and lost three to four per cent to a copy. (These are the kernels of 2026-11-22. Today's have been rewritten for rows of
+# any length, and their speed has not been measured yet: [plugin_src/README.md](../plugin_src/README.md).)
 #
 # On the right, our own twelve numbers. Here the data are nothing and starting a kernel is everything, and the simple kernel is
-# even the faster of the two. (In FP16 two of the six rows fill no pack, and one thread does them.) For this network it would do.
-# "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some microseconds.
-# (PyTorch's own `normalize`, the grey bars, is there for comparison.) The
-# plugin's purpose here is to get the operation into the plan; speed is a by-product.
+# even the faster of the two. (In FP16 two of the six rows filled no pack, and one thread did them.) For this network it would
+# do. "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some
+# microseconds. (PyTorch's own `normalize`, the grey bars, is there for comparison.) The plugin's purpose here is to get the
+# operation into the plan; speed is a by-product.
 #
 # On your GPU, in `plugin_src/`, this checks the plugin's kernel and times it against a copy (we have not timed it on a Jetson):
 #
-# ```text
-# export PATH=$PATH:/usr/local/cuda/bin
-# nvcc -O3 -std=c++14 -arch=sm_72 -o check check.cu && ./check
-# ```
+# ```text export PATH=$PATH:/usr/local/cuda/bin nvcc -O3 -std=c++14 -arch=sm_72 -o check check.cu && ./check ```
 #
 # `sm_72` is a Xavier; write `sm_53` for a Nano, `sm_62` for a TX2, `sm_87` for an Orin. From CUDA 11.5 on, which is newer than
 # JetPack 5, `-arch=native` finds it out.
@@ -344,8 +340,8 @@ show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 show.plugin_life()
 
 # %% [markdown]
-# (The order is simplified: TensorRT may ask several times, and clone as often as it likes. The names are those of TensorRT 5 to 9.)
-# The questions have hardly changed since 2018; the names have:
+# (The order is simplified: TensorRT may ask several times, and clone as often as it likes. The names are those of TensorRT 5 to
+# 9.) The questions have hardly changed since 2018; the names have:
 #
 # | question | TensorRT 5 to 9 | 10 and 11 | our answer |
 # |---|---|---|---|
@@ -380,9 +376,9 @@ except (LookupError, OSError, RuntimeError) as error:
 
 # %% [markdown]
 # (If the message is about headers, nothing was compiled, and the rest of this page does without the library.) TensorRT for RTX
-# takes no plugins: a network with one would end the whole process. So `load` refuses there, even with a library. But its registry is a
-# real one and may be *asked*, in a child process (a process of its own that ends right after): is the library well formed, do its
-# creators answer?
+# takes no plugins: a network with one would end the whole process. So `load` refuses there, even with a library. But its
+# registry is a real one and may be *asked*, in a child process (a process of its own that ends right after): is the library
+# well formed, do its creators answer?
 
 # %%
 if library and hasattr(trt, "IPluginV3"):
@@ -412,14 +408,14 @@ graph.collapse_namespaces({"orientation/l2_normalize": unit})
 show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# The node has two inputs, because `collapse_namespaces` hands on whatever the namespace read from outside. One is the vectors. The
-# other is the constant with the axis, which `Sum` read. Look at its *name*, `reshape_2/Reshape/shape/2`: it belongs to the reshape
-# in front, whose shape is batch, 6, **2**. Freezing has merged two constants that happened to be equal (notebook 01), and so the
-# axis was outside of the namespace.
+# The node has two inputs, because `collapse_namespaces` hands on whatever the namespace read from outside. One is the vectors.
+# The other is the constant with the axis, which `Sum` read. Look at its *name*, `reshape_2/Reshape/shape/2`: it belongs to the
+# reshape in front, whose shape is batch, 6, **2**. Freezing has merged two constants that happened to be equal (notebook 01),
+# and so the axis was outside of the namespace.
 #
-# The graph goes on to UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says. (On a board with a parser
-# for UFF, too: this gate judges the file, not TensorRT. `page.silence` keeps back what the converter says about custom operations; you
-# read it in notebook 03.)
+# The graph goes on to UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says. (On a board with a
+# parser for UFF, too: this gate judges the file, not TensorRT. `page.silence` keeps back what the converter says about custom
+# operations; you read it in notebook 03.)
 
 # %%
 from uffsurgeon import to_onnx
@@ -442,8 +438,8 @@ except ValueError as error:
 #
 # ## Cut the wire, then collapse
 #
-# Nobody needs that wire: a plugin is told its axis in a field. So cut it before the collapse. The constant itself stays, because
-# the reshape needs it.
+# Nobody needs that wire: a plugin is told its axis in a field. So cut it before the collapse. The constant itself stays,
+# because the reshape needs it.
 
 # %%
 def collapsed(**settings):
@@ -460,8 +456,8 @@ parity.compare(reference, careless, street)
 
 # %% [markdown]
 # Now it converts, it computes, and it is wrong. Axis 1 runs over the six bins: each cosine is divided by the length of all six
-# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin would
-# compute the same.) The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
+# cosines, each sine by that of all six sines. (In ONNX Runtime. Our plugin would compute the same.) The remedy is the habit of
+# notebook 03: do not type a setting, read it from the graph.
 #
 # ## Read from the graph
 #
@@ -485,8 +481,8 @@ axis, eps = int(value(total.input[1])), float(value(floor.input[1]))
 axis, eps
 
 # %% [markdown]
-# Axis 2 of `[batch, bins, pair]`: TensorFlow counts the batch, and so does the plugin's field. `eps` is the 32-bit number next to
-# 1e-12.
+# Axis 2 of `[batch, bins, pair]`: TensorFlow counts the batch, and so does the plugin's field. `eps` is the 32-bit number next
+# to 1e-12.
 
 # %%
 graph = collapsed(axis=axis, eps=eps)
@@ -494,8 +490,8 @@ show.graph_before_after(before, graph, "orientation/l2_normalize")
 
 # %% [markdown]
 # Six nodes became one with one input, and it kept the name, so the network's output is still called what it was. For a network
-# of your own, `uffsurgeon.l2_normalize.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node cannot replace:
-# two axes, a sum that drops its axis, an inner result with another reader.
+# of your own, `uffsurgeon.l2_normalize.collapse(graph, gs)` does this for every normalisation in it, and refuses what one node
+# cannot replace: two axes, a sum that drops its axis, an inner result with another reader.
 #
 # Ours becomes a file. In it the node looks like this:
 
@@ -514,8 +510,8 @@ print(nodes["orientation/l2_normalize"])
 #
 # ## On to ONNX, with a body
 #
-# Where TensorRT has no parser for UFF, the file goes on to ONNX. There a node can carry its own definition, a **local function**:
-# a name, and a body of ordinary operations.
+# Where TensorRT has no parser for UFF, the file goes on to ONNX. There a node can carry its own definition, a **local
+# function**: a name, and a body of ordinary operations.
 
 # %%
 model = to_onnx.convert(data)
@@ -562,10 +558,10 @@ half = answers_of(data, precision="fp16")
 parity.compare(reference, half, street)
 
 # %% [markdown]
-# ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither its
-# speed nor its last digit on a GPU.) TensorRT need not. In a **weakly typed** network, the default up to TensorRT 10, the types in
-# a file are hints: where FP16 is allowed, the builder takes what is fastest, may drop the casts, and adds in 16 bits. In a
-# **strongly typed** network they are orders.
+# ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither
+# its speed nor its last digit on a GPU.) TensorRT need not. In a **weakly typed** network, the default up to TensorRT 10, the
+# types in a file are hints: where FP16 is allowed, the builder takes what is fastest, may drop the casts, and adds in 16 bits.
+# In a **strongly typed** network they are orders.
 #
 # | TensorRT | FP16 is allowed by | what keeps the sum in 32 bits |
 # |---|---|---|
@@ -574,8 +570,9 @@ parity.compare(reference, half, street)
 # | 9 and 10 | the flag, or the types in the file | `create_network` with `STRONGLY_TYPED`, no flag, and the casts |
 # | 11, and TensorRT for RTX | the types in the file | the casts; every network is strongly typed |
 #
-# `engine.build` does this for you for every file that is ONNX. (By NVIDIA's documentation; of these only TensorRT for RTX has
-# built such a file here.) A plugin is outside of it: the builder chooses in which type the pairs arrive, and the kernel adds in 32
+# `engine.build` does this for you for every file that is ONNX. (Run by us, all *close*: 8.6.1 with the flag and pinned layers,
+# 10.6.0 strongly typed. TensorRT for RTX has only built such a file here. The rest is from NVIDIA's documentation.) A plugin is
+# outside of it: the builder chooses in which type the pairs arrive, and the kernel adds in 32
 # bits whatever it chose.
 #
 # ## A plan
@@ -594,10 +591,10 @@ if with_plugin and machine.tensorrt().flavour == "uff":
     model_file = uff_file
 
 # %% [markdown]
-# A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. Only exit status
-# 0 means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; notebook 05 builds
-# the others. (`trtexec`, NVIDIA's command-line builder, takes our library with `--plugins=`, from 8.6 on `--dynamicPlugins=`:
-# [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
+# A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. Only exit
+# status 0 means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; notebook
+# 05 builds the others. (`trtexec`, NVIDIA's command-line builder, takes our library with `--plugins=`, from 8.6 on
+# `--dynamicPlugins=`: [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
 
 # %%
 import sys
@@ -622,8 +619,8 @@ else:
     page.quote("box3d_plugin.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. On a GPU for which the plan
-# was built, it runs; and the gate is the same.
+# In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. On a GPU for which the
+# plan was built, it runs; and the gate is the same.
 
 # %%
 if machine.tensorrt().runs and built.code == 0:
@@ -696,14 +693,15 @@ if trt:
 # | `tensorrt.plugin` decorators | 10.6 | little paperwork | not on JetPack 6 |
 # | the same, compiled ahead of time | 10.9 | a Triton or CUDA kernel, no Python at run time | not on JetPack 6, either |
 #
-# (From NVIDIA's change logs, headers and the ONNX parser's sources; the first three rows were tried with TensorRT for RTX.) For
-# this operation the second or third row will do. The plugin is worth its trouble where TensorRT is old, or your kernel is better.
+# (From NVIDIA's change logs, headers and the ONNX parser's sources; the first three rows were tried with TensorRT for RTX,
+# plain operations also with 8.6.1 and 10.6.0, the C++ plugin with both.) For this operation the second or third row will do.
+# The plugin is worth its trouble where TensorRT is old, or your kernel is better.
 #
 # ## Your turn
 #
 # **1.** The confidence head ends in a softmax, `exp(x) / sum(exp(x))` over each row. Write `softmax_half(x)`: it takes a `float16`
-# array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be enough;
-# the check shows you a row.)
+# array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be
+# enough; the check shows you a row.)
 
 # %% tags=["exercise"]
 from notebooks.checks import check
@@ -727,8 +725,8 @@ check("04.1", softmax_half)
 
 # %% [markdown]
 # **2.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
-# an l2_normalize, and puts one `L2Norm_TRT` in its place, with axis and eps from the graph and the vectors as its only input. It
-# will be tried on two networks, with other axes, other eps, and the axis constant inside the namespace or out of it.
+# an l2_normalize, and puts one `L2Norm_TRT` in its place, with axis and eps from the graph and the vectors as its only input.
+# It will be tried on two networks, with other axes, other eps, and the axis constant inside the namespace or out of it.
 
 # %% tags=["exercise"]
 def collapse_l2(graph, name):

@@ -2,9 +2,9 @@
 # # 06 The ONNX road
 #
 # UFF, the file format of notebooks 01 to 04, ended with TensorRT 8.6. On a Jetson Orin or Thor with a current JetPack, on a
-# data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write. The
-# network is the same, and so are its three troubles. Only the names of the tools have changed. This page takes that road with
-# the tools that people use today.
+# data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write.
+# The network is the same, and so are its three troubles. Only the names of the tools have changed. This page takes that road
+# with the tools that people use today.
 #
 # After this page you will be able to
 #
@@ -15,8 +15,8 @@
 # - build plans in FP32, FP16 and INT8 for a TensorRT that takes precision from the graph,
 # - read an old TensorRT script and know which lines have to change.
 #
-# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.3 GB of memory. **Time:** 75 minutes, exercises apart. It is
-# long: before "Polygraphy" is a good place for a break.
+# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.3 GB of memory. **Time:** 75 minutes, exercises apart. It
+# is long: before "Polygraphy" is a good place for a break.
 
 # %%
 import sys
@@ -130,8 +130,8 @@ axes.set_xlabel("peak memory of the converter, GB")
 figure.tight_layout()
 
 # %% [markdown]
-# (Hatched: the second of the two runs took that much more.) What is left is little more than the memory that TensorFlow needs to
-# be imported.
+# (Hatched: the second of the two runs took that much more.) What is left is little more than the memory that TensorFlow needs
+# to be imported.
 #
 # ## The weights back
 #
@@ -166,8 +166,8 @@ size = onnx_file.stat().st_size / 1e6
 print("%s, %.1f MB, %d nodes" % (onnx_file.name, size, len(model.graph.node)))
 
 # %% [markdown]
-# A trick like this has to prove itself. ONNX Runtime computes the model, and the gate compares it with TensorFlow. (We also compared
-# it with what the ordinary command makes: the answers do not differ in a single bit.)
+# A trick like this has to prove itself. ONNX Runtime computes the model, and the gate compares it with TensorFlow. (We also
+# compared it with what the ordinary command makes: the answers do not differ in a single bit.)
 
 # %%
 def answers_of(model):
@@ -207,8 +207,9 @@ show.graph(model, "reshape_1/*", reach=2, readers=False, mark={"Transpose*": "ne
 # `[0, 2, 3, 1]` brings the channels to the end.
 #
 # It is there for a reason. Convolutions in ONNX work on NCHW, so tf2onnx transposed the images once, right after the input, and
-# everything up to here is NCHW. The dense layers that follow were trained on rows in TensorFlow's order: height, width, channel.
-# Before the maps are laid out in a row, they have to be transposed back. Notebook 02 is about what happens when nobody does.
+# everything up to here is NCHW. The dense layers that follow were trained on rows in TensorFlow's order: height, width,
+# channel. Before the maps are laid out in a row, they have to be transposed back. Notebook 02 is about what happens when nobody
+# does.
 #
 # ## A Transpose that looks superfluous
 #
@@ -285,8 +286,8 @@ if gs:
 
 # %% [markdown]
 # A node's `inputs` are tensors: a `Variable` if it is computed, a `Constant` with `values` if it is known. A tensor's `outputs`
-# are the nodes that read it. So the borders of the six are quickly found, and the settings are *read from the nodes*: which axis
-# is summed, and the smallest sum that is allowed.
+# are the nodes that read it. So the borders of the six are quickly found, and the settings are *read from the nodes*: which
+# axis is summed, and the smallest sum that is allowed.
 
 # %%
 if gs:
@@ -296,8 +297,8 @@ if gs:
     print(pairs.name, "->", unit.name, settings)
 
 # %% [markdown]
-# Now the six move out of the graph and into a **local function**, a definition that is stored in the same file (notebook 04 made
-# one too). Inside, the tensor that comes in is called `x`, and the one that goes out `y`.
+# Now the six move out of the graph and into a **local function**, a definition that is stored in the same file (notebook 04
+# made one too). Inside, the tensor that comes in is called `x`, and the one that goes out `y`.
 
 # %%
 if gs:
@@ -354,8 +355,8 @@ if gs:
 gate
 
 # %% [markdown]
-# What TensorRT does with it depends on its version. (From the change logs of NVIDIA's ONNX parser; we tried it with TensorRT for
-# RTX only.)
+# What TensorRT does with it depends on its version. (From the change logs of NVIDIA's ONNX parser; tried by us: both columns
+# with TensorRT for RTX; the node alone, with its plugin, also with 8.6.1 and 10.6.0.)
 #
 # | TensorRT | the node with its body | the node alone |
 # |---|---|---|
@@ -388,8 +389,8 @@ plan_of(folded_file, recorded="box3d_folded.fp32.plan, 162.8 MB")
 plan_of(alone_file, recorded="node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...")
 
 # %% [markdown]
-# (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. We
-# have not run that: [what ran where](../docs/verified.md).)
+# (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. Such
+# plans ran in FP32 and FP16, and were *close*, with 8.6.1 and 10.6.0: [what ran where](../docs/verified.md).)
 #
 # ## Polygraphy
 #
@@ -437,8 +438,8 @@ run_polygraphy(crooked_file.name, "--load-inputs", "crops.json", "--load-outputs
                "--atol", "1e-4", recorded="Pass Rate: 0.00%")
 
 # %% [markdown]
-# FAILED, as it should be. But note *what* was compared: outputs that were kept from a model that is right. The command you
-# will meet most often is a different one: `polygraphy run model.onnx --trt --onnxrt`, one file in two runtimes. The crooked file
+# FAILED, as it should be. But note *what* was compared: outputs that were kept from a model that is right. The command you will
+# meet most often is a different one: `polygraphy run model.onnx --trt --onnxrt`, one file in two runtimes. The crooked file
 # would pass there, because both compute what the file says. Such a test judges TensorRT. It cannot judge a conversion that went
 # wrong before the file was written. For that you need answers from the *other* side, from Keras or TensorFlow.
 #
@@ -451,10 +452,10 @@ run_polygraphy(crooked_file.name, "--load-inputs", "crops.json", "--load-outputs
 # TensorRT for RTX, there is no such flag. Types are in the graph, and what the graph says is what is built. TensorRT 9 and 10
 # can do that too, if the network is created as *strongly typed*.
 #
-# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to stay in
-# 32 bits. Notebook 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul` is not:
-# a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the list. (ONNX
-# numbers its types: 1 is 32 bits, 10 is 16.)
+# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to stay
+# in 32 bits. Notebook 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul` is
+# not: a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the list.
+# (ONNX numbers its types: 1 is 32 bits, 10 is 16.)
 
 # %%
 from onnxruntime.transformers.float16 import convert_float_to_float16 as to_half
@@ -480,8 +481,9 @@ for node in typed.node:
 del typed
 
 # %% [markdown]
-# The square is a `Mul`, so it is computed in 16 bits, where 256 squared is already infinity. And what `Max` compares with, 1e-12, is no 16-bit number; the converter replaced it by the smallest that it allows,
-# about 1e-7. Our vectors are shorter than 256, so none of our pictures tells.
+# The square is a `Mul`, so it is computed in 16 bits, where 256 squared is already infinity. And what `Max` compares with,
+# 1e-12, is no 16-bit number; the converter replaced it by the smallest that it allows, about 1e-7. Our vectors are shorter than
+# 256, so none of our pictures tells.
 #
 # A network may have been trained to longer ones. We can have such a network: multiply the last layer of the head by 100.
 # Vectors become a hundred times longer, their *directions* stay, and directions are all that `l2_normalize` lets through.
@@ -503,13 +505,13 @@ parity.compare(reference, answers_of(loud_careless), street)
 
 # %% [markdown]
 # *Lost* means that the two components are both zero: no direction, no box. (On a GPU it is the same. In PyTorch on an H200 this
-# network lost 63 of the 77 boxes that the samples have: `data/runs/gpu_precision_h200.json`.) To put all six nodes on the list by name does not
-# help, either. The converter casts back to 16 bits after each of them and to 32 before the next, so between two of them every
-# number passes through 16 bits.
+# network lost 63 of the 77 boxes that the samples have: `data/runs/gpu_precision_h200.json`.) To put all six nodes on the list
+# by name does not help, either. The converter casts back to 16 bits after each of them and to 32 before the next, so between
+# two of them every number passes through 16 bits.
 #
-# The six have to be kept *together*. `engine.half` looks for a sum over an axis, takes the nodes around it from the square to the
-# division, and removes the casts between them. If you have folded them, it is simpler still: your own operation is one node, and
-# stays in 32 bits as a whole. That is what folding is good for, apart from plugins.
+# The six have to be kept *together*. `engine.half` looks for a sum over an axis, takes the nodes around it from the square to
+# the division, and removes the casts between them. If you have folded them, it is simpler still: your own operation is one
+# node, and stays in 32 bits as a whole. That is what folding is good for, apart from plugins.
 
 # %%
 half_file = engine.half(folded_file if gs else onnx_file,
@@ -524,10 +526,11 @@ print("kept together, louder:")
 parity.compare(reference, answers_of(loud_careful), street)
 
 # %% [markdown]
-# With the FP16 *flag* of TensorRT 5 to 10 none of this is safe: there a cast in the file is only a hint, and the builder may square
-# in 16 bits all the same. `engine.build` therefore creates a strongly typed network where there is one (9 and later). For 5 to 8
-# it says it layer by layer: `layer.precision = trt.float32`, and the flag `OBEY_PRECISION_CONSTRAINTS` (`STRICT_TYPES` before
-# 8.2). (NVIDIA's own converter for typed files is AutoCast, `python -m modelopt.onnx.autocast`. We have not tried it.)
+# With the FP16 *flag* of TensorRT 5 to 10 none of this is safe: there a cast in the file is only a hint, and the builder may
+# square in 16 bits all the same. `engine.build` therefore creates a strongly typed network where there is one (9 and later).
+# For 5 to 8 it says it layer by layer: `layer.precision = trt.float32`, and the flag `OBEY_PRECISION_CONSTRAINTS`
+# (`STRICT_TYPES` before 8.2). (NVIDIA's own converter for typed files is AutoCast, `python -m modelopt.onnx.autocast`. We have
+# not tried it.)
 #
 # For **INT8** every tensor that a convolution or a wide dense layer reads is rounded to 8 bits: `QuantizeLinear`. Then it is
 # scaled back: `DequantizeLinear`. Together they change nothing but the precision, so any runtime can compute the model.
@@ -541,9 +544,9 @@ show.graph(onnx.load(str(int8_file)), "block5_conv3/BiasAdd", reach=2, mark={"*L
            constants=False)
 
 # %% [markdown]
-# Each convolution has a pair before it, and its weights are stored as 8-bit numbers with one scale for each of 512 output channels.
-# There is no pair between a convolution and its ReLU: TensorRT computes the two as one, and a pair between them would forbid it.
-# What does this do to the file and the plan?
+# Each convolution has a pair before it, and its weights are stored as 8-bit numbers with one scale for each of 512 output
+# channels. There is no pair between a convolution and its ReLU: TensorRT computes the two as one, and a pair between them would
+# forbid it. What does this do to the file and the plan?
 
 # %%
 plan_of(onnx_file, "box3d_tf2onnx.fp32.plan, 162.8 MB", "fp32")
@@ -558,10 +561,10 @@ for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)
         name, path.stat().st_size / 1e6, len(operations), operations.count("Cast"), pairs_of))
 
 # %% [markdown]
-# Half the bytes, then a quarter. (Fourteen tensors are quantised: the inputs of 13 convolutions, and the row that all three wide
-# dense layers read. The narrow layers before the answers stay in float and weigh next to nothing.) ONNX Runtime on this processor
-# shows what it does to the boxes. A GPU rounds a little differently. (With a GPU, `run.plan(path, images)` gives the plan's own
-# answers, as in notebook 03.)
+# Half the bytes, then a quarter. (Fourteen tensors are quantised: the inputs of 13 convolutions, and the row that all three
+# wide dense layers read. The narrow layers before the answers stay in float and weigh next to nothing.) ONNX Runtime on this
+# processor shows what it does to the boxes. A GPU rounds a little differently. (With a GPU, `run.plan(path, images)` gives the
+# plan's own answers, as in notebook 03.)
 
 # %%
 parity.compare(reference, answers_of(int8_file), street)

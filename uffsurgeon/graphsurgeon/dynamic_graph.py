@@ -302,7 +302,7 @@ def _name(node):
 
 def _require_node(node):
     if not hasattr(node, "input") or not hasattr(node, "attr"):
-        raise TypeError("a NodeDef (or, where a name will do, a str) was expected, not %r" % (node,))
+        raise TypeError("expected a NodeDef, or where a name is enough a str, not %r" % (node,))
     return node
 
 

@@ -201,7 +201,8 @@ def write(meta, path):
 def parts(meta, blobs=()):
     """Generate the encoded `meta` in pieces, with more referenced data.
 
-    blobs: (name, bytes) pairs; of a generator's, one at a time is in memory. The pieces joined are one MetaGraph.
+    blobs: an iterable of (name, bytes); of a generator, only one blob is in memory at a time. The pieces joined are one
+        MetaGraph.
 
         >>> MetaGraph.FromString(b"".join(parts(meta))) == meta
         True
