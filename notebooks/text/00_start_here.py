@@ -148,8 +148,8 @@ for name, values in measured.items():
     print("%-12s median %5.2f   worst %5.2f" % (name, np.nanmedian(values), worst))
 
 # %% [markdown]
-# Four of the five are off by less than half a metre. The last is the half-hidden truck: 59 m away, put five metres too far. At
-# that distance one pixel is more than a metre.
+# Four of the five are off by less than half a metre, the half-hidden truck, 59 m away, by five. There one pixel is more than a
+# metre.
 #
 # Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is
 # right when it makes the same mistakes as the original.**

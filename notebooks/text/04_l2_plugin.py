@@ -297,7 +297,8 @@ if "kernel" in compiled and cuda.available():
     print("GPU, the simple one: %.4f" % in_roundings(on_gpu(pairs, simple=True), pairs).max())
 else:
     page.quote("all row lengths: 1,450 runs, worst error 1.0006 of one rounding\n"
-               "the simple one: 35 runs, worst error 1.0003", "NVIDIA H200, CUDA 13.0, kernels of 2026-11-22")
+               "the simple one: 35 runs, worst error 1.0003",
+               "NVIDIA H200, CUDA 13.0, the kernels of 2026-11-22")
 
 # %% [markdown]
 # ## How fast?

@@ -286,7 +286,8 @@ h200 = timing.load(timing.RUNS / "gpu_precision_h200.json")
 lines = ["%-5s %s: %d vehicles, turned by at most %.3f degrees, moved by at most %.1f cm"
          % (name[:4], part["verdict"], part["boxes"], part["yaw_deg"]["max"],
             100 * part["distance_m"]["max"])
-         for name, part in h200["results"]["against FP32"].items() if name in ("TF32", "FP16, apart")]
+         for name, part in h200["results"]["against FP32"].items()
+         if name in ("TF32", "FP16, apart")]
 page.quote("\n".join(sorted(lines, reverse=True)),
            "PyTorch %s on an %s, against FP32" % (h200["versions"]["pytorch"], h200["machine"]["name"]))
 

@@ -386,7 +386,8 @@ if gs:
 
 # %%
 plan_of(folded_file, recorded="box3d_folded.fp32.plan, 162.8 MB")
-plan_of(alone_file, recorded="node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...")
+plan_of(alone_file,
+        recorded="node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...")
 
 # %% [markdown]
 # (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. Such
