@@ -386,7 +386,8 @@ if library and hasattr(trt, "IPluginV3"):
     for each in plugin.registry_in_child(library, trt.__name__):
         print(each)
 else:
-    page.quote("L2Norm_TRT version 1, fields axis, eps", "TensorRT for RTX 1.7.1, with the headers of 10.16")
+    page.quote("L2Norm_TRT version 1, fields axis, eps",
+               "TensorRT for RTX 1.7.1, with the headers of 10.16")
 
 # %% [markdown]
 # ## Surgery, first the wrong way

@@ -289,7 +289,8 @@ lines = ["%-5s %s: %d vehicles, turned by at most %.3f degrees, moved by at most
          for name, part in h200["results"]["against FP32"].items()
          if name in ("TF32", "FP16, apart")]
 page.quote("\n".join(sorted(lines, reverse=True)),
-           "PyTorch %s on an %s, against FP32" % (h200["versions"]["pytorch"], h200["machine"]["name"]))
+           "PyTorch %s on an %s, against FP32" % (h200["versions"]["pytorch"],
+                                                  h200["machine"]["name"]))
 
 # %% [markdown]
 # Centimetres. (Our weights come in 16 bits, so they lose nothing. Weights of your own may.) Now INT8, on the same three scenes:
