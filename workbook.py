@@ -13,6 +13,8 @@
     python3 workbook.py clean           remove build/ and .venv/
 
 `--python PATH` (before or after the command) chooses another interpreter than the one that runs this file.
+`--stack gpu_uff` or `--stack gpu` (or the variable WORKBOOK_STACK) sets up another environment, for an NVIDIA GPU that is not a
+Jetson's: TensorFlow and TensorRT on the GPU, 8.6.1 with its UffParser or 10.6. `doctor` says which of them fits.
 Needs only Python 3.6, 3.8 or 3.10 to 3.13 with its venv module. Linux and Windows, x86-64 and ARM.
 """
 import argparse
@@ -35,6 +37,11 @@ NVIDIA_NAMES = os.path.join(ROOT, "uffsurgeon", "nvidia_names.py")
 # Python version -> name of the pins file in requirements/. JetPack's Pythons and TensorFlow's wheels decide which there are.
 STACKS = {(3, 6): "jetpack4", (3, 8): "jetpack5",
           (3, 10): "current", (3, 11): "current", (3, 12): "current", (3, 13): "current"}
+# Chosen by name (`--stack`), for Linux on x86-64: name -> (its Pythons, what decides them, GB of disk space).
+GPU_STACKS = {
+    "gpu_uff": (((3, 9), (3, 10), (3, 11)), "TensorFlow 2.15 and the Python API of TensorRT 8.6.1", 9.0),
+    "gpu": (((3, 10), (3, 11), (3, 12), (3, 13)), "TensorFlow 2.21", 10.0),
+}
 NEEDED_GB = 4.0
 # These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours.
 BOARD = ("tensorflow", "tensorrt", "uff", "graphsurgeon", "pycuda")
@@ -50,7 +57,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["run", "test", "lab", "doctor", "link", "build", "bundle", "clean"])
     parser.add_argument("--python", default=sys.executable, help="the interpreter to use; default: the one that runs this file")
+    parser.add_argument("--stack", default=os.environ.get("WORKBOOK_STACK"), choices=sorted(GPU_STACKS),
+                        help="packages for an NVIDIA GPU; default: those for the Python")
     arguments, rest = parser.parse_known_args()
+    if arguments.stack:
+        os.environ["WORKBOOK_STACK"] = arguments.stack  # `inspect` reads it
     try:
         return globals()[arguments.command](arguments.python, rest)
     except Stop as stop:
@@ -63,7 +74,7 @@ def main():
         if error.errno != errno.ENOSPC:
             raise
         print("\nworkbook: the disk is full (%s). Free about %.0f GB, then type the same command again."
-              % (error.filename or ROOT, NEEDED_GB), file=sys.stderr)
+              % (error.filename or ROOT, needed_gb(arguments.stack)), file=sys.stderr)
         return 1
 
 
@@ -102,8 +113,9 @@ def doctor(python, rest):
         "is not set up yet (`python3 workbook.py run` does that), so most packages are missing"), flush=True)
     code = subprocess.call([venv_python(folder) if ready else python, "-m", "helpers.machine"], cwd=ROOT)
     free = shutil.disk_usage(ROOT).free / 1e9
-    if not ready and free < NEEDED_GB:
-        print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, NEEDED_GB))
+    needed = needed_gb(os.environ.get("WORKBOOK_STACK"))
+    if not ready and free < needed:
+        print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, needed))
     return code
 
 
@@ -193,7 +205,8 @@ def inspect(python):
     info = json.loads(text.decode("utf-8").strip().splitlines()[-1])
     info["python"] = python
     info["version"] = tuple(info["version"])
-    info["stack"] = STACKS.get(info["version"][:2])
+    info["gpu_stack"] = os.environ.get("WORKBOOK_STACK") or None
+    info["stack"] = info["gpu_stack"] or STACKS.get(info["version"][:2])
     info["jetson"] = os.path.exists("/etc/nv_tegra_release")
     return info
 
@@ -201,6 +214,8 @@ def inspect(python):
 def check(info):
     """Raise Stop if no environment can be made from this interpreter."""
     version = ".".join(map(str, info["version"]))
+    if info["gpu_stack"]:
+        check_gpu_stack(info, version)
     if info["stack"] is None:
         others = ["%s (Python %d.%d)" % (path, key[0], key[1]) for key in sorted(STACKS, reverse=True)
                   for path in [shutil.which("python%d.%d" % key)] + sorted(glob.glob(
@@ -215,8 +230,26 @@ def check(info):
                    "same command again." % ((version,) + info["version"][:2]))
 
 
+def check_gpu_stack(info, version):
+    if info["stack"] not in GPU_STACKS:
+        raise Stop("there is no stack %s (the variable WORKBOOK_STACK); there are %s."
+                   % (info["stack"], " and ".join(sorted(GPU_STACKS))))
+    if info["jetson"] or sys.platform != "linux" or info["machine"] != "x86_64":
+        raise Stop("the stack %s is for Linux on x86-64 with an NVIDIA GPU, and this is %s. Leave --stack out."
+                   % (info["stack"], "a Jetson" if info["jetson"] else "%s on %s" % (platform.system(), info["machine"])))
+    pythons, why, _ = GPU_STACKS[info["stack"]]
+    if info["version"][:2] not in pythons:
+        raise Stop("the stack %s needs Python 3.%d to 3.%d, because of %s; this is %s. Choose one with --python PATH."
+                   % (info["stack"], pythons[0][1], pythons[-1][1], why, version))
+
+
+def needed_gb(gpu_stack):
+    """Disk space that an environment takes, in GB."""
+    return GPU_STACKS[gpu_stack][2] if gpu_stack in GPU_STACKS else NEEDED_GB
+
+
 def venv_folder(info):
-    return os.path.join(VENVS, "py%d.%d" % info["version"][:2])
+    return os.path.join(VENVS, "py%d.%d" % info["version"][:2] + ("-" + info["gpu_stack"] if info["gpu_stack"] else ""))
 
 
 def venv_python(folder):
@@ -245,8 +278,9 @@ def environment(python):
     if os.path.exists(ready):
         os.unlink(ready)
     free = shutil.disk_usage(ROOT).free / 1e9
-    if free < NEEDED_GB:
-        raise Stop("only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, NEEDED_GB))
+    needed = needed_gb(info["gpu_stack"])
+    if free < needed:
+        raise Stop("only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, needed))
     print("Setting up .venv for Python %d.%d (%s), once; this takes a few minutes."
           % (info["version"][:2] + (info["stack"],)), flush=True)
     if not works(target, "import pip"):
@@ -391,7 +425,7 @@ def pip(python, folder, arguments, count=0, command=("install",)):
     text = "\n".join(tail)
     if "No space left" in text or "Errno 28" in text:
         raise Stop("the disk became full while packages were installed. Free about %.0f GB, then type the same command again."
-                   % NEEDED_GB)
+                   % needed_gb(os.environ.get("WORKBOOK_STACK")))
     if any(word in text for word in ("NewConnectionError", "Name or service not known", "Temporary failure in name",
                                      "ConnectTimeout", "Connection refused", "Network is unreachable", "ProxyError")):
         raise Stop("the package index cannot be reached. Check the network (or the proxy: HTTPS_PROXY), then type the same "

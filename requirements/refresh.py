@@ -13,20 +13,23 @@ from pathlib import Path
 from packaging.markers import Marker
 
 HERE = Path(__file__).resolve().parent
+LINUX = ("linux", "x86_64", "Linux", "posix")
+MACHINES = (LINUX, ("linux", "aarch64", "Linux", "posix"), ("win32", "AMD64", "Windows", "nt"))
 # name: (its Pythons, oldest first, overrides, manylinux tag that the boards' glibc covers, what the stack is)
 STACKS = {
     "jetpack4": (("3.6.15",), "overrides_jetpack4.txt", "2_17", "Python 3.6, JetPack 4"),
     "jetpack5": (("3.8.18",), "overrides.txt", "2_31", "Python 3.8, JetPack 5"),
     "current": (("3.10.13", "3.11.7", "3.12.1", "3.13.0"), "overrides.txt", "2_35",
                 "Python 3.10 to 3.13, JetPack 6 and 7, laptops"),
+    # These two are for Linux on x86-64 only.
+    "gpu_uff": (("3.9.18", "3.10.13", "3.11.7"), None, None, "Python 3.9 to 3.11, NVIDIA GPU up to Hopper, UFF"),
+    "gpu": (("3.10.13", "3.11.7", "3.12.1", "3.13.0"), None, None, "Python 3.10 to 3.13, NVIDIA GPU, ONNX"),
 }
-MACHINES = [("linux", "x86_64", "Linux", "posix"), ("linux", "aarch64", "Linux", "posix"),
-            ("win32", "AMD64", "Windows", "nt")]
 
 
-def environments(pythons):
+def environments(pythons, machines=MACHINES):
     for full in pythons:
-        for platform, machine, system, name in MACHINES:
+        for platform, machine, system, name in machines:
             yield {"python_full_version": full, "python_version": ".".join(full.split(".")[:2]),
                    "sys_platform": platform, "platform_machine": machine, "platform_system": system,
                    "os_name": name, "implementation_name": "cpython",
@@ -34,18 +37,18 @@ def environments(pythons):
 
 
 def compile_stack(name):
-    """Write NAME.txt: pins for Linux (x86-64, aarch64) and Windows and for all Pythons of the stack."""
-    pythons, overrides, _, title = STACKS[name]
+    """Write NAME.txt: pins for all Pythons of the stack, and but for a GPU's also for aarch64 and Windows."""
+    pythons, overrides, boards, title = STACKS[name]
     command = ["uv", "pip", "compile", "--universal", "--quiet", "--no-annotate", "--no-header",
-               "--python-version", pythons[0],
-               "--override", overrides, name + ".in"]
+               "--python-version", pythons[0], name + ".in"] + (["--override", overrides] if overrides else [])
     done = subprocess.run(command, cwd=str(HERE), stdout=subprocess.PIPE, universal_newlines=True)
     if done.returncode:
         sys.exit("uv could not resolve %s.in; see its message above" % name)
     lines = []
     for line in done.stdout.splitlines():
         pin, _, marker = line.partition(" ; ")
-        applies = [Marker(marker).evaluate(env) for env in environments(pythons)] if marker else [True]
+        machines = MACHINES if boards else (LINUX,)
+        applies = [Marker(marker).evaluate(env) for env in environments(pythons, machines)] if marker else [True]
         if pin.startswith("#") or pin.startswith("--") or not any(applies):
             continue
         lines.append(pin if all(applies) else line)
@@ -87,7 +90,7 @@ def main():
     parser.add_argument("--aarch64", action="store_true", help="check for ARM wheels instead")
     parser.add_argument("stack", nargs="*", metavar="STACK", help="default: all")
     arguments = parser.parse_args()
-    for name in arguments.stack or STACKS:
+    for name in arguments.stack or [name for name in STACKS if STACKS[name][2] or not arguments.aarch64]:
         (check_aarch64 if arguments.aarch64 else compile_stack)(name)
 
 

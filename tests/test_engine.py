@@ -222,6 +222,32 @@ def test_ranges_of_another_model_are_not_taken(gpu, models, tmp_path):
     assert trt.events.count("calibrate") == 3
 
 
+@pytest.mark.parametrize("version", ["8.0", "8.6", "10.6", "11.4"])
+def test_what_a_build_has_timed_serves_the_next_one(version, gpu, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path / "build")
+    trt = doubles.tensorrt(version)
+
+    def build(precision):
+        engine.build(models["open"], tmp_path / (precision + ".plan"), precision, batch=2, trt=trt)
+        kept, = (tmp_path / "build").glob("timings.*")
+        return kept
+
+    assert build("fp32").read_bytes() == version.encode() + b"t"
+    kept = build("fp16")
+    assert kept.read_bytes() == version.encode() + b"tt"
+    for useless in (b"7.2 of another TensorRT", b"\0"):
+        kept.write_bytes(useless)
+        (tmp_path / "fp32.plan").unlink()
+        assert build("fp32").read_bytes() == version.encode() + b"t"
+
+
+@pytest.mark.parametrize("version", ["5.0.6", "7.1.3", "rtx-1.7"])
+def test_where_builds_are_not_timed_or_cannot_keep_it_no_cache_is_written(version, gpu, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path / "build")
+    engine.build(models["open"], tmp_path / "a.plan", batch=2, trt=doubles.tensorrt(version))
+    assert not list((tmp_path / "build").glob("timings.*"))
+
+
 def test_a_fresh_plan_is_not_built_again(gpu, models, tmp_path):
     trt = doubles.tensorrt("8.5")
     for _ in range(2):

@@ -1,5 +1,6 @@
 """Building a plan: the pieces in the order in which TensorRT wants them, and `build`, which puts them together."""
 import hashlib
+import re
 import time
 from pathlib import Path
 
@@ -243,11 +244,31 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, wo
     set_shapes(trt, builder, network, config, batch, shapes, implicit)
     if config is not builder and hasattr(getattr(trt, "ProfilingVerbosity", None), "DETAILED"):
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # for `Engine.inspect`
+    timings = _use_timings(trt, config)
     plan = serialize(trt, builder, network, config)
     del parser  # only now: it may own the weights
+    if timings is not None:
+        artifacts.write(timings, bytes(config.get_timing_cache().serialize()))
     if calibrator is not None and calibration is not None and cache.exists():
         artifacts.write_sidecar(cache, **ranges_of)
     return plan
+
+
+def _use_timings(trt, config):
+    """Give the builder what earlier builds measured on this GPU, so that it does not time the same kernels again.
+
+    Returns the path for what it knows afterwards; None before TensorRT 8 and for RTX, which do not keep it.
+    """
+    gpu = plans.gpu_here(trt)
+    if gpu is None or not hasattr(config, "create_timing_cache"):
+        return None
+    path = artifacts.BUILD / ("timings.%s.%s.cache" % (trt.__version__, re.sub(r"\W+", "_", gpu["name"])))
+    for known in ([path.read_bytes()] if path.is_file() else []) + [b""]:
+        with collected(trt):  # it refuses, with an error, what is damaged or from elsewhere
+            timings = config.create_timing_cache(known)
+            if timings is not None and config.set_timing_cache(timings, ignore_mismatch=False):
+                break
+    return path
 
 
 def _takes_types(trt, dla):

@@ -31,9 +31,17 @@ def module_name(trt):
     return trt.__name__.split(".")[0]
 
 
-# Messages that mean nothing, each as words that stand together in it. They are not printed.
+# Messages that mean nothing for what we do, each as words that stand together in it. They are not printed.
 NOISE = [
     ("catchCudaError", "cudaError 35"),  # TensorRT for RTX without a GPU, after each error, whatever the error was
+    ("implicit batch dimension mode has been deprecated",),  # 8.6: but a network from UFF has no other
+    ("generated with INT64 weights",),  # 8.6: the sizes for Reshape, which ONNX keeps in INT64; they are small
+    ("getMaxBatchSize() function should not be used",),  # 8.6, and the next one 10.6: asked when a plan is opened
+    ("hasImplicitBatchDimension is deprecated",),
+]
+# Messages that come once for each tensor. The first of a kind is printed.
+REPEATED = [
+    "Missing scale and zero-point for tensor",  # 8.6, INT8 from UFF: the weights, which calibration does not see
 ]
 
 
@@ -45,7 +53,8 @@ def is_noise(message):
 def logger(trt):
     """The one logger of this process: warnings and errors go to stderr. TensorRT ignores a second one.
 
-    Where the API lets Python log (`ILogger`), the messages of `NOISE` are left out and `collected` can hold errors back.
+    Where the API lets Python log (`ILogger`), the messages of `NOISE` are left out, those of `REPEATED` come once, and
+    `collected` can hold errors back.
     """
     if trt not in _loggers:
         _loggers[trt] = _messages(trt) if hasattr(trt, "ILogger") else trt.Logger(trt.Logger.WARNING)
@@ -56,12 +65,16 @@ def _messages(trt):
     class Messages(trt.ILogger):
         def __init__(self):
             trt.ILogger.__init__(self)
-            self.collecting = None
+            self.collecting, self.said = None, set()
 
         def log(self, severity, message):
             level = int(severity)  # 0 internal error, 1 error, 2 warning, then information
             if level > 2 or is_noise(message):
                 return
+            kinds = {kind for kind in REPEATED if kind in message}
+            if kinds & self.said:
+                return
+            self.said |= kinds
             if level < 2 and self.collecting is not None:
                 self.collecting.append(message)
             else:

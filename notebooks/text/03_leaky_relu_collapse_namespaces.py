@@ -329,29 +329,43 @@ show.graph(model, "leaky_re_lu_2")
 #
 # A **plan** (NVIDIA also says *serialized engine*) is the network compiled for one kind of GPU. Five objects make one. A
 # **builder** makes the others and does the work in the end. A **network** is what is to be computed, empty at first. A
-# **parser** fills it from a file. A **config** holds the settings: how much memory, which precision. A **profile** says which
-# sizes of the input will come. What follows are NVIDIA's own calls, for TensorRT 10 and 11 and TensorRT for RTX. `trt` is
-# `import tensorrt as trt` (or `tensorrt_rtx`), and `logger` was made above: it prints TensorRT's warnings and errors. A process
-# needs just one.
+# **parser** fills it from a file. A **config** holds the settings: how much memory, which precision. The last, a **profile**,
+# says which sizes of the input will come. What follows are NVIDIA's own calls, for TensorRT 8, 10 and 11 and TensorRT for RTX.
+# `trt` is `import tensorrt as trt` (or `tensorrt_rtx`), and `logger` was made above: it prints TensorRT's warnings and errors. A
+# process needs just one.
 
 # %%
-current = trt and not hasattr(trt.Builder, "max_batch_size")
-if current:
+plain = hasattr(getattr(trt, "Builder", None), "build_serialized_network")  # from TensorRT 8 on
+from_uff = hasattr(trt, "UffParser")  # up to 8
+if plain:
     builder = trt.Builder(logger)
     net = builder.create_network(0)
 elif trt:
     print("TensorRT", trt.__version__, "is older than these calls: see `engine.build` below.")
 
 # %% [markdown]
-# The 0 says *no flags*. Next the parser. It raises nothing when it fails: `parse` returns `False`, and the reasons wait to be
-# asked for. A script that does not look goes on with half a network, or with none.
+# The 0 says *no flags*. Next the parser. An `UffParser` has to be given the inputs and outputs; an `OnnxParser` finds them in the
+# file. Neither raises anything when it fails: `parse` returns `False`. A script that does not look goes on with half a network,
+# or with none.
 
 # %%
-if current:
+if plain and from_uff:
+    parser = trt.UffParser()
+    parser.register_input("input_1", (224, 224, 3), trt.UffInputOrder.NHWC)
+    for name in outputs:
+        parser.register_output(name)
+    done = parser.parse(str(uff_file), net)
+elif plain:
     parser = trt.OnnxParser(net, logger)
-    if not parser.parse(onnx_file.read_bytes()):
-        reasons = [str(parser.get_error(i)) for i in range(parser.num_errors)]
-        raise RuntimeError("\n".join(reasons))
+    done = parser.parse(onnx_file.read_bytes())
+
+# %% [markdown]
+# The `UffParser` leaves its reasons to the logger, the `OnnxParser` keeps them: `parser.num_errors`, `parser.get_error(0)`. What is
+# in the network now?
+
+# %%
+if plain:
+    assert done, "the parser refused the file: read what the logger has printed"
     layers = [net.get_layer(i) for i in range(net.num_layers)]
     print(len(layers), "layers")
     print([str(layer.type) for layer in layers if layer.name.startswith("leaky_re_lu_2")])
@@ -359,50 +373,95 @@ else:
     page.quote("74 layers\n['LayerType.ACTIVATION']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# An `ACTIVATION` is a built-in layer. Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too
-# little of it the builder has to pass over fast ways to compute a layer, or finds none. (On a Nano, 1 GB is a quarter of all
-# memory.) The batch is open in our file, so the builder wants a profile: the smallest, the usual and the largest shape. It
-# tunes for the second.
+# An `ACTIVATION` is a built-in layer; our plugin, from UFF, is a `PLUGIN_V2`. Now the settings. The workspace is scratch memory
+# for the layers, 1 GB at most: with too little of it the builder has to pass over fast ways to compute a layer, or finds none.
+# (On a Nano, 1 GB is a quarter of all memory.)
 
 # %%
-if current:
+if plain:
     config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, 1 << 30)
+    if hasattr(config, "set_memory_pool_limit"):  # from 8.4 on
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, 1 << 30)
+    else:
+        config.max_workspace_size = 1 << 30
+
+# %% [markdown]
+# And the batch. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest. In our ONNX
+# file it is an open axis, and the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
+
+# %%
+if plain and from_uff:
+    builder.max_batch_size = 8
+elif plain:
     profile = builder.create_optimization_profile()
     profile.set_shape("input_1", (1, 224, 224, 3), (8, 224, 224, 3), (8, 224, 224, 3))
     config.add_optimization_profile(profile)
 
 # %% [markdown]
 # The last call does the work. TensorRT for RTX needs about a second for it. Classic TensorRT times each choice on the GPU in
-# front of it, which takes minutes on a board. When it fails it raises nothing either, and returns `None`.
+# front of it: half a minute on an H200, minutes on a board. When it fails it raises nothing either, and returns `None`.
 
 # %%
-if current:
+if plain:
     plan = builder.build_serialized_network(net, config)
-    if plan is None:
-        raise RuntimeError("no plan: the logger has printed why")
-    with open(str(artifacts.BUILD / "box3d_baseline.plan"), "wb") as stream:
-        stream.write(plan)
+    assert plan is not None, "no plan: the logger has printed why"
+    artifacts.write(artifacts.BUILD / "box3d_baseline.plan", bytes(plan))
     print("box3d_baseline.plan, %.1f MB" % (plan.nbytes / 1e6))
 else:
     page.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# That is a plan, as large as the weights and a little more. From a shell, `trtexec` does the same. It is NVIDIA's command-line
-# builder and timer, on a Jetson in `/usr/src/tensorrt/bin` (we have not run this line):
+# That is a plan, as large as the weights and a little more. (From a shell `trtexec` does the same; notebook 05 has its lines.)
 #
-# ```text
-# trtexec --onnx=build/box3d_baseline.onnx --saveEngine=build/box3d_baseline.plan \
-#   --minShapes=input_1:1x224x224x3 --optShapes=input_1:8x224x224x3 \
-#   --maxShapes=input_1:8x224x224x3 --memPoolSize=workspace:1024
-# ```
+# ## Running it, in TensorRT's own words
 #
+# Three more objects run a plan. A **runtime** reads it and makes an **engine** of it, which holds the weights on the GPU. A
+# **context** holds what one run needs; two contexts can share an engine. The rest is CUDA: memory on the GPU for each input and
+# output, and a **stream**, a queue of work for the GPU. `cuda.Buffer` and `cuda.Stream` are thin covers of PyCUDA or cuda-python.
+
+# %%
+from helpers import cuda
+
+on_gpu = plain and machine.tensorrt().runs
+if on_gpu:
+    runtime = trt.Runtime(logger)
+    loaded = runtime.deserialize_cuda_engine(plan)
+    context = loaded.create_execution_context()
+    stream, batch = cuda.Stream(), np.ascontiguousarray(images[:8])
+    answers = {name: np.empty((len(batch), size), np.float32)
+               for name, size in zip(outputs, (3, 12, 6))}
+    buffers = {name: cuda.Buffer(array.nbytes)
+               for name, array in dict(answers, input_1=batch).items()}
+
+# %% [markdown]
+# Then the queue is filled: copy the images in, compute, copy the answers out. Each of these returns at once. Only `synchronize`
+# waits until the GPU is done; before it, `answers` holds nothing. An engine with implicit batch takes addresses in the order of
+# its *bindings*, a newer one takes them by name.
+
+# %%
+if on_gpu:
+    buffers["input_1"].upload(batch, stream)
+    if from_uff:
+        names = [loaded.get_binding_name(i) for i in range(loaded.num_bindings)]
+        context.execute_async(len(batch), [buffers[name].address for name in names], stream.handle)
+    else:
+        context.set_input_shape("input_1", batch.shape)
+        for name, buffer in buffers.items():
+            context.set_tensor_address(name, buffer.address)
+        context.execute_async_v3(stream.handle)
+    for name, array in answers.items():
+        buffers[name].download(array, stream)
+    stream.synchronize()
+    print({name: array[0].round(3) for name, array in answers.items()})
+else:
+    page.quote("QUOTED", "TensorRT 8.6.1 on an H200")
+
+# %% [markdown]
 # ## The same for every version
 #
-# The calls have changed over the years, the parts have not. On TensorRT 5 it is the file that differs most: its `UffParser` has
-# to be given the inputs and outputs, and its shapes leave the batch out (*implicit batch*).
+# The calls have changed over the years, the parts have not.
 #
-# | step | TensorRT 5, from UFF | changed in between | the call shown above |
+# | step | TensorRT 5, from UFF | changed in between | from ONNX, as above |
 # |---|---|---|---|
 # | network | `create_network()` | 6 to 9, for ONNX: with the flag `EXPLICIT_BATCH` | from 10 |
 # | parser | `trt.UffParser()`, `register_input`, `register_output`, `parse(file, net)` (until 8) | | from 5 |
@@ -410,17 +469,18 @@ else:
 # | workspace | `builder.max_workspace_size = n` | 6 to 8.2: `config.max_workspace_size = n` | from 8.4 |
 # | batch | `builder.max_batch_size = 8` (until 9) | | from 6, for ONNX |
 # | plan | `build_cuda_engine(net).serialize()` | 6 and 7: `build_engine(net, config).serialize()` | from 8.0 |
+# | run | `context.execute_async(batch, bindings, stream)` (until 9) | 6 to 8.4, for ONNX: `execute_async_v2` | from 8.5 |
 #
-# `engine.build` knows all of them. It asks TensorRT what it has, with `hasattr`, and never which version it is;
+# `engine.build` and `run.plan` know all of them. They ask TensorRT what it has, with `hasattr`, and never which version it is;
 # `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins; that
 # has run with TensorRT 8.6.1 on a PC's GPU, and not yet on a Jetson ([docs/verified.md](../docs/verified.md)). The first line
 # gives the memory of our objects back. They had to live until the plan was there, because the parser may own the weights. Now
 # they only take room.
 
 # %%
-plan = profile = config = parser = layers = net = builder = plan_file = None
+context = loaded = runtime = plan = profile = config = parser = layers = net = builder = plan_file = None
 if trt:
-    model_file = uff_file if hasattr(trt, "UffParser") else onnx_file
+    model_file = uff_file if from_uff else onnx_file
     plan_file = engine.build(model_file, batch=8, trt=trt)
     record = artifacts.read_sidecar(plan_file)
     print("%s from %s, %.1f MB" % (plan_file.name, record["source"], record["bytes"] / 1e6))

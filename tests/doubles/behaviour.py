@@ -118,11 +118,34 @@ class IOptimizationProfile:
         self._shapes[name] = [list(smallest), list(usual), list(largest)]
 
 
+class ITimingCache:
+    """Its bytes are the version and one letter for each build that it has seen."""
+
+    def __init__(self, data):
+        self._data = data
+
+    def serialize(self):
+        return self._data
+
+
 class IBuilderConfig:
     DLA_core = -1
 
     def __init__(self):
-        self._flags, self._profiles, self._pools = set(), [], {}
+        self._flags, self._profiles, self._pools, self._timings = set(), [], {}, None
+
+    def create_timing_cache(self, data):
+        return ITimingCache(bytes(data))
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        """False for what another version measured, and for what is no cache."""
+        if cache._data and not cache._data.startswith(self._trt.__version__.encode()):
+            return False
+        self._timings = cache
+        return True
+
+    def get_timing_cache(self):
+        return self._timings
 
     def set_flag(self, flag):
         assert isinstance(flag, Member) and flag._of == "BuilderFlag"
@@ -177,6 +200,9 @@ class Builder:
 
     def _plan(self, network, config):
         self._trt.events.append("build")
+        timings = getattr(config, "_timings", None)
+        if timings is not None:
+            timings._data = (timings._data or self._trt.__version__.encode()) + b"t"
         if not network.num_outputs:
             return _fail(self._logger, "Network must have at least one output.")
         settings = self if config is None else config
