@@ -241,6 +241,13 @@ def test_what_a_build_has_timed_serves_the_next_one(version, gpu, models, tmp_pa
         assert build("fp32").read_bytes() == version.encode() + b"t"
 
 
+@pytest.mark.parametrize("version, flag", [("5.0.6", None), ("7.1.3", None), ("8.6", "TF32"), ("10.6", "TF32")])
+def test_tf32_is_forbidden_where_there_is_such_a_thing(version, flag, gpu, models, tmp_path):
+    for tf32 in (True, False):
+        plan = engine.build(models["open"], tmp_path / "a.plan", batch=2, tf32=tf32, trt=doubles.tensorrt(version))
+        assert json.loads(plan.read_text())["cleared"] == (None if tf32 else flag)
+
+
 @pytest.mark.parametrize("version", ["5.0.6", "7.1.3", "rtx-1.7"])
 def test_where_builds_are_not_timed_or_cannot_keep_it_no_cache_is_written(version, gpu, models, tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "BUILD", tmp_path / "build")
@@ -568,7 +575,11 @@ def test_the_logger_keeps_errors_and_drops_noise(capsys):
     assert errors == ["reshape changes volume"] and capsys.readouterr().err == ""
     log.log(error, noise)
     log.log(warning, "careful")
-    assert capsys.readouterr().err == "TensorRT warning: careful\n"
+    log.log(warning, "The implicit batch dimension mode has been deprecated. Please create the network with ...")
+    for name in ("a/kernel", "b/kernel"):
+        log.log(warning, "Missing scale and zero-point for tensor %s, expect fall back" % name)
+    assert capsys.readouterr().err == ("TensorRT warning: careful\n"
+                                       "TensorRT warning: Missing scale and zero-point for tensor a/kernel, expect fall back\n")
 
 
 def test_half_and_quantised_graphs_compute_the_same(models, tmp_path, monkeypatch):

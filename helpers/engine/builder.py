@@ -1,4 +1,5 @@
 """Building a plan: the pieces in the order in which TensorRT wants them, and `build`, which puts them together."""
+import contextlib
 import hashlib
 import re
 import time
@@ -167,14 +168,15 @@ def serialize(trt, builder, network, config):
 
 
 def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes=None, workspace=1 << 30, dla=None,
-          plugins=(), outputs=None, trt=None):
+          plugins=(), outputs=None, tf32=True, trt=None):
     """Build a plan from a .uff or .onnx and save it; returns its path. At once when a fresh one is there.
 
     path: by default `build/<model>.<precision>.plan`; ONNX files made on the way lie beside it.
     precision: "fp32", "fp16" or "int8". calibration: float32 [N, ...] images, preprocessed, for "int8"; at least `batch`.
     batch: the largest number of rows at once. shapes: {input name: (smallest, usual, largest)}, for inputs with more open
         axes than the batch axis. workspace: bytes of scratch memory. dla: core number.
-    plugins: paths of plugin libraries. outputs: names of tensors. trt: the module, by default `tensorrt()`.
+    plugins: paths of plugin libraries. outputs: names of tensors. tf32: whether products in FP32 may be computed in TF32,
+        where the GPU can. trt: the module, by default `tensorrt()`.
 
     A .uff goes through UffParser where there is one, else through uffsurgeon.to_onnx. FP16 is a strongly typed network
     where TensorRT has one and no DLA is asked for (a float16 .onnx is made), else a flag, with normalisations and softmax
@@ -195,6 +197,8 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
     made_from = dict(plans.describe(trt), source=source.path.name, source_sha256=source.sha256, precision=precision,
                      batch=batch, workspace=workspace, dla=dla, outputs=list(outputs or []), gpu=plans.gpu_here(trt),
                      plugins=[artifacts.digest(plugin) for plugin in loaded])
+    if not tf32:
+        made_from["tf32"] = False
     if shapes:
         made_from["shapes"] = {name: [list(shape) for shape in three] for name, three in shapes.items()}
     if calibration is not None:
@@ -204,13 +208,13 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
     start = time.time()
     model, quantized = _for_this(trt, source, path, precision, calibration, dla)
     ready = time.time()
-    plan = _plan(trt, model, quantized, path, precision, calibration, batch, shapes, workspace, dla, outputs)
+    plan = _plan(trt, model, quantized, path, precision, calibration, batch, shapes, workspace, dla, outputs, tf32)
     made_from.update(bytes=len(plan), graph_seconds=round(ready - start, 3), build_seconds=round(time.time() - ready, 3))
     plans.save(path, plan, made_from)
     return path
 
 
-def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, workspace, dla, outputs):
+def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, workspace, dla, outputs, tf32):
     builder = trt.Builder(logger(trt))
     flags = network_flags(trt, implicit=model.is_uff)
     typed = not model.is_uff and _takes_types(trt, dla) and precisions.is_half(model.content)
@@ -239,6 +243,8 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, wo
         precisions.set_precision(trt, builder, config, precision, calibrator)
     if wide:
         precisions.keep_wide(trt, network, config, wide)
+    if not tf32 and hasattr(getattr(trt, "BuilderFlag", None), "TF32"):  # set by default
+        config.clear_flag(trt.BuilderFlag.TF32)
     if dla is not None:
         set_dla(trt, builder, config, dla)
     set_shapes(trt, builder, network, config, batch, shapes, implicit)
@@ -248,7 +254,8 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, wo
     plan = serialize(trt, builder, network, config)
     del parser  # only now: it may own the weights
     if timings is not None:
-        artifacts.write(timings, bytes(config.get_timing_cache().serialize()))
+        with contextlib.suppress(OSError):  # without it the next build only takes longer
+            artifacts.write(timings, bytes(config.get_timing_cache().serialize()))
     if calibrator is not None and calibration is not None and cache.exists():
         artifacts.write_sidecar(cache, **ranges_of)
     return plan

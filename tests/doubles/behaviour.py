@@ -132,7 +132,7 @@ class IBuilderConfig:
     DLA_core = -1
 
     def __init__(self):
-        self._flags, self._profiles, self._pools, self._timings = set(), [], {}, None
+        self._flags, self._profiles, self._pools, self._timings, self._cleared = set(), [], {}, None, None
 
     def create_timing_cache(self, data):
         return ITimingCache(bytes(data))
@@ -150,6 +150,10 @@ class IBuilderConfig:
     def set_flag(self, flag):
         assert isinstance(flag, Member) and flag._of == "BuilderFlag"
         self._flags.add(flag.name)
+
+    def clear_flag(self, flag):
+        assert isinstance(flag, Member) and flag._of == "BuilderFlag"
+        self._cleared = flag.name
 
     def set_memory_pool_limit(self, pool, size):
         self._pools[pool.name] = size
@@ -227,7 +231,8 @@ class Builder:
         return json.dumps(dict(
             version=self._trt.__version__, implicit=network._implicit, batch=self.__dict__.get("max_batch_size", 1),
             flags=sorted(flags), quantized=network._quantized, half=network._half, profiles=shapes,
-            typed=network._typed, strict=bool(self.__dict__.get("strict_type_constraints")),
+            typed=network._typed, cleared=getattr(settings, "_cleared", None),
+            strict=bool(self.__dict__.get("strict_type_constraints")),
             wide=sorted(layer.name for layer in network._layers if layer._types),
             types={t.name: t.dtype.name for t in network._inputs + network._outputs},
             tensors=[(t.name, list(t.shape), True) for t in network._inputs]
