@@ -37,7 +37,7 @@ class Roads:
         self.calibration = network.preprocess(scenes.calibration_crops(64))
         self.library = plugin.compile()
         plugin.load(self.trt, self.library)
-        graph = gs.DynamicGraph(self.frozen)
+        graph = gs.DynamicGraph(freeze.load(freeze.box3d()))  # of its own: surgery changes it
         l2_normalize.collapse(graph)
         with contextlib.redirect_stdout(io.StringIO()):
             self.data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)

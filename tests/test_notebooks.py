@@ -80,6 +80,15 @@ def test_the_style_of_the_cells(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_each_block_of_code_in_the_prose_begins_and_ends_on_lines_of_its_own(name):
+    """A block that was wrapped with the prose around it is shown as running text."""
+    for cell in stored(name).cells:
+        if cell.cell_type == "markdown":
+            fences = [line for line in cell.source.splitlines() if "```" in line]
+            assert len(fences) % 2 == 0 and all(re.match("```[a-z]*$", line) for line in fences), fences
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_picture_at_least_every_ten_cells(name):
     since = 0
     for cell in stored(name).cells:

@@ -244,7 +244,10 @@ print("in place:", (order == np.arange(25088)).sum())
 #
 # In the Keras model, one line:
 #
-# ```python x = Flatten()(x)              # before x = Reshape((25088,))(x)      # after ```
+# ```python
+# x = Flatten()(x)              # before
+# x = Reshape((25088,))(x)      # after
+# ```
 #
 # Both lay out the numbers in the same order, NHWC, and neither has a weight. So all weights stay what they are, and nothing
 # needs to be trained again.
@@ -310,7 +313,9 @@ except ValueError as error:
 # -1. Then it finds ours. [NVIDIA/TensorRT issue 384](https://github.com/NVIDIA/TensorRT/issues/384) has the message, from
 # TensorRT 4. Here it is with our node's name put in:
 #
-# ```text UFFParser: Parser error: reshape_2/Reshape: Reshape: -1 dimension specified more than 1 time ```
+# ```text
+# UFFParser: Parser error: reshape_2/Reshape: Reshape: -1 dimension specified more than 1 time
+# ```
 #
 # The rule holds in every TensorRT. Here is the reshape alone, built by hand with TensorRT's own calls: a network, an input, a
 # *shuffle*, as TensorRT calls any change of shape or order.

@@ -64,7 +64,9 @@ print(uff_node(unchanged, "leaky_re_lu_2/LeakyRelu"))
 # [PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) shows what TensorRT 5.0 says then. Here it is with our
 # node's name put in:
 #
-# ```text UFFParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu ```
+# ```text
+# UFFParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu
+# ```
 #
 # A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds
 # it by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,

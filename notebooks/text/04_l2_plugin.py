@@ -79,7 +79,9 @@ show.graph(before, "orientation/l2_normalize", mark=trouble)
 #
 # With `x` a row of numbers, the operation is
 #
-# ```text y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12 ```
+# ```text
+# y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12
+# ```
 #
 # A row divided by its length. `eps` is there for the row of zeros, which has no direction: without it 0 would be divided by 0.
 # In NumPy, with the sum in 32 bits:
@@ -296,9 +298,8 @@ if "kernel" in compiled and cuda.available():
     print("GPU: %.4f" % in_roundings(on_gpu(pairs, simple=False), pairs).max())
     print("GPU, the simple one: %.4f" % in_roundings(on_gpu(pairs, simple=True), pairs).max())
 else:
-    page.quote("all row lengths: 1,450 runs, worst error 1.0006 of one rounding\n"
-               "the simple one: 35 runs, worst error 1.0003",
-               "NVIDIA H200, CUDA 13.0, the kernels of 2026-11-22")
+    page.quote("all row lengths: 2,370 runs, worst error 1.0005 of one rounding\n"
+               "the simple one: 35 runs, worst error 1.0001", "NVIDIA H200, CUDA 13.0")
 
 # %% [markdown]
 # ## How fast?
@@ -313,19 +314,21 @@ from helpers import timing
 show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 
 # %% [markdown]
-# On the left, two gigabytes of pairs. The plugin's kernel was 1.2 times as fast as the simple one in FP32 and 2.4 times in
-# FP16, and lost three to four per cent to a copy. (These are the kernels of 2026-11-22. Today's have been rewritten for rows of
-# any length, and their speed has not been measured yet: [plugin_src/README.md](../plugin_src/README.md).)
+# On the left, two gigabytes of pairs. The plugin's kernel was 1.2 times as fast as the simple one in FP32 and 2.5 times in
+# FP16, and lost two to four per cent to a copy. (So it is for rows of nearly every length; all numbers are in
+# [plugin_src/README.md](../plugin_src/README.md).)
 #
 # On the right, our own twelve numbers. Here the data are nothing and starting a kernel is everything, and the simple kernel is
-# even the faster of the two. (In FP16 two of the six rows filled no pack, and one thread did them.) For this network it would
-# do. "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some
+# even the faster of the two. For this network it would do. "Five launches" is one kernel for each node, with nothing joined: about five times as long, and still only some
 # microseconds. (PyTorch's own `normalize`, the grey bars, is there for comparison.) The plugin's purpose here is to get the
 # operation into the plan; speed is a by-product.
 #
 # On your GPU, in `plugin_src/`, this checks the plugin's kernel and times it against a copy (we have not timed it on a Jetson):
 #
-# ```text export PATH=$PATH:/usr/local/cuda/bin nvcc -O3 -std=c++14 -arch=sm_72 -o check check.cu && ./check ```
+# ```text
+# export PATH=$PATH:/usr/local/cuda/bin
+# nvcc -O3 -std=c++14 -arch=sm_72 -o check check.cu && ./check
+# ```
 #
 # `sm_72` is a Xavier; write `sm_53` for a Nano, `sm_62` for a TX2, `sm_87` for an Orin. From CUDA 11.5 on, which is newer than
 # JetPack 5, `-arch=native` finds it out.

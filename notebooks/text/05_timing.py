@@ -559,8 +559,10 @@ with timing.lock("an exercise of notebook 05", wait=300):
 # your numbers with it. One line builds, one times (TensorRT 9 and 10; put together from NVIDIA's sources, not run by us; the
 # lines for UFF and other versions are in [plugin_src](../plugin_src/README.md)):
 #
-# ```text trtexec --onnx=box3d_timing.fp16.onnx --stronglyTyped --saveEngine=box3d.plan trtexec --loadEngine=box3d.plan
-# --warmUp=500 --iterations=1000 --useSpinWait ```
+# ```text
+# trtexec --onnx=box3d_timing.fp16.onnx --stronglyTyped --saveEngine=box3d.plan
+# trtexec --loadEngine=box3d.plan --warmUp=500 --iterations=1000 --useSpinWait
+# ```
 #
 # *GPU Compute Time* is the GPU's own clock, the diamond in our charts. *Latency* adds the copies in and out. *Enqueue Time* is
 # what the host needs to hand in one run; where it comes near GPU Compute Time, the GPU waits for the host, and `--useCudaGraph`
