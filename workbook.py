@@ -135,6 +135,8 @@ def bundle(python, rest):
     options = parser.parse_args(rest)
     info = inspect(python)
     check(info)
+    if info["gpu_stack"]:
+        raise Stop("a bundle holds the default stack of its Python: NVIDIA's licence allows using TensorRT, not passing it on.")
     target = os.path.abspath(options.folder)
     part = target + ".part"
     if os.path.exists(target):

@@ -21,10 +21,11 @@ def pins(name):
 
 
 def wanted(name):
-    """The packages that an .in file names."""
-    return [re.split(r"[=<>!; ]", line)[0].lower().replace("_", "-")
-            for line in (ROOT / "requirements" / (name + ".in")).read_text().splitlines()
-            if line and not line.startswith("#")]
+    """The packages that an .in file names, and those of a file that it includes."""
+    lines = (ROOT / "requirements" / (name + ".in")).read_text().splitlines()
+    included = [package for line in lines if line.startswith("-r ") for package in wanted(line[3:-len(".in")])]
+    return included + [re.split(r"[\[=<>!; ]", line)[0].lower().replace("_", "-")
+            for line in lines if line and line[0] not in "#-"]
 
 
 def test_conda_takes_its_versions_from_the_pins():
@@ -46,11 +47,11 @@ def test_conda_links_its_python():
 
 # Where the module or the command has another name than the package.
 USED_AS = {"tensorflow-cpu": "tensorflow", "tf-keras": "tf_keras", "onnx-graphsurgeon": "onnx_graphsurgeon", "pillow": "PIL",
-           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "ipykernel": "IPKernelApp"}
+           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "tensorrt-cu12": "tensorrt", "ipykernel": "IPKernelApp"}
 PINNED_FOR_OTHERS = {"send2trash", "tensorflow-io-gcs-filesystem"}
 
 
-@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current"])
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu"])
 def test_every_wanted_package_is_used(name):
     files = [path for folder in ("helpers", "uffsurgeon", "notebooks", "tests", "docs", "plugin_src")
              for path in (ROOT / folder).rglob("*.py")] + [ROOT / "workbook.py", ROOT / ".ci" / "run"]
@@ -60,7 +61,7 @@ def test_every_wanted_package_is_used(name):
         assert re.search(r"(import|from) %s\b|-m\W+%s\b|[\"']%s[\"'.]|--%s" % ((re.escape(module),) * 4), code), package
 
 
-@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current"])
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu"])
 def test_every_wanted_package_is_pinned(name):
     assert not set(wanted(name)) - set(pins(name))
 

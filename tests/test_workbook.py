@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 import workbook  # noqa: E402
 
 INFO = dict(version=(3, 11, 4), machine="x86_64", venv=True, bits=64, base=sys.executable, python="python",
-            stack="current", jetson=False)
+            gpu_stack=None, stack="current", jetson=False)
 
 
 @pytest.fixture
@@ -162,6 +162,45 @@ def test_an_unusable_interpreter_is_refused_with_what_to_do(changes, words, monk
                                             ((3, 13), "current"), ((3, 7), None), ((3, 14), None)])
 def test_each_python_has_its_stack(version, stack):
     assert workbook.STACKS.get(version) == stack
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(stack="gpu_uff", version=(3, 12, 1)), "needs Python 3.9 to 3.11, because of TensorFlow 2.15 and"),
+    (dict(stack="gpu", version=(3, 8, 10)), "needs Python 3.10 to 3.13, because of TensorFlow 2.21"),
+    (dict(stack="gpu", machine="aarch64"), "is for Linux on x86-64 with an NVIDIA GPU, and this is .* on aarch64"),
+    (dict(stack="gpu", jetson=True), "this is a Jetson. Leave --stack out"),
+    (dict(stack="gpus"), "there is no stack gpus .*; there are gpu and gpu_uff"),
+])
+def test_a_stack_that_does_not_fit_is_refused_with_the_reason(changes, words, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    info = dict(INFO, version=(3, 11, 7), machine="x86_64", jetson=False)
+    workbook.check(dict(info, stack="gpu_uff", gpu_stack="gpu_uff"))
+    with pytest.raises(workbook.Stop, match=words):
+        workbook.check(dict(info, gpu_stack=changes["stack"], **changes))
+
+
+def test_a_stack_for_a_gpu_has_an_environment_of_its_own(monkeypatch):
+    monkeypatch.delenv("WORKBOOK_STACK", raising=False)
+    plain = workbook.inspect(sys.executable)
+    monkeypatch.setenv("WORKBOOK_STACK", "gpu")
+    chosen = workbook.inspect(sys.executable)
+    assert chosen["stack"] == "gpu" and workbook.venv_folder(chosen) == workbook.venv_folder(plain) + "-gpu"
+
+
+@pytest.mark.parametrize("name", workbook.GPU_STACKS)
+def test_the_pins_of_a_stack_for_a_gpu_serve_all_its_pythons(name):
+    lines = (ROOT / "requirements" / (name + ".txt")).read_text().splitlines()
+    for version in workbook.GPU_STACKS[name][0]:
+        here = "%d.%d" % version
+        for package in ("tensorflow", "jupyterlab", "nvidia-cudnn-cu12"):
+            pins = [line for line in lines if line.startswith(package + "==")]
+            assert len(pins) == 1 or sum(marker_holds(line, here) for line in pins) == 1, (package, here)
+
+
+def marker_holds(line, version):
+    from packaging.markers import Marker
+
+    return Marker(line.split(" ; ")[1]).evaluate({"python_version": version, "python_full_version": version + ".9"})
 
 
 def test_a_program_that_is_not_python_is_refused():
