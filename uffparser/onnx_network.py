@@ -45,6 +45,10 @@ def to_onnx(parsed, outputs=None):
             raise names.not_found("tensor", name, known)
     model = _Model(parsed, known)
     for each in _needed(parsed, outputs):
+        shapeless = [name for name in each.inputs + [tensor.name for tensor in each.outputs] if known[name].shape is None]
+        if shapeless:
+            raise ValueError("the parser's network is not valid, %r has no shape%s"
+                             % (shapeless[0], ": " + parsed.log[-1] if parsed.log else ""))
         if each.type not in LAYERS:
             raise ValueError("layer %r is a %s, for which there is no rule" % (each.name, each.type))
         LAYERS[each.type](model, each)
@@ -74,7 +78,7 @@ class _Model:
 
     def __init__(self, parsed, tensors):
         self.parsed, self.nodes, self.initializers = parsed, [], []
-        self.shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+        self.shapes = {name: tensor.shape for name, tensor in tensors.items()}
         self.dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
         self.alone = set()  # tensors that come from constants alone: their batch is 1
 
@@ -226,7 +230,8 @@ def _fully_connected(model, layer):
 def _lrn(model, layer):
     values = layer.settings
     _chw(model, layer)
-    model.emit(layer, "LRN", [layer.inputs[0]], size=values["window"], alpha=values["alpha"], beta=values["beta"], bias=values["k"])
+    model.emit(layer, "LRN", [layer.inputs[0]], size=values["window"], alpha=float(values["alpha"]),
+               beta=float(values["beta"]), bias=float(values["k"]))
 
 
 # One number in, one number out
@@ -235,7 +240,7 @@ def _lrn(model, layer):
 @layer("ACTIVATION")
 def _activation(model, layer):
     values, name = layer.settings, network.ACTIVATIONS[layer.settings["function"]]
-    alpha, beta = values["alpha"], values["beta"]
+    alpha, beta = float(values["alpha"]), float(values["beta"])
     attributes = {"LeakyRelu": {"alpha": alpha}, "Elu": {"alpha": alpha}, "Selu": {"alpha": alpha, "gamma": beta},
                   "HardSigmoid": {"alpha": alpha, "beta": beta}, "ThresholdedRelu": {"alpha": alpha}}.get(name, {})
     if name == "Clip":
@@ -363,8 +368,10 @@ def _gather(model, layer):
     if data in model.alone and axis == 0:
         table = model.add("Reshape", [data, model.constant(model.shapes[data], np.int64)])
         return model.add("Gather", [table, model.add("Cast", [indices], to=7)], layer.outputs[0].name)
-    raise ValueError("layer %r gathers with other indices for each image from what differs, too: there is no rule for that"
-                     % layer.name)
+    if axis == 0 and not model.shapes[indices]:  # one number for each image: which of its own rows
+        places = model.add("Cast", [model.add("Unsqueeze", [indices, model.constant([1], np.int64)])], to=7)
+        return model.emit(layer, "GatherND", [data, places], batch_dims=1)
+    raise ValueError("layer %r gathers with other indices for each image, and there is no rule for that" % layer.name)
 
 
 # Sums, products
