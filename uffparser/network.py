@@ -43,6 +43,28 @@ def tensors(parsed):
     return found
 
 
+def layouts(parsed):
+    """{tensor name: "CHW" or None}: which tensors the parser has in channels, height, width.
+
+    Convolutions, pools and dense layers give C, H, W. A shuffle's transpose (1, 2, 0) leads back to TensorFlow's order and (2, 0, 1)
+    away from it; a reshape is written for TensorFlow's order. All other layers leave the order as it is. An input counts as C, H, W
+    when a convolution or a pool reads it as it is.
+    """
+    spatial = ("CONVOLUTION", "DECONVOLUTION", "POOLING")
+    found = {tensor.name: None for tensor in parsed.inputs}
+    found.update((name, "CHW") for layer in parsed.layers if layer.type in spatial for name in layer.inputs if name in found)
+    for layer in parsed.layers:
+        if layer.type in spatial + ("FULLY_CONNECTED",):
+            layout = "CHW"
+        elif layer.type == "SHUFFLE":
+            first, reshaped = layer.settings["first_transpose"], any(layer.settings["reshape"] or ())
+            layout = None if reshaped or first == [1, 2, 0] else "CHW" if first == [2, 0, 1] else found.get(layer.inputs[0])
+        else:
+            layout = next((found[name] for name in layer.inputs if found.get(name)), None)
+        found.update((tensor.name, layout) for tensor in layer.outputs)
+    return found
+
+
 def described(layer):
     """The settings of a layer that say what it does, as text; of a shuffle, what it really moves."""
     values, parts = layer.settings, []
