@@ -77,6 +77,7 @@ string text_of(const Dims& dims) { return dims.nbDims < 0 ? "null" : list_of(dim
 string text_of(const DimsHW& dims) { return list_of(dims.d, 2); }
 
 void write_line(const string& line) {
+    std::fflush(blobs);
     std::fprintf(lines, "{%s}\n", line.c_str());
     std::fflush(lines);
 }
