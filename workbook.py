@@ -5,8 +5,8 @@
     python3 workbook.py test [...]      set up .venv, run the tests (arguments go to pytest)
     python3 workbook.py lab             set up .venv, start JupyterLab on localhost
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
-    python3 workbook.py parser [VERSION]  NVIDIA's UffParser of TensorRT 5.1.5 (or 6.0.1) for the pages, without a GPU, on Linux x86-64
-                                        (--jar FILE, --folder DIR, --headers DIR: what you downloaded; uffparser/README.md)
+    python3 workbook.py parser [5.1.5]  NVIDIA's UffParser for the pages, without a GPU, on Linux x86-64; also 6.0.1
+                                        (--jar FILE, --folder DIR, --headers DIR: what you have; see uffparser/README.md)
     python3 workbook.py link            for an environment of your own (conda, for example): let the Python that runs this find
                                         helpers, uffsurgeon, graphsurgeon and uff from any folder
     python3 workbook.py build [NN ...]  for authors: execute the text twins and store the notebooks in notebooks/

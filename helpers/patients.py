@@ -3,8 +3,8 @@
     sick, mended = patients.cropped(), patients.cropped(repaired=True)
     graph = patients.freeze(sick)
 
-A repaired network has the weights of the sick one and computes the same in TensorFlow; the last bits may differ. Inputs are [N, 32, 32, 3].
-What the parsers make of them is recorded in data/parser.
+A repaired network has the weights of the sick one and computes the same in TensorFlow; the last bits may differ. Inputs are
+[N, 32, 32, 3]. What the parsers make of them is recorded in data/parser.
 """
 import numpy as np
 

@@ -6,10 +6,10 @@
     through_uff.answers(parsed, images)           # the parser's network in ONNX Runtime, {name: array}
     through_uff.run(graph_def, images)            # all of that at once; where there is a plan, by the plan
 
-The UffParsers of TensorRT 5.1.5 to 8.6.1 put the feature map back into TensorFlow's order in front of a `Flatten`, as they do in front
-of a `Reshape`. That was seen on 5.1.5, 6.0.1, 7.1.3, 7.2.1, 8.0.1 and 8.2.3, whose parsers ran on a CPU, and on 8.6.1, whose plan ran
-on a GPU. The damage that the article of 2019 reports for 5.0.6, which can no longer be had, is only imitated here
-(`as_reported_for_5_0_6`); the order of the numbers is our explanation of it.
+The UffParsers of TensorRT 5.1.5 to 8.6.1 put the feature map back into TensorFlow's order in front of a `Flatten`, as they do
+in front of a `Reshape`. That was seen on 5.1.5, 6.0.1, 7.1.3, 7.2.1, 8.0.1 and 8.2.3, whose parsers ran on a CPU, and on
+8.6.1, whose plan ran on a GPU. The damage that the article of 2019 reports for 5.0.6, which can no longer be had, is only
+imitated here (`as_reported_for_5_0_6`); the order of the numbers is our explanation of it.
 """
 import numpy as np
 
@@ -21,8 +21,8 @@ from .page import silence
 def convert(graph_def):
     """The box network as a .uff that UffParser takes: LeakyRelu as NVIDIA's plugin LReLU_TRT, the l2_normalize cut off.
 
-    graph_def: frozen GraphDef of `network.build`, any variant; it is not changed. Returns bytes. Its outputs are the dimension, the
-    pairs in front of the l2_normalize, and the confidence; `normalized` does the rest.
+    graph_def: frozen GraphDef of `network.build`, any variant; it is not changed. Returns bytes. Its outputs are the
+    dimension, the pairs in front of the l2_normalize, and the confidence; `normalized` does the rest.
     """
     from uffsurgeon import graphsurgeon, uff
 
@@ -47,8 +47,8 @@ def parse(data, order="NHWC", plugins=True, l2norm=False, say=print):
         order: the UffInputOrder of image inputs, "NHWC" or "NCHW".
         plugins: whether init_libnvinfer_plugins is called before.
         l2norm: whether the library of the workbook's plugin L2Norm_TRT is loaded before.
-        say: called with one line that says where this comes from: the parser that `python3 workbook.py parser` has built, run now,
-            or a recording of it in data/parser.
+        say: called with one line that says where this comes from: the parser that `python3 workbook.py parser` has built, run
+            now, or a recording of it in data/parser.
     Returns:
         A Parsed, the same in both cases; its `source` is that line.
     Raises:
@@ -70,8 +70,8 @@ def parse(data, order="NHWC", plugins=True, l2norm=False, say=print):
 def answers(parsed, inputs, names=None):
     """What the parser's network computes, in ONNX Runtime, in TensorFlow's layout -> {name: float32 array}.
 
-    parsed: a `uffparser.Parsed`. inputs: one array, or {name: array}, with the batch in front, in the order in which the input was
-    registered. names: of tensors, mostly those of TensorFlow's nodes; by default the outputs.
+    parsed: a `uffparser.Parsed`. inputs: one array, or {name: array}, with the batch in front, in the order in which the
+    input was registered. names: of tensors, mostly those of TensorFlow's nodes; by default the outputs.
 
     Feature maps become NHWC, and dimensions of size 1 behind the batch are left out, since the parser appends them at will.
     Raises ValueError as `uffparser.to_onnx`.
@@ -88,8 +88,8 @@ def answers(parsed, inputs, names=None):
 def errors(expected, found):
     """{name: the largest difference as a share of the largest value expected}, infinite where there are more numbers or fewer.
 
-    expected: {name: array} of TensorFlow, from `run.tensorflow`. found: the same names from `answers`; shapes count only in so far as
-    TensorFlow's order is meant ([7, 7, 512] for [25088]).
+    expected: {name: array} of TensorFlow, from `run.tensorflow`. found: the same names from `answers`; shapes count only in
+    so far as TensorFlow's order is meant ([7, 7, 512] for [25088]).
     """
     return {name: float(np.abs(found[name].reshape(value.shape) - value).max() / np.abs(value).max())
             if found[name].size == value.size else float("inf") for name, value in expected.items()}
@@ -112,8 +112,8 @@ def run(graph_def, images, say=print):
     """What the box network computes once it went through UFF -> {output name: float32 array}, as from `run.plan`.
 
     graph_def: frozen GraphDef of `network.build`, any variant; it is not changed. images: float32 [N, 224, 224, 3], NHWC,
-    preprocessed. say: called with one line that says which of the ways was taken. With an UffParser and a GPU, a plan is built and
-    run; elsewhere the network of NVIDIA's parser is computed in ONNX Runtime, `parse` says from where.
+    preprocessed. say: called with one line that says which of the ways was taken. With an UffParser and a GPU, a plan is
+    built and run; elsewhere the network of NVIDIA's parser is computed in ONNX Runtime, `parse` says from where.
 
     Raises ValueError for what the parser refuses, LookupError as `parse`.
     """
@@ -130,8 +130,8 @@ def run(graph_def, images, say=print):
 def as_reported_for_5_0_6(graph_def, images):
     """An imitation of the damage that the article of 2019 reports for TensorRT 5.0.6 -> {output name: float32 array}.
 
-    UFF is converted to ONNX with each `Flatten` laid out in NCHW order, and ONNX Runtime computes that. No UffParser that we could
-    try does this; arguments as for `run`.
+    UFF is converted to ONNX with each `Flatten` laid out in NCHW order, and ONNX Runtime computes that. No UffParser that we
+    could try does this; arguments as for `run`.
     """
     from uffsurgeon import to_onnx, uff
 

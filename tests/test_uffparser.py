@@ -1,4 +1,4 @@
-"""uffparser without NVIDIA's libraries: what is wrong with a download, the stubs, the child process, recordings. No TensorFlow."""
+"""uffparser without NVIDIA's libraries and without TensorFlow: downloads, stubs, the child process, recordings."""
 import json
 import os
 import stat
@@ -17,6 +17,7 @@ from uffsurgeon.uff import schema
 ROOT = Path(__file__).resolve().parent.parent
 UFF = ROOT / "tests" / "fixtures" / "uff"
 LIBRARIES = ["%s.so.5" % name for name in building.LIBRARIES]
+VERSION = "#define NV_TENSORRT_MAJOR %d //!< major\n#define NV_TENSORRT_MINOR %d\n#define NV_TENSORRT_PATCH %d\n"
 needs_linux = pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="Linux on x86-64 only")
 needs_gxx = pytest.mark.skipif(not building.shutil.which("g++"), reason="no g++")
 
@@ -40,7 +41,7 @@ def headers(tmp_path):
     folder.mkdir(parents=True)
     for name in ("NvInferPlugin.h", "NvUffParser.h"):
         (folder / name).write_text("")
-    (folder / "NvInfer.h").write_text("#define NV_TENSORRT_MAJOR 5 //!< major\n#define NV_TENSORRT_MINOR 1\n#define NV_TENSORRT_PATCH 5\n")
+    (folder / "NvInfer.h").write_text(VERSION % (5, 1, 5))
     return folder
 
 
@@ -99,13 +100,13 @@ def test_wrong_headers(root, headers, jar):
     refused(root, FileNotFoundError, "no folder", "v5.1.5", headers=str(headers) + "x", jar=jar)
     (headers / "NvUffParser.h").unlink()
     refused(root, ValueError, "has no NvUffParser.h", headers=headers, jar=jar)
-    (headers / "NvInfer.h").write_text("#define NV_TENSORRT_MAJOR 6\n#define NV_TENSORRT_MINOR 0\n#define NV_TENSORRT_PATCH 1\n")
+    (headers / "NvInfer.h").write_text(VERSION % (6, 0, 1))
     (headers / "NvUffParser.h").write_text("")
     refused(root, ValueError, "of TensorRT 6.0.1, not 5.1.5", headers=headers.parent, jar=jar)
 
 
 def test_headers_without_a_network(root, jar, tmp_path, monkeypatch):
-    git = program(tmp_path / "bin" / "git", "#!/bin/sh\necho \"fatal: unable to access: Could not resolve host\" >&2\nexit 128\n")
+    git = program(tmp_path / "bin" / "git", "#!/bin/sh\necho 'fatal: unable to access: Could not resolve host' >&2\nexit 128\n")
     monkeypatch.setenv("PATH", str(git.parent))
     refused(root, RuntimeError, "Could not resolve host", "--headers DIR", "v5.1.5", jar=jar)
     monkeypatch.setattr(building.shutil, "which", lambda name: "/usr/bin/g++" if name == "g++" else None)
@@ -138,7 +139,8 @@ def test_wrong_folders(root, headers, tmp_path):
 
 def test_no_mvn(root, headers, tmp_path, monkeypatch):
     monkeypatch.setattr(building.shutil, "which", lambda name: "/usr/bin/g++" if name == "g++" else None)
-    refused(root, RuntimeError, "mvn is not on PATH", "tensorrt-5.1-1.5.1-linux-x86_64-redist.jar", "--jar FILE", headers=headers)
+    refused(root, RuntimeError, "mvn is not on PATH", "tensorrt-5.1-1.5.1-linux-x86_64-redist.jar", "--jar FILE",
+            headers=headers)
 
 
 def test_mvn_fails(root, headers, tmp_path, monkeypatch):
@@ -148,8 +150,8 @@ def test_mvn_fails(root, headers, tmp_path, monkeypatch):
 
 
 def test_mvn_fetches(root, headers, jar, tmp_path, monkeypatch):
-    mvn = program(tmp_path / "bin" / "mvn", "#!/bin/sh\nfor word; do case $word in -DoutputDirectory=*) cp %s \"${word#*=}\"/x.jar;; "
-                                            "esac; done\n" % jar)
+    mvn = program(tmp_path / "bin" / "mvn", "#!/bin/sh\nfor word; do\n  case $word in -DoutputDirectory=*)\n"
+                                            "    cp '%s' \"${word#*=}/x.jar\";;\n  esac\ndone\n" % jar)
     monkeypatch.setenv("PATH", str(mvn.parent) + os.pathsep + os.environ["PATH"])
     monkeypatch.setattr(building, "_compile", compile_fake(5105))
     said = []
@@ -172,7 +174,8 @@ def test_a_second_setup_does_nothing(root, headers, jar, monkeypatch):
     with pytest.raises(FileNotFoundError, match="workbook.py parser builds one"):
         uffparser.require()
     first = uffparser.setup("5.1.5", jar=jar, headers=headers, say=lambda text: None)
-    assert first == uffparser.find("5.1.5") == uffparser.require() == ("5.1.5", root / "5.1.5") and uffparser.find("6.0.1") is None
+    assert first == uffparser.find("5.1.5") == uffparser.require() == ("5.1.5", root / "5.1.5")
+    assert uffparser.find("6.0.1") is None
     monkeypatch.setattr(building, "_compile", lambda *given: pytest.fail("compiled again"))
     assert uffparser.setup("5.1.5", say=lambda text: None) == first
     assert [path.name for path in root.iterdir()] == ["5.1.5"]
@@ -217,8 +220,8 @@ def test_stubs_are_what_a_library_wants(tmp_path):
         "-Wl,--version-script=%s" % (real / "cuda.map"))
     (real / "dnn.c").write_text("int cudnnCreate(void** p) { return 7; }\n")
     gxx(real / "dnn.c", "-o", real / "libcudnn.so.7", "-Wl,-soname,libcudnn.so.7")
-    (tmp_path / "user.c").write_text("int use(void) { void* p = 0; void* q = 0; return cudaMalloc(&p, 8) + cudaLaunchKernel() + "
-                                     "cudnnCreate(&q) + (p && q ? 0 : 100); }\n")
+    (tmp_path / "user.c").write_text("int use(void) { void *p = 0, *q = 0; return cudaMalloc(&p, 8) + cudaLaunchKernel() "
+                                     "+ cudnnCreate(&q) + (p && q ? 0 : 100); }\n")
     gxx(tmp_path / "user.c", "-o", fake, "-x", "none", real / "libcudart.so.10.1", real / "libcudnn.so.7")
     assert stubs.wanted(fake) == {"libcudart.so.10.1": {"cudaMalloc", "cudaLaunchKernel"}, "libcudnn.so.7": {"cudnnCreate"}}
 
@@ -331,8 +334,8 @@ def test_a_recording_says_where_it_is_from_and_holds_no_weights(path):
     record = json.loads(path.read_text(encoding="utf-8"))
     assert record["version"] == "5.1.5" and record["command"].startswith("python ") and len(record["date"]) == 10
     assert len(path.read_bytes()) < 20000
-    for name, kind, _, outputs, _, weights in record["layers"]:
-        assert kind in uffparser.onnx_network.LAYERS
+    for _, kind, _, _, _, weights in record["layers"]:
+        assert kind in uffparser.onnx_layers.LAYERS
         for rule in weights.values():
             assert rule is None or isinstance(rule[0], str) and sorted(rule[1]) == list(range(len(rule[1])))
 

@@ -12,5 +12,5 @@ from .onnx_network import to_onnx
 from .parsing import parse
 from .records import recorded
 
-__all__ = ["VERSIONS", "Installation", "Layer", "Parsed", "Tensor", "find", "l2norm", "layouts", "parse", "recorded", "require", "setup",
-           "table", "to_onnx"]
+__all__ = ["VERSIONS", "Installation", "Layer", "Parsed", "Tensor", "find", "l2norm", "layouts", "parse", "recorded", "require",
+           "setup", "table", "to_onnx"]

@@ -24,13 +24,14 @@ Version = collections.namedtuple("Version", "number artifact mb")
 VERSIONS = collections.OrderedDict([("5.1.5", Version(5105, "5.1-1.5.1", 68)), ("6.0.1", Version(6001, "6.0-1.5.2", 122))])
 LIBRARIES = ("libnvinfer", "libnvinfer_plugin", "libnvparsers")
 REPOSITORY = "https://github.com/NVIDIA/TensorRT"
-NOTICE = ("TensorRT's libraries are NVIDIA's, under NVIDIA's licence, and fetched by you. The CUDA that they find here is a stub "
-          "that computes nothing: they read files, and build no plan.")
+NOTICE = ("TensorRT's libraries are NVIDIA's, under NVIDIA's licence, and fetched by you. The CUDA that they find here is a "
+          "stub that computes nothing: they read files, and build no plan.")
 _HEADERS = ("NvInfer.h", "NvInferPlugin.h", "NvUffParser.h")
 _SOURCES = ("harness.cpp", "cuda_stub.c", "stubs.py")
 
 Installation = collections.namedtuple("Installation", "version folder")
-Installation.__doc__ = """A built parser. version: "5.1.5". folder: Path; it holds lib/ (NVIDIA's), cuda/ (stubs), include/ and harness."""
+Installation.__doc__ = """A built parser. version: "5.1.5". folder: Path; it holds lib/ (NVIDIA's), cuda/ (stubs), include/
+and harness."""
 
 
 def root():
@@ -177,8 +178,8 @@ def _copy_headers(version, given, target):
 
 def _git(version, arguments):
     if not shutil.which("git"):
-        raise RuntimeError("git is not on PATH; download the folder include of NVIDIA/TensorRT at tag v%s yourself and name it: "
-                           "--headers DIR" % version)
+        raise RuntimeError("git is not on PATH; download the folder include of NVIDIA/TensorRT at tag v%s yourself and name "
+                           "it: --headers DIR" % version)
     done = subprocess.run(["git"] + arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env=dict(os.environ, GIT_TERMINAL_PROMPT="0"))
     if done.returncode:

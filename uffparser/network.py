@@ -5,22 +5,24 @@ import html
 import numpy as np
 
 Tensor = collections.namedtuple("Tensor", "name shape dtype")
-Tensor.__doc__ = """A tensor of the network. shape: list of int without the batch; feature maps are C, H, W. dtype: as NumPy calls it."""
+Tensor.__doc__ = """A tensor of the network. shape: list of int without the batch; feature maps are C, H, W. dtype: as NumPy
+calls it."""
 
 Layer = collections.namedtuple("Layer", "name type inputs outputs settings weights")
-Layer.__doc__ = """A layer of the network. type: TensorRT's LayerType, "SHUFFLE" for instance. inputs: names of tensors. outputs: list of
-`Tensor`. settings: {name: value}, enumerations as TensorRT's numbers. weights: {name: 1-D array}, in TensorRT's layout."""
+Layer.__doc__ = """A layer of the network. type: TensorRT's LayerType, "SHUFFLE" for instance. inputs: names of tensors.
+outputs: list of `Tensor`. settings: {name: value}, enumerations as TensorRT's numbers. weights: {name: 1-D array}, in
+TensorRT's layout."""
 
 Parsed = collections.namedtuple("Parsed", "version ok log layers inputs outputs aborted source")
 Parsed.__doc__ = """What UffParser said and made.
 
 version: of TensorRT, "5.1.5". ok: what `parse` returned; False as well when it never returned. log: list of str, its errors and
-warnings, exactly. layers: list of `Layer`, constants that nothing reads left out. inputs, outputs: lists of `Tensor`. aborted: None, or
-what ended the parser, such as "SIGABRT". source: in words, where this comes from."""
+warnings, exactly. layers: list of `Layer`, constants that nothing reads left out. inputs, outputs: lists of `Tensor`.
+aborted: None, or what ended the parser, such as "SIGABRT". source: in words, where this comes from."""
 
 # The fields of these enumerations in TensorRT 5 and 6, by number.
-ACTIVATIONS = ("Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Selu", "Softsign", "Softplus", "Clip", "HardSigmoid", "ScaledTanh",
-               "ThresholdedRelu")
+ACTIVATIONS = ("Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Selu", "Softsign", "Softplus", "Clip", "HardSigmoid",
+               "ScaledTanh", "ThresholdedRelu")
 ELEMENTWISE = ("Add", "Mul", "Max", "Min", "Sub", "Div", "Pow")
 UNARY = ("Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Sin", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh",
          "Acosh", "Atanh", "Ceil", "Floor")
@@ -46,9 +48,9 @@ def tensors(parsed):
 def layouts(parsed):
     """{tensor name: "CHW" or None}: which tensors the parser has in channels, height, width.
 
-    Convolutions, pools and dense layers give C, H, W. A shuffle's transpose (1, 2, 0) leads back to TensorFlow's order and (2, 0, 1)
-    away from it; a reshape is written for TensorFlow's order. All other layers leave the order as it is. An input counts as C, H, W
-    when a convolution or a pool reads it as it is.
+    Convolutions, pools and dense layers give C, H, W. A shuffle's transpose (1, 2, 0) leads back to TensorFlow's order and
+    (2, 0, 1) away from it; a reshape is written for TensorFlow's order. All other layers leave the order as it is. An input
+    counts as C, H, W when a convolution or a pool reads it as it is.
     """
     spatial = ("CONVOLUTION", "DECONVOLUTION", "POOLING")
     found = {tensor.name: None for tensor in parsed.inputs}
@@ -132,7 +134,7 @@ class table:
 
 
 def read(lines, weights):
-    """(version fields of) a `Parsed` from the lines of the harness.
+    """The fields of a `Parsed` that the lines of the harness give.
 
     lines: list of dict, as harness.cpp writes them. weights: function from (first byte, count, dtype) to an array.
     Returns {"ok", "log", "layers", "inputs", "outputs"}.
@@ -148,8 +150,9 @@ def read(lines, weights):
         elif "output" in line:
             found["outputs"].append(Tensor(**line["output"]))
         elif "layer" in line:
-            found["layers"].append(Layer(line["layer"], line["type"], line["inputs"], [Tensor(**each) for each in line["outputs"]],
-                                         line["settings"], {name: weights(*each) for name, each in line["weights"].items()}))
+            outputs = [Tensor(**each) for each in line["outputs"]]
+            found["layers"].append(Layer(line["layer"], line["type"], line["inputs"], outputs, line["settings"],
+                                         {name: weights(*each) for name, each in line["weights"].items()}))
     return found
 
 

@@ -79,7 +79,8 @@ def interface(meta, order="NHWC"):
 
 def _run(command, environment, seconds):
     """None when the harness came to its end, else what ended it."""
-    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    nowhere = subprocess.DEVNULL
+    child = subprocess.Popen(command, env=environment, stdin=nowhere, stdout=nowhere, stderr=subprocess.PIPE)
     try:
         text = child.communicate(timeout=seconds)[1]
     except subprocess.TimeoutExpired:

@@ -1,8 +1,8 @@
 """Networks that a parser made of the pages' files, in data/parser: for machines without the parser.
 
-A recording holds no weights. Of each weight it has the Const of the file that it came from and the order of that Const's axes, so that
-the network is whole again with the weights of the reader's own file. Which recording belongs to a file is found by a fingerprint of
-everything in the file but its floating-point weights.
+A recording holds no weights. Of each weight it has the Const of the file that it came from and the order of that Const's
+axes, so that the network is whole again with the weights of the reader's own file. Which recording belongs to a file is found
+by a fingerprint of everything in the file but its floating-point weights.
 """
 import functools
 import hashlib
@@ -34,8 +34,8 @@ def recorded(source, order="NHWC", plugins=True, l2norm=False):
     meta = schema.read(source)
     found = _index().get((fingerprint(meta), order, bool(plugins), bool(l2norm)))
     if found is None:
-        raise LookupError("this .uff is none of those whose network is recorded in data/parser, and no UffParser is built under "
-                          "%s: python3 workbook.py parser builds one (%d MB, Linux on x86-64)"
+        raise LookupError("this .uff is none of those whose network is recorded in data/parser, and no UffParser is built "
+                          "under %s: python3 workbook.py parser builds one (%d MB, Linux on x86-64)"
                           % (building.root(), next(iter(building.VERSIONS.values())).mb))
     record = json.loads(found.read_text(encoding="utf-8"))
     constants = {node.id: node for node in meta.graphs[0].nodes if node.operation == "Const"}
@@ -71,8 +71,8 @@ def fingerprint(meta):
 def record(parsed, meta, date, command, order="NHWC", plugins=True, l2norm=False):
     """The JSON object of a recording.
 
-    parsed: the live parser's answer for `meta`, a MetaGraph. Its weights should be random, so that each shows where it came from.
-    Raises ValueError for a weight that is no Const of the file with its axes in another order, or that several could be.
+    parsed: the live parser's answer for `meta`, a MetaGraph. Its weights should be random, so that each shows where it came
+    from. Raises ValueError for a weight that is no Const of the file with its axes in another order, or that several could be.
     """
     constants = {}
     for node in meta.graphs[0].nodes:
@@ -91,8 +91,8 @@ def record(parsed, meta, date, command, order="NHWC", plugins=True, l2norm=False
 
     layers = [[layer.name, layer.type, layer.inputs, [list(tensor) for tensor in layer.outputs], layer.settings,
                {key: rule(layer, values) for key, values in layer.weights.items()}] for layer in parsed.layers]
-    return {"file": fingerprint(meta), "order": order, "plugins": plugins, "l2norm": l2norm, "version": parsed.version, "date": date,
-            "command": command, "ok": parsed.ok, "log": parsed.log, "aborted": parsed.aborted,
+    return {"file": fingerprint(meta), "order": order, "plugins": plugins, "l2norm": l2norm, "version": parsed.version,
+            "date": date, "command": command, "ok": parsed.ok, "log": parsed.log, "aborted": parsed.aborted,
             "inputs": [list(tensor) for tensor in parsed.inputs], "outputs": [list(tensor) for tensor in parsed.outputs],
             "layers": layers}
 

@@ -1,8 +1,8 @@
 """CUDA libraries that compute nothing, made from the list of functions that NVIDIA's libraries want of them.
 
 A shared library says in its ELF tables which functions it takes from which other library (`wanted`). For every library of CUDA,
-cuBLAS, cuDNN and NVRTC in these lists, `build` compiles one of the same name whose functions return 0; the few that must do more
-are in cuda_stub.c. That is enough for a parser, which puts layers into a list; building a plan would fail.
+cuBLAS, cuDNN and NVRTC in these lists, `build` compiles one of the same name whose functions return 0; the few that must do
+more are in cuda_stub.c. That is enough for a parser, which puts layers into a list; building a plan would fail.
 """
 import re
 import struct

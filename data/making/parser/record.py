@@ -3,8 +3,8 @@
     python3 workbook.py parser                      # TensorRT 5.1.5
     python data/making/parser/record.py             # with the environment's Python; once with TensorFlow 1.13, once with 2.x
 
-The networks get random weights, so that each weight of a layer shows which constant of the file it came from; a recording has no
-weights. Files whose names and shapes are the same with both TensorFlows are recorded once.
+The networks get random weights, so that each weight of a layer shows which constant of the file it came from; a recording has
+no weights. Files whose names and shapes are the same with both TensorFlows are recorded once.
 """
 import datetime
 import json
