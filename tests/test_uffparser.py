@@ -293,6 +293,8 @@ def test_a_parser_that_ends_in_the_middle(root):
     harness(root, ANSWER + "printf '{\"layer\": \"cut o' >> \"$2/network\"\nkill -ABRT $$\n")
     parsed = uffparser.parse(path.read_bytes())
     assert parsed.aborted == "SIGABRT" and parsed.log and len(parsed.layers) == 1
+    harness(root, "echo \"harness: x.h:3: Assertion 'f' failed.\" >&2\nkill -ABRT $$\n")
+    assert uffparser.parse(path).aborted == "SIGABRT: x.h:3: Assertion 'f' failed."
     harness(root, "exec sleep 60\n")
     parsed = uffparser.parse(path, seconds=0.2)
     assert not parsed.ok and parsed.layers == [] and parsed.aborted == "no end after 0.2 s"

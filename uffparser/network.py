@@ -18,7 +18,7 @@ Parsed.__doc__ = """What UffParser said and made.
 
 version: of TensorRT, "5.1.5". ok: what `parse` returned; False as well when it never returned. log: list of str, its errors and
 warnings, exactly. layers: list of `Layer`, constants that nothing reads left out. inputs, outputs: lists of `Tensor`.
-aborted: None, or what ended the parser, such as "SIGABRT". source: in words, where this comes from."""
+aborted: None, or what ended the parser: the signal, and its last words. source: in words, where this comes from."""
 
 # The fields of these enumerations in TensorRT 5 and 6, by number.
 ACTIVATIONS = ("Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Selu", "Softsign", "Softplus", "Clip", "HardSigmoid",
@@ -63,7 +63,7 @@ def layouts(parsed):
             layout = None if reshaped or first == [1, 2, 0] else "CHW" if first == [2, 0, 1] else found.get(layer.inputs[0])
         else:
             layout = next((found[name] for name in layer.inputs if found.get(name)), None)
-        found.update((tensor.name, layout) for tensor in layer.outputs)
+        found.update((tensor.name, layout if len(tensor.shape or ()) == 3 else None) for tensor in layer.outputs)
     return found
 
 

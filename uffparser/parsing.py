@@ -89,9 +89,13 @@ def _run(command, environment, seconds):
         child.kill()
         child.wait()
         child.stderr.close()
+    text = text.decode("utf-8", "replace").strip()
     if child.returncode > 0:
-        raise RuntimeError("the parser did not start: %s" % (text.decode("utf-8", "replace").strip() or child.returncode))
-    return signal.Signals(-child.returncode).name if child.returncode else None
+        raise RuntimeError("the parser did not start: %s" % (text or child.returncode))
+    if child.returncode:
+        last = text.splitlines()[-1].strip().replace("harness: ", "", 1) if text else ""  # what failed
+        return signal.Signals(-child.returncode).name + (": " + last if last else "")
+    return None
 
 
 def _lines(path):
