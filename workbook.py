@@ -5,6 +5,8 @@
     python3 workbook.py test [...]      set up .venv, run the tests (arguments go to pytest)
     python3 workbook.py lab             set up .venv, start JupyterLab on localhost
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
+    python3 workbook.py parser [5.1.5]  NVIDIA's UffParser for the pages, without a GPU, on Linux x86-64; also 6.0.1
+                                        (--jar FILE, --folder DIR, --headers DIR: what you have; see uffparser/README.md)
     python3 workbook.py link            for an environment of your own (conda, for example): let the Python that runs this find
                                         helpers, uffsurgeon, graphsurgeon and uff from any folder
     python3 workbook.py build [NN ...]  for authors: execute the text twins and store the notebooks in notebooks/
@@ -55,7 +57,7 @@ class Stop(Exception):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "link", "build", "bundle", "clean"])
+    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "parser", "link", "build", "bundle", "clean"])
     parser.add_argument("--python", default=sys.executable, help="the interpreter to use; default: the one that runs this file")
     parser.add_argument("--stack", default=os.environ.get("WORKBOOK_STACK"), choices=sorted(GPU_STACKS),
                         help="packages for an NVIDIA GPU; default: those for the Python")
@@ -117,6 +119,10 @@ def doctor(python, rest):
     if not ready and free < needed:
         print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, needed))
     return code
+
+
+def parser(python, rest):
+    return subprocess.call([environment(python), "-m", "uffparser"] + rest, cwd=ROOT)
 
 
 def clean(python, rest):

@@ -3,14 +3,15 @@
 Importing any module changes nothing in the process and takes less than 100 ms: what a function needs beyond NumPy
 (TensorFlow, onnx, ONNX Runtime, matplotlib, TensorRT), it imports when it is called.
 
-The rooms, from the ground up. Each uses only rooms of the floors below its own, and `uffsurgeon`, which uses none of them:
+The rooms, from the ground up. Each uses only rooms of the floors below its own, and `uffsurgeon`, which uses none of them.
+`through_uff` also uses the package `uffparser`, which uses `artifacts` and `plugin`:
 
     floor  rooms
     1      artifacts boxes child machine page process
     2      board cuda network scenes
     3      engine parity saved
     4      freeze plugin
-    5      run
+    5      patients run
     6      through_uff timing
     7      show
 """

@@ -13,7 +13,7 @@ import helpers
 from uffsurgeon.graphs import find_cycle
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("helpers", "uffsurgeon")
+PACKAGES = ("helpers", "uffsurgeon", "uffparser")
 FLOORS = {room: int(floor) for floor, rooms in re.findall(r"^ +(\d) +(.+)$", helpers.__doc__, re.M) for room in rooms.split()}
 
 
@@ -59,7 +59,7 @@ def of(names, packages):
 
 @pytest.mark.parametrize("name", modules("uffsurgeon"))
 def test_uffsurgeon_uses_nothing_of_the_workbook(name):
-    assert not of(imports(name), ("helpers", "notebooks", "workbook", "data", "plugin_src", "tests"))
+    assert not of(imports(name), ("helpers", "uffparser", "notebooks", "workbook", "data", "plugin_src", "tests"))
     assert not of(imports(name, everywhere=False), ("tensorflow", "onnxruntime"))
 
 
@@ -78,6 +78,15 @@ def test_a_room_uses_only_rooms_below_it(name):
     assert not of(imports(name), ("notebooks", "workbook", "tests"))
 
 
+def test_uffparser_is_used_by_through_uff_alone_and_uses_rooms_below_it():
+    users = {name for name in modules("helpers") if of(imports(name), ("uffparser",))}
+    assert users == {"helpers.through_uff"}
+    used = {each for name in modules("uffparser") for each in of(imports(name), ("helpers",))} - {"helpers"}
+    assert used == {"helpers.artifacts", "helpers.plugin"}
+    assert all(FLOORS[each.split(".")[1]] < FLOORS["through_uff"] for each in used)
+    assert not [name for name in modules("uffparser") if of(imports(name), ("notebooks", "workbook", "tests"))]
+
+
 @pytest.mark.parametrize("everywhere", [True, False])
 def test_no_module_imports_itself_by_way_of_others(everywhere):
     # A function may import the package that holds its module; a module may not.
@@ -86,7 +95,7 @@ def test_no_module_imports_itself_by_way_of_others(everywhere):
     assert find_cycle(reads) is None
 
 
-@pytest.mark.parametrize("folder", ["helpers", "uffsurgeon", "notebooks/checks"])
+@pytest.mark.parametrize("folder", ["helpers", "uffsurgeon", "uffparser", "notebooks/checks"])
 def test_no_module_is_longer_than_400_lines(folder):
     for path in (ROOT / folder).rglob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
