@@ -4,7 +4,8 @@
     machine.Machine()       everything, as a report
 
 Each package is imported in a child process: one that is installed but fails (a driver too old, a library missing) is
-reported as broken, with its message, and does not take this process along. What was found once is kept.
+reported as broken, with its message, and does not take this process along. Where there is a GPU, a child process also builds
+and opens a plan of one layer. What was found once is kept.
 """
 import collections
 import ctypes
@@ -33,13 +34,22 @@ PROBES = collections.OrderedDict([
                     "except ImportError:\n import cuda as m\n from cuda import cudart\n"
                     "out['version'] = getattr(m, '__version__', '')"),
 ])
-# TensorRT for RTX builds for GPUs that are elsewhere, and refuses some that are here: where there is one, a small plan
-# is built and opened.
-RTX_OPENS_A_PLAN = (
-    "; log = m.Logger(m.Logger.INTERNAL_ERROR); b = m.Builder(log); n = b.create_network(0); "
-    "n.mark_output(n.add_identity(n.add_input('x', m.float32, (1,))).get_output(0)); "
-    "plan = b.build_serialized_network(n, b.create_builder_config()); "
-    "out['runs'] = plan is not None and m.Runtime(log).deserialize_cuda_engine(plan) is not None")
+# A TensorRT can be imported beside a GPU that it does not support. Where there is a GPU, a plan of one layer is built and
+# opened. The names are those of TensorRT 5 to 11 and TensorRT for RTX; the batch is implicit up to 9.
+OPENS_A_PLAN = """
+log = m.Logger(m.Logger.INTERNAL_ERROR)
+b = m.Builder(log)
+n = b.create_network()
+n.mark_output(n.add_activation(n.add_input('x', m.float32, (1, 1, 1)), m.ActivationType.RELU).get_output(0))
+if hasattr(b, 'build_serialized_network'):
+    plan = b.build_serialized_network(n, b.create_builder_config())
+    plan = None if plan is None else m.Runtime(log).deserialize_cuda_engine(plan)
+elif hasattr(b, 'build_engine'):
+    plan = b.build_engine(n, b.create_builder_config())
+else:
+    plan = b.build_cuda_engine(n)
+out['runs'] = plan is not None
+"""
 MODULES = {"cuda-python": "cuda"}  # package -> module, where the names differ
 
 # L4T release -> JetPack, the longest that fits; on a board the release is in /etc/nv_tegra_release.
@@ -76,6 +86,29 @@ def text_of(path):
         return ""
 
 
+# Reports what the import found, then again with what a plan found: building one may end the process.
+_CHILD = """
+import json, os
+out = {}
+def report():
+    print('\\n@' + json.dumps(out), flush=True)
+try:
+ %s
+except BaseException as e:
+    out['error'] = type(e).__name__ + ': ' + str(e)
+    out['module'] = getattr(e, 'name', None) if isinstance(e, ImportError) else None
+report()
+plan = %r
+if plan and 'error' not in out:
+    try:
+        exec(plan)
+    except BaseException:
+        out['runs'] = False
+    report()
+os._exit(0)
+"""
+
+
 def packages(names=tuple(PROBES), timeout=120):
     """{name: Package}: each package is imported in a child process of its own, all at once; what is known is not asked again.
 
@@ -87,11 +120,7 @@ def packages(names=tuple(PROBES), timeout=120):
         if spec is None or spec.loader is None:  # without a loader it is a mere folder of that name
             _found[name] = Package(name, "absent", "", "", {})
             continue
-        probe = PROBES[name] + (RTX_OPENS_A_PLAN if name == "tensorrt_rtx" and gpu() else "")
-        code = ("import json, os\nout = {}\ntry:\n %s\nexcept BaseException as e:\n"
-                " out['error'] = type(e).__name__ + ': ' + str(e)\n"
-                " out['module'] = getattr(e, 'name', None) if isinstance(e, ImportError) else None\n"
-                "print('\\n@' + json.dumps(out), flush=True); os._exit(0)" % probe.replace("\n", "\n "))
+        code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu() else "")
         environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=os.pathsep.join(sys.path))
         children[name] = subprocess.Popen([sys.executable, "-c", code], env=environment,
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -102,14 +131,14 @@ def packages(names=tuple(PROBES), timeout=120):
 
 def _package(name, child, timeout):
     try:
-        text = child.communicate(timeout=timeout)[0].decode("utf-8", "replace")
+        text, slow = child.communicate(timeout=timeout)[0], None
     except subprocess.TimeoutExpired:
         child.kill()
-        child.communicate()
-        return Package(name, "broken", "", "its import did not end within %d s" % timeout, {})
-    line = text.rsplit("\n@", 1)
+        text, slow = child.communicate()[0], "did not end within %d s" % timeout
+    line = text.decode("utf-8", "replace").rsplit("\n@", 1)
     if len(line) < 2:
-        return Package(name, "broken", "", "its import ended the Python process (code %s)" % child.returncode, {})
+        return Package(name, "broken", "", "its import %s" % (
+            slow or "ended the Python process (code %s)" % child.returncode), {})
     found = json.loads(line[1])
     error, module = found.pop("error", None), found.pop("module", None)
     if error is None:
@@ -203,15 +232,15 @@ def decide(no_gpu, found):
     classic, rtx = found["tensorrt"], found["tensorrt_rtx"]
     broken = ["%s cannot be imported (%s)" % (package.name, package.note)
               for package in (classic, rtx) if package.state == "broken"]
-    if classic.state == "ready" and not no_gpu:  # without a GPU it makes no builder
+    refused = ["%s does not run on this GPU" % product(package.name, package.version)
+               for package in (classic, rtx) if package.state == "ready" and not package.extra.get("runs")]
+    module, version, flavour, why_not = None, "", None, "; ".join(refused + broken) or "no TensorRT"
+    if classic.extra.get("runs") and not no_gpu:  # without a GPU it makes no builder
         module, version, flavour = "tensorrt", classic.version, "uff" if classic.extra.get("uff") else "onnx"
         why_not = None
-    elif rtx.state == "ready":
+    elif rtx.state == "ready":  # it builds plans for GPUs that are elsewhere, too
         module, version, flavour = "tensorrt_rtx", rtx.version, "rtx"
-        why_not = None if rtx.extra.get("runs") else "; ".join(["TensorRT for RTX does not run on this GPU"] + broken)
-    else:
-        module, version, flavour = None, "", None
-        why_not = "; ".join(broken) or "no TensorRT"
+        why_not = None if rtx.extra.get("runs") else why_not
     why_not = no_gpu or why_not or decide_cuda(no_gpu, found)[1]
     plugins = ("IPluginV3" if classic.extra.get("v3") else "IPluginV2") if module == "tensorrt" else None
     return TensorRT(module, version, flavour, plugins, why_not is None, why_not)
