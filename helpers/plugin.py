@@ -30,7 +30,7 @@ GXX_FLAGS = ["-O2", "-std=c++14", "-x", "c++"]
 NVCC_FLAGS = ["-O3", "-std=c++14"]
 WARNINGS = ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]  # g++ does not know #pragma unroll
 _SHARED = {"g++": ["-shared", "-fPIC"], "nvcc": ["-shared", "-Xcompiler", "-fPIC"]}
-_TYPES = {"float32": 0, "float16": 1}
+_TYPES = {"float32": 0, "float16": 1}  # as l2_normalize.h numbers them
 _loaded = {}
 
 _NO_HEADERS = (
