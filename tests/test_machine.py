@@ -128,10 +128,10 @@ XAVIER, CARD, H200 = ("Xavier", "7.2", "for CUDA 10.0"), ("RTX 4070", "8.9", "56
 def test_each_column_of_machines(bare):
     real = lambda here: {stage: done for stage, _, done in here.stages()}
     board = dict(gpu=XAVIER, nvcc="10.0", gxx="g++ 7", headers="/usr/include/aarch64-linux-gnu", pycuda={}, tensorflow={})
-    xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorrt={"uff": True, "runs": True}, uff={}, graphsurgeon={}, **board)
+    xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorrt=dict(RUN, uff=True), uff={}, graphsurgeon={}, **board)
     assert xavier.tensorrt.flavour == "uff" and all(real(xavier).values())
     assert "UffParser" in dict((s, how) for s, how, _ in xavier.stages())["plan"]
-    orin = bare(jetson=("Orin", "36.4", "6.1"), tensorrt={"uff": False, "v3": True, "runs": True}, **board)
+    orin = bare(jetson=("Orin", "36.4", "6.1"), tensorrt=dict(RUN, v3=True), **board)
     assert orin.tensorrt.flavour == "onnx" and all(real(orin).values())
     card = {"gpu": CARD, "cuda-python": {}, "tensorflow": {}}
     rtx = bare(tensorrt_rtx={"runs": True}, **card)
@@ -199,7 +199,8 @@ def test_which_tensorrt_and_why_no_plan_runs(bare, gpu, packages, module, why_no
     assert (found.module, found.why_not, found.runs) == (module, why_not, why_not is None)
 
 
-STATES = {"tensorrt": [("absent", {}), ("broken", {}), ("ready", dict(RUN, uff=True)), ("ready", dict(RUN, v3=True)), ("ready", REFUSED)],
+STATES = {"tensorrt": [("absent", {}), ("broken", {}), ("ready", REFUSED),
+                       ("ready", dict(RUN, uff=True)), ("ready", dict(RUN, v3=True))],
           "tensorrt_rtx": [("absent", {}), ("broken", {}), ("ready", RUN), ("ready", REFUSED)],
           "pycuda": [("absent", {}), ("broken", {}), ("ready", {})],
           "cuda-python": [("absent", {}), ("broken", {}), ("ready", {})]}

@@ -151,6 +151,8 @@ def validate(meta):
     """Raise UffException unless every input is a node and every node has the inputs and fields of its operation.
 
     Custom operations ("_" and a name) may have any.
+
+        >>> validate(meta)
     """
     for graph in meta.graphs:
         ids = {node.id for node in graph.nodes}
