@@ -63,6 +63,14 @@ def test_uffsurgeon_uses_nothing_of_the_workbook(name):
     assert not of(imports(name, everywhere=False), ("tensorflow", "onnxruntime"))
 
 
+@pytest.mark.parametrize("name", modules("helpers"))
+def test_tensorrt_is_imported_by_name_in_one_place(name):
+    """Which TensorRT there is, `machine` decides; `engine.tensorrt` imports the module of that name, and everybody asks it."""
+    assert not of(imports(name), ("tensorrt", "tensorrt_rtx", "tensorrt_bindings"))
+    by_name = re.findall(r"^ *[^#\"'\n]*\b(import_module|__import__)\(", MODULES[name].read_text(encoding="utf-8"), re.M)
+    assert not by_name or name == "helpers.engine.library"
+
+
 def test_every_room_has_a_floor():
     rooms = {name.split(".")[1] for name in modules("helpers") if "." in name}
     assert rooms == set(FLOORS), "the table of helpers/__init__.py and the rooms differ"
