@@ -51,6 +51,7 @@ else:
 out['runs'] = plan is not None
 """
 MODULES = {"cuda-python": "cuda"}  # package -> module, where the names differ
+CUDA = ("pycuda", "cuda-python")
 
 # L4T release -> JetPack, the longest that fits; on a board the release is in /etc/nv_tegra_release.
 JETPACK = {
@@ -63,6 +64,7 @@ JETPACK = {
 }
 
 Package = collections.namedtuple("Package", "name state version note extra")
+Package.__new__.__defaults__ = ("", "", {})
 Package.__doc__ = """state: "ready", "broken" (note is the error) or "absent"; extra: what else its probe found."""
 _found = {}  # name -> Package
 BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are expected on a Jetson only
@@ -118,7 +120,7 @@ def packages(names=tuple(PROBES), timeout=120):
     for name in [name for name in names if name not in _found]:
         spec = importlib.machinery.PathFinder.find_spec(MODULES.get(name, name))
         if spec is None or spec.loader is None:  # without a loader it is a mere folder of that name
-            _found[name] = Package(name, "absent", "", "", {})
+            _found[name] = Package(name, "absent")
             continue
         code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu() else "")
         environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=os.pathsep.join(sys.path))
@@ -145,7 +147,7 @@ def _package(name, child, timeout):
         return Package(name, "ready", found.pop("version", ""), "", found)
     top = MODULES.get(name, name)
     if module in (top, "cuda.bindings", "cuda.cudart") or error == "ModuleNotFoundError: No module named %r" % top:
-        return Package(name, "absent", "", "", {})
+        return Package(name, "absent")
     return Package(name, "broken", found.get("version", ""), error.splitlines()[0][:200], {})
 
 
@@ -250,21 +252,18 @@ def decide_cuda(no_gpu, found):
     """(package, None) or (None, why not): the CUDA library that Python uses here, "pycuda" or "cuda-python"."""
     if no_gpu:
         return None, no_gpu
-    for name in ("pycuda", "cuda-python"):
+    for name in CUDA:
         if found[name].state == "ready":
             return name, None
-    broken = ["%s fails (%s)" % (name, found[name].note) for name in ("pycuda", "cuda-python")
-              if found[name].state == "broken"]
+    broken = ["%s fails (%s)" % (name, found[name].note) for name in CUDA if found[name].state == "broken"]
     return None, "; ".join(broken) or "neither PyCUDA nor cuda-python"
 
 
 def _facts():
     """The arguments of `decide`. What cannot matter without a GPU is not imported, and counts as absent."""
     no_gpu = driver()[1]
-    found = packages(("tensorrt_rtx",) if no_gpu else ("tensorrt", "tensorrt_rtx", "pycuda", "cuda-python"))
-    for name in ("tensorrt", "pycuda", "cuda-python"):
-        found.setdefault(name, Package(name, "absent", "", "", {}))
-    return no_gpu, found
+    absent = {name: Package(name, "absent") for name in ("tensorrt",) + CUDA}
+    return no_gpu, dict(absent, **packages(("tensorrt_rtx",) if no_gpu else ("tensorrt", "tensorrt_rtx") + CUDA))
 
 
 def tensorrt():
@@ -279,8 +278,7 @@ def cuda():
 
 def find_nvcc():
     """Path of the CUDA compiler: on PATH, else under CUDA_HOME, else where JetPack leaves it; None when there is none."""
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    return shutil.which("nvcc") or shutil.which("nvcc", path=os.path.join(home, "bin"))
+    return shutil.which("nvcc") or shutil.which("nvcc", path=os.environ.get("CUDA_HOME", "/usr/local/cuda") + "/bin")
 
 
 def find_tensorrt_headers(root=None):
@@ -313,9 +311,6 @@ class Machine:
         self.tensorrt = decide(self.no_gpu, self.packages)
         self.jetson, self.compilers, self.headers = jetson(), compilers(), find_tensorrt_headers()
 
-    def ready(self, name):
-        return self.packages[name].state == "ready"
-
     def parts(self):
         """[(part, state, detail)]: what is here; state is "ready", "broken" or "absent"."""
         rows = [("Python", "ready", "%s on %s, %s cores" % (self.python, self.system, self.cores))]
@@ -327,16 +322,15 @@ class Machine:
             spare = package.state == "absent" and package.name in BOARD_ONLY and not self.jetson
             rows.append((package.name, package.state, package.note or package.version or (
                 "not needed here" if spare else "")))
-        rows.append(("nvcc", "ready" if self.compilers["nvcc"] else "absent", self.compilers["nvcc"] or ""))
-        rows.append(("C++ compiler", "ready" if self.compilers["g++"] else "absent", self.compilers["g++"] or ""))
-        return rows
+        return rows + [(label, "ready" if self.compilers[name] else "absent", self.compilers[name] or "")
+                       for label, name in (("nvcc", "nvcc"), ("C++ compiler", "g++"))]
 
     def stages(self):
         """[(stage, how it is done here, whether that is the real thing)] for the seven stages of the road."""
         trt, tf, why_not = self.tensorrt, self.packages["tensorflow"], self.tensorrt.why_not
         builder = {"uff": "trt.UffParser of %s", "onnx": "UFF to ONNX, trt.OnnxParser of %s",
                    "rtx": "UFF to ONNX, the builder of %s, ahead of time"}
-        nvidia = self.ready("graphsurgeon") and self.ready("uff")
+        nvidia = all(self.packages[name].state == "ready" for name in ("graphsurgeon", "uff"))
         plugin = trt.plugins and self.compilers["nvcc"] and self.headers
         if plugin:
             layer = "C++ plugin, %s" % ("IPluginV3" if trt.plugins == "IPluginV3" else "IPluginV2 or IPluginV2Ext")
@@ -360,10 +354,8 @@ class Machine:
 
     def advice(self):
         """[sentence]: the one thing to do about each part that is missing or broken and matters."""
-        lines = []
-        for package in self.packages.values():
-            if package.state == "broken":
-                lines.append("%s is installed but broken (%s): reinstall it, or remove it." % (package.name, package.note))
+        lines = ["%s is installed but broken (%s): reinstall it, or remove it." % (package.name, package.note)
+                 for package in self.packages.values() if package.state == "broken"]
         if self.packages["tensorflow"].state == "absent":
             lines.append("No TensorFlow for notebooks 01 to 05: " + (
                 "install NVIDIA's build for JetPack %s (their page 'Installing TensorFlow for Jetson')." % self.jetson[2]
@@ -383,7 +375,7 @@ class Machine:
         return lines
 
     def _sections(self):
-        yield "Here", [(name, state, detail) for name, state, detail in self.parts()]
+        yield "Here", self.parts()
         yield "So on this machine", [(stage, "real" if real else "stand-in", how) for stage, how, real in self.stages()]
 
     def __str__(self):
@@ -395,20 +387,14 @@ class Machine:
 
     def _repr_html_(self):
         colour = {"ready": "#1a7f37", "real": "#1a7f37", "broken": "#b42318", "absent": "#777", "stand-in": "#9a6700"}
-        out = []
+        left, out = "<td style='text-align:left", []
         for title, rows in self._sections():
-            out.append("<table><caption style='text-align:left'><b>%s</b></caption>" % title)
-            for name, state, detail in rows:
-                out.append("<tr><td style='text-align:left'>%s</td><td style='text-align:left;color:%s'><b>%s</b></td>"
-                           "<td style='text-align:left'>%s</td></tr>"
-                           % (html.escape(name), colour[state], state, html.escape(detail)))
-            out.append("</table>")
-        return "".join(out) + "".join("<p>%s</p>" % html.escape(line) for line in self.advice())
-
-
-def main():
-    print(Machine())
+            out += ["<table><caption style='text-align:left'><b>%s</b></caption>" % title] + [
+                "<tr>%s'>%s</td>%s;color:%s'><b>%s</b></td>%s'>%s</td></tr>" % (
+                    left, html.escape(name), left, colour[state], state, left, html.escape(detail))
+                for name, state, detail in rows] + ["</table>"]
+        return "".join(out + ["<p>%s</p>" % html.escape(line) for line in self.advice()])
 
 
 if __name__ == "__main__":
-    main()
+    print(Machine())

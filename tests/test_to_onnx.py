@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 import uffsurgeon.__main__
-from helpers import freeze, network
+from helpers import freeze, network, process
 from uffsurgeon import to_onnx, uff
 from uffsurgeon.to_onnx.nodes import OPERATIONS
 from uffsurgeon.uff import schema
@@ -613,7 +613,7 @@ def test_tensorrt_for_rtx_names_a_plugin_that_it_lacks(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flat, pairs", [("flatten", 2), ("flatten", -1), ("reshape", 2), ("reshape", -1)])
+@pytest.mark.parametrize("flat, pairs", [("flatten", -1), ("reshape", 2)])  # the article's first version, and its repair
 def test_the_whole_network_agrees_with_tensorflow(tmp_path, flat, pairs):
     """40,411,989 parameters: trained where data/ has them, else random."""
     model = network.build(flat, pairs)
@@ -621,8 +621,10 @@ def test_the_whole_network_agrees_with_tensorflow(tmp_path, flat, pairs):
         network.load_weights(model)
     frozen = freeze.freeze(model)
     del model
-    uff.from_tensorflow(frozen, list(network.OUTPUTS), quiet=True, output_filename=str(tmp_path / "box3d.uff"))
-    made = to_onnx.convert(tmp_path / "box3d.uff")
+    process.keras().backend.clear_session()  # of the weights each step keeps a copy: one after the other takes less memory
     images = np.random.RandomState(0).uniform(-120, 150, (2, 224, 224, 3)).astype("f4")
-    for got, want in zip(run(made, {network.INPUT: images}), computed(frozen, network.OUTPUTS, {network.INPUT: images})):
+    wanted = computed(frozen, network.OUTPUTS, {network.INPUT: images})
+    uff.from_tensorflow(frozen, list(network.OUTPUTS), quiet=True, output_filename=str(tmp_path / "box3d.uff"))
+    del frozen
+    for got, want in zip(run(to_onnx.convert(tmp_path / "box3d.uff"), {network.INPUT: images}), wanted):
         assert error(got, want) < 1e-4
