@@ -13,11 +13,7 @@ class _Shared(object):
     """A GraphDef and what is known about it; graphs made from one another share one."""
 
     def __init__(self, graph_def):
-        self.graph_def = graph_def
-        self.changed()
-
-    def changed(self):
-        self.analysis = None
+        self.graph_def, self.analysis = graph_def, None
 
 
 class _Analysis(object):
@@ -97,7 +93,7 @@ class StaticGraph(object):
             >>> graph["probabilities"].op
             'Softmax'
         """
-        self._shared.changed()
+        self._shared.analysis = None
 
     def as_graph_def(self):
         """The graph's GraphDef: the object itself, not a copy.
