@@ -46,7 +46,10 @@ def freeze(source, outputs=None, signature=None):
     outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
     if not outputs:
         raise ValueError("the graph has no outputs: no node reads others without being read itself; name them (outputs=...)")
-    check_outputs(graph_def, outputs)
+    known = {node.name for node in graph_def.node}
+    for name in outputs:
+        if name not in known:
+            raise not_found("node", name, known)
     # Each pass works in place: the graph holds all weights, and a copy costs 160 MB.
     bypass_identity(graph_def, outputs)
     strip_unused(graph_def, outputs)
@@ -95,14 +98,6 @@ def _weights(graph_def):
     tf = process.tensorflow()
     return {node.name for node in graph_def.node if node.op == "Const" and node.attr["value"].tensor.tensor_shape.dim
             and tf.as_dtype(node.attr["dtype"].type).is_floating}
-
-
-def check_outputs(graph_def, outputs):
-    """Raise ValueError, with the nearest names, for an output that the graph does not have."""
-    known = {node.name for node in graph_def.node}
-    for name in outputs:
-        if name not in known:
-            raise not_found("node", name, known)
 
 
 def check_frozen(graph_def):
