@@ -387,13 +387,12 @@ class Machine:
 
     def _repr_html_(self):
         colour = {"ready": "#1a7f37", "real": "#1a7f37", "broken": "#b42318", "absent": "#777", "stand-in": "#9a6700"}
-        left, out = "<td style='text-align:left", []
-        for title, rows in self._sections():
-            out += ["<table><caption style='text-align:left'><b>%s</b></caption>" % title] + [
-                "<tr>%s'>%s</td>%s;color:%s'><b>%s</b></td>%s'>%s</td></tr>" % (
-                    left, html.escape(name), left, colour[state], state, left, html.escape(detail))
-                for name, state, detail in rows] + ["</table>"]
-        return "".join(out + ["<p>%s</p>" % html.escape(line) for line in self.advice()])
+        line = ("<tr><td style='text-align:left'>%s</td><td style='text-align:left;color:%s'><b>%s</b></td>"
+                "<td style='text-align:left'>%s</td></tr>")
+        out = ["<table><caption style='text-align:left'><b>%s</b></caption>%s</table>" % (title, "".join(
+            line % (html.escape(name), colour[state], state, html.escape(detail)) for name, state, detail in rows))
+            for title, rows in self._sections()]
+        return "".join(out + ["<p>%s</p>" % html.escape(text) for text in self.advice()])
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def _in_batches(step, takes, inputs, outputs, batch):
         cut = []
     rows = ["%s %d" % (name, len(inputs[name])) for name in cut]
     if len({len(inputs[name]) for name in cut}) > 1:
-        raise ValueError("the inputs have different numbers of rows (%s), their first dimension is the batch" % ", ".join(rows))
+        raise ValueError("the inputs have different numbers of rows (%s): their first dimension is the batch" % ", ".join(rows))
     count, found = len(inputs[cut[0]]) if cut else 1, []
     for start in range(0, max(count, 1), batch):
         part = {name: value[start:start + batch] if name in cut else value for name, value in inputs.items()}
