@@ -351,10 +351,10 @@ def l2_uff(form, shape=(-1, 6, 2)):
         return graph.nodes.add(id=name, operation=operation, inputs=inputs)
 
     x = node("x", "Input")
-    x.fields["dtype"].dtype = schema.DTYPE["float32"]
+    x.fields["dtype"].dtype = 0x20020
     x.fields["shape"].i_list.val.extend(shape)
     eye = node("eye", "Const")
-    eye.fields["dtype"].dtype = schema.DTYPE["float32"]
+    eye.fields["dtype"].dtype = 0x20020
     eye.fields["shape"].i_list.val.extend([1, 1, shape[-1], shape[-1]])
     eye.fields["values"].ref = "weights_eye"
     meta.referenced_data["weights_eye"].blob = np.eye(shape[-1], dtype="<f4").tobytes()
@@ -376,7 +376,7 @@ def l2_uff(form, shape=(-1, 6, 2)):
             node("inverse", "_L2Norm_Helper_TRT", "max").fields["op_type_u_int"].i = 1
         else:
             eps = node("eps", "Const")
-            eps.fields["dtype"].dtype = schema.DTYPE["float32"]
+            eps.fields["dtype"].dtype = 0x20020
             eps.fields["shape"].i_list.SetInParent()
             eps.fields["values"].ref = "weights_eps"
             meta.referenced_data["weights_eps"].blob = np.float32(1e-12).tobytes()
