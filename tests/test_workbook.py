@@ -21,9 +21,11 @@ INFO = dict(version=(3, 11, 4), machine="x86_64", venv=True, bits=64, base=sys.e
 
 @pytest.fixture(scope="module")
 def quick_base(tmp_path_factory):
-    """An interpreter whose `-m venv FOLDER` copies an environment that was made once."""
+    """An interpreter whose `-m venv FOLDER` copies an environment that was made once, with an empty pip."""
     folder = tmp_path_factory.mktemp("base")
-    subprocess.check_call([sys.executable, "-m", "venv", str(folder / "made")])
+    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", str(folder / "made")])
+    site, = (folder / "made").glob("lib/*/site-packages") if os.name != "nt" else (folder / "made").glob("Lib/site-packages")
+    (site / "pip.py").write_text("")
     base = folder / "python"
     base.write_text("#!/bin/sh\n[ \"$1 $2\" = '-m venv' ] || exit 1\n"
                     "mkdir -p \"${3%%/*}\" && exec cp -R '%s' \"$3\"\n" % (folder / "made"))
