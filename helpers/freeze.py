@@ -22,7 +22,7 @@ VARIABLES = ("Variable", "VariableV2", "VarHandleOp", "ReadVariableOp")
 _RESOURCE = 20
 
 
-def freeze(source, outputs=None):
+def freeze(source, outputs=None, signature=None):
     """A frozen, optimised GraphDef.
 
     source: one of
@@ -33,19 +33,23 @@ def freeze(source, outputs=None):
 
     outputs: name of a node to keep, or a list of names; by default the outputs of the model, or the nodes of the graph
         that no other node reads.
+    signature: name of a signature of a SavedModel; by default "serving_default", or the only one that it has.
 
     The source is not changed. Returns TensorFlow's GraphDef: Placeholder inputs (batch dimension open, as in the source),
     constants for all weights, no Identity but outputs, no devices, equal constants other than weights merged, every node
     after its inputs.
     Raises TypeError for any other source; ValueError for an output that the graph does not have (with the nearest
-    names), and for what cannot be a constant: functions that the graph calls (LSTM, GRU, loops), variables that it
-    changes, tables. What a path raises is in `saved`.
+    names), for a model whose inputs are not known, and for what cannot be a constant: functions that the graph calls (LSTM,
+    GRU, loops), variables that it changes, tables. What a path raises is in `saved`.
     """
-    graph_def, own_outputs, weights = variables_to_constants(source)
+    graph_def, own_outputs, weights = variables_to_constants(source, signature)
     outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
     if not outputs:
         raise ValueError("the graph has no outputs: no node reads others without being read itself; name them (outputs=...)")
-    check_outputs(graph_def, outputs)
+    known = {node.name for node in graph_def.node}
+    for name in outputs:
+        if name not in known:
+            raise not_found("node", name, known)
     # Each pass works in place: the graph holds all weights, and a copy costs 160 MB.
     bypass_identity(graph_def, outputs)
     strip_unused(graph_def, outputs)
@@ -58,15 +62,15 @@ def freeze(source, outputs=None):
     return graph_def
 
 
-def variables_to_constants(source):
+def variables_to_constants(source, signature=None):
     """The first step of freezing: the graph for inference, its variables replaced by their values.
 
-    source: as for `freeze`. Returns (GraphDef, names of the output nodes, set of the names of the weight constants).
+    source, signature: as for `freeze`. Returns (GraphDef, names of the output nodes, set of the names of the weight constants).
     """
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         path = str(source)
         if os.path.isdir(path):
-            return saved.saved_model(path)
+            return saved.saved_model(path, signature)
         source = saved.keras_model(path) if path.endswith((".h5", ".hdf5", ".keras")) else saved.load(path)
     else:
         source = source.as_graph_def() if hasattr(source, "as_graph_def") else source
@@ -76,6 +80,10 @@ def variables_to_constants(source):
         return source, unread(source), _weights(source)
     if not hasattr(source, "layers"):
         raise TypeError("a Keras model, a path, a GraphDef or a tf.Graph can be frozen, not %r" % type(source))
+    if not getattr(source, "inputs", None) or not getattr(source, "_is_graph_network", True):
+        raise ValueError("the inputs of the model %r are not known. Give a Sequential its input shape, for example with "
+                         "model.build((None, 224, 224, 3)), and call a subclass of Model on an Input: "
+                         "keras.Model(x, model(x))" % source.name)
     return _trace(source) if process.tensorflow().__version__.startswith("2") else _rebuild(source)
 
 
@@ -90,14 +98,6 @@ def _weights(graph_def):
     tf = process.tensorflow()
     return {node.name for node in graph_def.node if node.op == "Const" and node.attr["value"].tensor.tensor_shape.dim
             and tf.as_dtype(node.attr["dtype"].type).is_floating}
-
-
-def check_outputs(graph_def, outputs):
-    """Raise ValueError, with the nearest names, for an output that the graph does not have."""
-    known = {node.name for node in graph_def.node}
-    for name in outputs:
-        if name not in known:
-            raise not_found("node", name, known)
 
 
 def check_frozen(graph_def):

@@ -4,7 +4,8 @@
     machine.Machine()       everything, as a report
 
 Each package is imported in a child process: one that is installed but fails (a driver too old, a library missing) is
-reported as broken, with its message, and does not take this process along. What was found once is kept.
+reported as broken, with its message, and does not take this process along. Where there is a GPU, a child process also builds
+and opens a plan of one layer. What was found once is kept.
 """
 import collections
 import ctypes
@@ -33,14 +34,24 @@ PROBES = collections.OrderedDict([
                     "except ImportError:\n import cuda as m\n from cuda import cudart\n"
                     "out['version'] = getattr(m, '__version__', '')"),
 ])
-# TensorRT for RTX builds for GPUs that are elsewhere, and refuses some that are here: where there is one, a small plan
-# is built and opened.
-RTX_OPENS_A_PLAN = (
-    "; log = m.Logger(m.Logger.INTERNAL_ERROR); b = m.Builder(log); n = b.create_network(0); "
-    "n.mark_output(n.add_identity(n.add_input('x', m.float32, (1,))).get_output(0)); "
-    "plan = b.build_serialized_network(n, b.create_builder_config()); "
-    "out['runs'] = plan is not None and m.Runtime(log).deserialize_cuda_engine(plan) is not None")
+# A TensorRT can be imported beside a GPU that it does not support. Where there is a GPU, a plan of one layer is built and
+# opened. The names are those of TensorRT 5 to 11 and TensorRT for RTX; the batch is implicit up to 9.
+OPENS_A_PLAN = """
+log = m.Logger(m.Logger.INTERNAL_ERROR)
+b = m.Builder(log)
+n = b.create_network()
+n.mark_output(n.add_activation(n.add_input('x', m.float32, (1, 1, 1)), m.ActivationType.RELU).get_output(0))
+if hasattr(b, 'build_serialized_network'):
+    plan = b.build_serialized_network(n, b.create_builder_config())
+    plan = None if plan is None else m.Runtime(log).deserialize_cuda_engine(plan)
+elif hasattr(b, 'build_engine'):
+    plan = b.build_engine(n, b.create_builder_config())
+else:
+    plan = b.build_cuda_engine(n)
+out['runs'] = plan is not None
+"""
 MODULES = {"cuda-python": "cuda"}  # package -> module, where the names differ
+CUDA = ("pycuda", "cuda-python")
 
 # L4T release -> JetPack, the longest that fits; on a board the release is in /etc/nv_tegra_release.
 JETPACK = {
@@ -53,6 +64,7 @@ JETPACK = {
 }
 
 Package = collections.namedtuple("Package", "name state version note extra")
+Package.__new__.__defaults__ = ("", "", {})
 Package.__doc__ = """state: "ready", "broken" (note is the error) or "absent"; extra: what else its probe found."""
 _found = {}  # name -> Package
 BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are expected on a Jetson only
@@ -76,6 +88,29 @@ def text_of(path):
         return ""
 
 
+# Reports what the import found, then again with what a plan found: building one may end the process.
+_CHILD = """
+import json, os
+out = {}
+def report():
+    print('\\n@' + json.dumps(out), flush=True)
+try:
+ %s
+except BaseException as e:
+    out['error'] = type(e).__name__ + ': ' + str(e)
+    out['module'] = getattr(e, 'name', None) if isinstance(e, ImportError) else None
+report()
+plan = %r
+if plan and 'error' not in out:
+    try:
+        exec(plan)
+    except BaseException:
+        out['runs'] = False
+    report()
+os._exit(0)
+"""
+
+
 def packages(names=tuple(PROBES), timeout=120):
     """{name: Package}: each package is imported in a child process of its own, all at once; what is known is not asked again.
 
@@ -85,13 +120,9 @@ def packages(names=tuple(PROBES), timeout=120):
     for name in [name for name in names if name not in _found]:
         spec = importlib.machinery.PathFinder.find_spec(MODULES.get(name, name))
         if spec is None or spec.loader is None:  # without a loader it is a mere folder of that name
-            _found[name] = Package(name, "absent", "", "", {})
+            _found[name] = Package(name, "absent")
             continue
-        probe = PROBES[name] + (RTX_OPENS_A_PLAN if name == "tensorrt_rtx" and gpu() else "")
-        code = ("import json, os\nout = {}\ntry:\n %s\nexcept BaseException as e:\n"
-                " out['error'] = type(e).__name__ + ': ' + str(e)\n"
-                " out['module'] = getattr(e, 'name', None) if isinstance(e, ImportError) else None\n"
-                "print('\\n@' + json.dumps(out), flush=True); os._exit(0)" % probe.replace("\n", "\n "))
+        code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu() else "")
         environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=os.pathsep.join(sys.path))
         children[name] = subprocess.Popen([sys.executable, "-c", code], env=environment,
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -102,21 +133,21 @@ def packages(names=tuple(PROBES), timeout=120):
 
 def _package(name, child, timeout):
     try:
-        text = child.communicate(timeout=timeout)[0].decode("utf-8", "replace")
+        text, slow = child.communicate(timeout=timeout)[0], None
     except subprocess.TimeoutExpired:
         child.kill()
-        child.communicate()
-        return Package(name, "broken", "", "its import did not end within %d s" % timeout, {})
-    line = text.rsplit("\n@", 1)
+        text, slow = child.communicate()[0], "did not end within %d s" % timeout
+    line = text.decode("utf-8", "replace").rsplit("\n@", 1)
     if len(line) < 2:
-        return Package(name, "broken", "", "its import ended the Python process (code %s)" % child.returncode, {})
+        return Package(name, "broken", "", "its import %s" % (
+            slow or "ended the Python process (code %s)" % child.returncode), {})
     found = json.loads(line[1])
     error, module = found.pop("error", None), found.pop("module", None)
     if error is None:
         return Package(name, "ready", found.pop("version", ""), "", found)
     top = MODULES.get(name, name)
     if module in (top, "cuda.bindings", "cuda.cudart") or error == "ModuleNotFoundError: No module named %r" % top:
-        return Package(name, "absent", "", "", {})
+        return Package(name, "absent")
     return Package(name, "broken", found.get("version", ""), error.splitlines()[0][:200], {})
 
 
@@ -203,15 +234,15 @@ def decide(no_gpu, found):
     classic, rtx = found["tensorrt"], found["tensorrt_rtx"]
     broken = ["%s cannot be imported (%s)" % (package.name, package.note)
               for package in (classic, rtx) if package.state == "broken"]
-    if classic.state == "ready" and not no_gpu:  # without a GPU it makes no builder
+    refused = ["%s does not run on this GPU" % product(package.name, package.version)
+               for package in (classic, rtx) if package.state == "ready" and not package.extra.get("runs")]
+    module, version, flavour, why_not = None, "", None, "; ".join(refused + broken) or "no TensorRT"
+    if classic.extra.get("runs") and not no_gpu:  # without a GPU it makes no builder
         module, version, flavour = "tensorrt", classic.version, "uff" if classic.extra.get("uff") else "onnx"
         why_not = None
-    elif rtx.state == "ready":
+    elif rtx.state == "ready":  # it builds plans for GPUs that are elsewhere, too
         module, version, flavour = "tensorrt_rtx", rtx.version, "rtx"
-        why_not = None if rtx.extra.get("runs") else "; ".join(["TensorRT for RTX does not run on this GPU"] + broken)
-    else:
-        module, version, flavour = None, "", None
-        why_not = "; ".join(broken) or "no TensorRT"
+        why_not = None if rtx.extra.get("runs") else why_not
     why_not = no_gpu or why_not or decide_cuda(no_gpu, found)[1]
     plugins = ("IPluginV3" if classic.extra.get("v3") else "IPluginV2") if module == "tensorrt" else None
     return TensorRT(module, version, flavour, plugins, why_not is None, why_not)
@@ -221,21 +252,18 @@ def decide_cuda(no_gpu, found):
     """(package, None) or (None, why not): the CUDA library that Python uses here, "pycuda" or "cuda-python"."""
     if no_gpu:
         return None, no_gpu
-    for name in ("pycuda", "cuda-python"):
+    for name in CUDA:
         if found[name].state == "ready":
             return name, None
-    broken = ["%s fails (%s)" % (name, found[name].note) for name in ("pycuda", "cuda-python")
-              if found[name].state == "broken"]
+    broken = ["%s fails (%s)" % (name, found[name].note) for name in CUDA if found[name].state == "broken"]
     return None, "; ".join(broken) or "neither PyCUDA nor cuda-python"
 
 
 def _facts():
     """The arguments of `decide`. What cannot matter without a GPU is not imported, and counts as absent."""
     no_gpu = driver()[1]
-    found = packages(("tensorrt_rtx",) if no_gpu else ("tensorrt", "tensorrt_rtx", "pycuda", "cuda-python"))
-    for name in ("tensorrt", "pycuda", "cuda-python"):
-        found.setdefault(name, Package(name, "absent", "", "", {}))
-    return no_gpu, found
+    absent = {name: Package(name, "absent") for name in ("tensorrt",) + CUDA}
+    return no_gpu, dict(absent, **packages(("tensorrt_rtx",) if no_gpu else ("tensorrt", "tensorrt_rtx") + CUDA))
 
 
 def tensorrt():
@@ -250,8 +278,7 @@ def cuda():
 
 def find_nvcc():
     """Path of the CUDA compiler: on PATH, else under CUDA_HOME, else where JetPack leaves it; None when there is none."""
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    return shutil.which("nvcc") or shutil.which("nvcc", path=os.path.join(home, "bin"))
+    return shutil.which("nvcc") or shutil.which("nvcc", path=os.environ.get("CUDA_HOME", "/usr/local/cuda") + "/bin")
 
 
 def find_tensorrt_headers(root=None):
@@ -284,9 +311,6 @@ class Machine:
         self.tensorrt = decide(self.no_gpu, self.packages)
         self.jetson, self.compilers, self.headers = jetson(), compilers(), find_tensorrt_headers()
 
-    def ready(self, name):
-        return self.packages[name].state == "ready"
-
     def parts(self):
         """[(part, state, detail)]: what is here; state is "ready", "broken" or "absent"."""
         rows = [("Python", "ready", "%s on %s, %s cores" % (self.python, self.system, self.cores))]
@@ -298,16 +322,15 @@ class Machine:
             spare = package.state == "absent" and package.name in BOARD_ONLY and not self.jetson
             rows.append((package.name, package.state, package.note or package.version or (
                 "not needed here" if spare else "")))
-        rows.append(("nvcc", "ready" if self.compilers["nvcc"] else "absent", self.compilers["nvcc"] or ""))
-        rows.append(("C++ compiler", "ready" if self.compilers["g++"] else "absent", self.compilers["g++"] or ""))
-        return rows
+        return rows + [(label, "ready" if self.compilers[name] else "absent", self.compilers[name] or "")
+                       for label, name in (("nvcc", "nvcc"), ("C++ compiler", "g++"))]
 
     def stages(self):
         """[(stage, how it is done here, whether that is the real thing)] for the seven stages of the road."""
         trt, tf, why_not = self.tensorrt, self.packages["tensorflow"], self.tensorrt.why_not
         builder = {"uff": "trt.UffParser of %s", "onnx": "UFF to ONNX, trt.OnnxParser of %s",
                    "rtx": "UFF to ONNX, the builder of %s, ahead of time"}
-        nvidia = self.ready("graphsurgeon") and self.ready("uff")
+        nvidia = all(self.packages[name].state == "ready" for name in ("graphsurgeon", "uff"))
         plugin = trt.plugins and self.compilers["nvcc"] and self.headers
         if plugin:
             layer = "C++ plugin, %s" % ("IPluginV3" if trt.plugins == "IPluginV3" else "IPluginV2 or IPluginV2Ext")
@@ -331,10 +354,8 @@ class Machine:
 
     def advice(self):
         """[sentence]: the one thing to do about each part that is missing or broken and matters."""
-        lines = []
-        for package in self.packages.values():
-            if package.state == "broken":
-                lines.append("%s is installed but broken (%s): reinstall it, or remove it." % (package.name, package.note))
+        lines = ["%s is installed but broken (%s): reinstall it, or remove it." % (package.name, package.note)
+                 for package in self.packages.values() if package.state == "broken"]
         if self.packages["tensorflow"].state == "absent":
             lines.append("No TensorFlow for notebooks 01 to 05: " + (
                 "install NVIDIA's build for JetPack %s (their page 'Installing TensorFlow for Jetson')." % self.jetson[2]
@@ -354,7 +375,7 @@ class Machine:
         return lines
 
     def _sections(self):
-        yield "Here", [(name, state, detail) for name, state, detail in self.parts()]
+        yield "Here", self.parts()
         yield "So on this machine", [(stage, "real" if real else "stand-in", how) for stage, how, real in self.stages()]
 
     def __str__(self):
@@ -366,20 +387,13 @@ class Machine:
 
     def _repr_html_(self):
         colour = {"ready": "#1a7f37", "real": "#1a7f37", "broken": "#b42318", "absent": "#777", "stand-in": "#9a6700"}
-        out = []
-        for title, rows in self._sections():
-            out.append("<table><caption style='text-align:left'><b>%s</b></caption>" % title)
-            for name, state, detail in rows:
-                out.append("<tr><td style='text-align:left'>%s</td><td style='text-align:left;color:%s'><b>%s</b></td>"
-                           "<td style='text-align:left'>%s</td></tr>"
-                           % (html.escape(name), colour[state], state, html.escape(detail)))
-            out.append("</table>")
-        return "".join(out) + "".join("<p>%s</p>" % html.escape(line) for line in self.advice())
-
-
-def main():
-    print(Machine())
+        line = ("<tr><td style='text-align:left'>%s</td><td style='text-align:left;color:%s'><b>%s</b></td>"
+                "<td style='text-align:left'>%s</td></tr>")
+        out = ["<table><caption style='text-align:left'><b>%s</b></caption>%s</table>" % (title, "".join(
+            line % (html.escape(name), colour[state], state, html.escape(detail)) for name, state, detail in rows))
+            for title, rows in self._sections()]
+        return "".join(out + ["<p>%s</p>" % html.escape(text) for text in self.advice()])
 
 
 if __name__ == "__main__":
-    main()
+    print(Machine())

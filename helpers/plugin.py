@@ -30,7 +30,7 @@ GXX_FLAGS = ["-O2", "-std=c++14", "-x", "c++"]
 NVCC_FLAGS = ["-O3", "-std=c++14"]
 WARNINGS = ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]  # g++ does not know #pragma unroll
 _SHARED = {"g++": ["-shared", "-fPIC"], "nvcc": ["-shared", "-Xcompiler", "-fPIC"]}
-_TYPES = {"float32": 0, "float16": 1}
+_TYPES = {"float32": 0, "float16": 1}  # as l2_normalize.h numbers them
 _loaded = {}
 
 _NO_HEADERS = (
@@ -41,14 +41,9 @@ _NO_HEADERS = (
 
 
 def tensorrt_headers(root=None):
-    """The folder of NvInfer.h and its TensorRT version: (Path, (major, minor)).
+    """The folder of NvInfer.h and its TensorRT version: (Path, (major, minor)). root: as for `machine.find_tensorrt_headers`.
 
-    Args:
-        root: a TensorRT folder or its include folder; by default the environment variable TENSORRT_ROOT, else where
-            JetPack and the Debian packages put the headers.
-    Raises:
-        FileNotFoundError: there is no NvInfer.h; the message says what to install.
-        ValueError: NvInfer.h does not define its version.
+    Raises FileNotFoundError, with what to install, where there is no NvInfer.h, and ValueError where it has no version.
     """
     folder = machine.find_tensorrt_headers(root)
     if folder is None:
@@ -92,16 +87,11 @@ def architecture_flag(nvcc):
 def compile(what="plugin", root=None, quiet=False):
     """Compile a library into `build/plugin/`, unless the one there has the same sources, compiler, flags and headers.
 
-    Args:
-        what: "plugin", "kernel" or "cpu".
-        root: TensorRT's folder, for the plugin, as in `tensorrt_headers`.
-        quiet: do not print what is compiled and how long it took.
-    Returns:
-        The path of the library.
-    Raises:
-        FileNotFoundError: there is no compiler, or no NvInfer.h.
-        RuntimeError: the compiler failed; the message ends with its last lines.
-        ValueError: another `what`.
+    what: "plugin", "kernel" or "cpu". root: TensorRT's folder, for the plugin, as in `tensorrt_headers`. quiet: do not print
+    what is compiled and how long it took.
+
+    Returns the path of the library. Raises FileNotFoundError without a compiler or NvInfer.h, RuntimeError with the
+    compiler's last lines when it fails, and ValueError for another `what`.
     """
     name, sources, libraries = "l2_normalize_%s.so" % what, KERNEL + ["l2_simple.cu"], []
     if what == "cpu":
@@ -147,11 +137,8 @@ def run_compiler(command):
 def load(trt, library):
     """Load a compiled plugin into this process, so that parsers and plans find it. A second call does nothing.
 
-    Args:
-        trt: the `tensorrt` module.
-        library: what `compile("plugin")` made with the headers of this TensorRT version.
-    Raises:
-        LookupError: the registry does not have the plugin after loading; also what `engine.load_plugin` raises.
+    library: what `compile("plugin")` made with the headers of the TensorRT version of the module `trt`.
+    Raises LookupError where the registry does not have the plugin afterwards, and what `engine.load_plugin` raises.
     """
     from . import engine  # imported late, so that compiling needs no onnx
 
@@ -187,10 +174,8 @@ def require(trt, name=NAME, version=VERSION):
 def registry_in_child(library, module="tensorrt_rtx"):
     """Load a library into the plugin registry of a TensorRT from 10 on, in a child process that ends right after.
 
-    Returns:
-        A list of {"name", "version", "fields"}, one for each creator that the library added.
-    Raises:
-        RuntimeError: the child process failed; the message ends with its last line.
+    Returns a list of {"name", "version", "fields"}, one for each creator that the library added. Raises RuntimeError with the
+    last line of a child process that fails.
     """
     code = ("import importlib, json, sys\ntrt = importlib.import_module(sys.argv[1])\n"
             "logger = trt.Logger(trt.Logger.WARNING)\nregistry = trt.get_plugin_registry()\n"
@@ -209,16 +194,11 @@ def registry_in_child(library, module="tensorrt_rtx"):
 def cpu_l2_normalize(x, axis=-1, eps=1e-12, simple=False):
     """The plugin's kernels on the CPU: x / sqrt(max(sum of x * x along the axis, eps)), summed in FP32.
 
-    Args:
-        x: float32 or float16 array; any shape and strides.
-        axis: the axis, from -x.ndim to x.ndim - 1; 1 to 65,536 elements long.
-        eps: finite, not negative.
-        simple: take the simple kernel, which knows the last axis only, and only 2 elements.
-    Returns:
-        An array of the shape and dtype of x.
-    Raises:
-        TypeError: another dtype.
-        ValueError: what the plugin refuses as well. Also what `compile("cpu")` raises.
+    x: float32 or float16 array of any shape and strides. axis: from -x.ndim to x.ndim - 1, 1 to 65,536 elements long. eps:
+    finite, not negative. simple: take the simple kernel, which knows the last axis only, and only 2 elements.
+
+    Returns an array of the shape and dtype of x. Raises TypeError for another dtype, ValueError for what the plugin refuses as
+    well, and what `compile("cpu")` raises.
     """
     x = np.ascontiguousarray(x)
     if x.dtype.name not in _TYPES:
@@ -237,16 +217,12 @@ def cpu_l2_normalize(x, axis=-1, eps=1e-12, simple=False):
 def launch(x, y, outer, length, eps=1e-12, dtype="float32", stream=0, simple=False, inner=1):
     """Put a kernel on a CUDA stream that normalizes a contiguous (outer, length, inner) array along its middle axis.
 
-    Args:
-        x, y: device addresses as int, aligned to their elements; they may be the same. Multiples of 16 are faster.
-        outer, inner: 0 and up. length: 1 to 65,536.
-        eps: finite, not negative.
-        dtype: float32 or float16, of both arrays.
-        stream: a cudaStream_t as int; 0 is the default stream.
-        simple: take the simple kernel, for length 2 and inner 1.
-    Raises:
-        TypeError: another dtype.
-        RuntimeError: the kernel was not launched; the message has CUDA's error number. Also what `compile("kernel")` raises.
+    x, y: device addresses as int, aligned to their elements; they may be the same. Multiples of 16 are faster. outer, inner: 0
+    and up. length: 1 to 65,536. eps: finite, not negative. dtype: float32 or float16, of both arrays. stream: a cudaStream_t as
+    int; 0 is the default stream. simple: take the simple kernel, for length 2 and inner 1.
+
+    Raises TypeError for another dtype, RuntimeError with CUDA's error number when the kernel was not launched, and what
+    `compile("kernel")` raises.
     """
     dtype = np.dtype(dtype).name
     if dtype not in _TYPES:

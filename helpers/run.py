@@ -14,27 +14,30 @@ import os
 import numpy as np
 
 from uffsurgeon import graphs, names, protobuf
+from uffsurgeon.dtypes import DTYPES
 
 from . import process
 
 BATCH = 8
-# shape: list of sizes, None where open; None altogether where not even the rank is known. dtype: of NumPy, None for any.
-Input = collections.namedtuple("Input", "shape dtype")
-ONNX_TYPES = {"tensor(%s)" % name: np.dtype(code) for name, code in (
-    ("float", "f4"), ("float16", "f2"), ("double", "f8"), ("int8", "i1"), ("int16", "i2"), ("int32", "i4"),
-    ("int64", "i8"), ("uint8", "u1"), ("uint16", "u2"), ("uint32", "u4"), ("uint64", "u8"), ("bool", "?"))}
+PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
+Input = collections.namedtuple("Input", "shape dtype required")
+Input.__doc__ = """shape: list of sizes, an open one is None or ONNX's name for it; None altogether where not even the rank is
+known. dtype: of NumPy, None for any. required: False for an input that has a value of its own."""
+# ONNX Runtime writes types as "tensor(float)", with C's words for floating point.
+ONNX_TYPES = {"tensor(%s)" % {"float32": "float", "float64": "double"}.get(row.name, row.name): row.numpy for row in DTYPES}
 
 
 def tensorflow(graph_def, inputs, outputs=None, batch=BATCH, gpu=False):
     """Run a frozen graph in a TensorFlow session of its own.
 
     graph_def: GraphDef of TensorFlow or of uffsurgeon, weights as constants.
-    inputs: one array, or {name of a Placeholder: array}; those that the outputs do not need may be left out. Arrays are
-        converted to the type of the Placeholder, if that is of the same kind (float64 to float32).
+    inputs: one array, or {name of a Placeholder: array}; those that the outputs do not need, and those with a default
+        (PlaceholderWithDefault), may be left out. Arrays are converted to the type of the Placeholder, if that is of the same
+        kind (float64 to float32).
     outputs: a name or a list of names, of nodes (their first output) or tensors ("split:1"); by default the nodes that no
         other node reads.
-    batch: the largest number of images computed at once. Inputs whose first dimension is open are cut into such pieces;
-        all others are given whole each time.
+    batch: the largest number of images computed at once. Inputs whose first dimension is open are cut into such pieces,
+        and have equally many rows; all others are given whole each time.
     gpu: by default the session computes on the CPU; True lets it use the GPU, if this process sees one.
 
     Returns {name in `outputs`: float32 array}. Raises ValueError for a name that the graph does not have (with the
@@ -56,12 +59,14 @@ def tensorflow(graph_def, inputs, outputs=None, batch=BATCH, gpu=False):
         needed = set(graphs.inputs_first(map(names.producer, outputs), reads.get))
         takes, spare = collections.OrderedDict(), set()
         for node in graph_def.node:
-            if node.op == "Placeholder" and node.name in needed:
-                tensor = graph.get_tensor_by_name(node.name + ":0")
-                shape = None if tensor.shape.ndims is None else tensor.shape.as_list()
-                takes[node.name] = Input(shape, np.dtype(tensor.dtype.as_numpy_dtype))
-            elif node.op == "Placeholder":
+            if node.op not in PLACEHOLDERS:
+                continue
+            if node.name not in needed:
                 spare.add(node.name)
+                continue
+            tensor = graph.get_tensor_by_name(node.name + ":0")
+            shape = None if tensor.shape.ndims is None else tensor.shape.as_list()
+            takes[node.name] = Input(shape, np.dtype(tensor.dtype.as_numpy_dtype), node.op == "Placeholder")
         config = process.session_config(gpu)
         config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 6 s before the first run
         with tf.compat.v1.Session(graph=graph, config=config) as session:
@@ -87,23 +92,28 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
                                            providers=["CPUExecutionProvider"])
     takes = collections.OrderedDict()
     for given in session.get_inputs():
-        shape = [size if isinstance(size, int) else None for size in given.shape]
-        takes[given.name] = Input(shape or None, ONNX_TYPES.get(given.type))  # [] may be a scalar or any shape
+        takes[given.name] = Input(given.shape or None, ONNX_TYPES.get(given.type), True)  # [] may be a scalar or any shape
     known = [output.name for output in session.get_outputs()]
     outputs = _wanted(known if outputs is None else outputs, known)
     return _in_batches(lambda part: session.run(outputs, part), takes, _fitting(inputs, takes), outputs, batch)
 
 
-def plan(path, inputs, plugins=()):
-    """Run a plan on the GPU with the TensorRT that built it, in batches as large as the plan allows.
+def plan(path, inputs, outputs=None, batch=None, plugins=()):
+    """Run a plan on the GPU with the TensorRT that built it.
 
-    plugins: paths of the plugin libraries that the plan needs. Returns {output name: float32 array}.
-    Raises as `engine.Engine` does; to run a plan several times, open one of those.
+    inputs: as for `engine.Engine.run`. outputs: as for `onnx`. batch: the largest number of images computed at once; by
+    default, and at most, what the plan allows. plugins: paths of the plugin libraries that the plan needs.
+
+    Returns {output name: float32 array}. Raises ValueError for an output that the plan does not have, and what
+    `engine.Engine` raises; to run a plan several times, open one of those.
     """
     from . import engine
 
     with engine.Engine(path, plugins=plugins) as opened:
-        return opened.run(inputs)
+        known = [output.name for output in opened.outputs]
+        outputs = _wanted(known if outputs is None else outputs, known)
+        found = opened.run(inputs, batch)
+        return {name: found[name] for name in outputs}
 
 
 def _wanted(outputs, known, node_of=str):
@@ -117,21 +127,24 @@ def _wanted(outputs, known, node_of=str):
 def _fitting(inputs, takes, spare=()):
     """{name: array} with the shapes and types of `takes`. spare: names of inputs that are not needed."""
     if not hasattr(inputs, "items"):
-        if len(takes) != 1:
+        one = [name for name in takes if takes[name].required] or list(takes)
+        if len(one) != 1:
             raise ValueError("the network has %d inputs (%s): give {name: array}" % (len(takes), ", ".join(takes) or "none"))
-        inputs = {name: inputs for name in takes}
+        inputs = {one[0]: inputs}
     for name in inputs:
         if name not in takes and name not in spare:
             raise names.not_found("input", name, takes)
     fitting = {}
-    for name, (shape, dtype) in takes.items():
+    for name, (shape, dtype, required) in takes.items():
+        if name not in inputs and not required:
+            continue
         if name not in inputs:
             raise ValueError("no array for the input %r; the network needs %s" % (name, ", ".join(takes)))
         value = np.asarray(inputs[name])
         if shape is not None and (len(shape) != value.ndim or any(
-                size not in (None, given) for size, given in zip(shape, value.shape))):
+                isinstance(size, int) and size != given for size, given in zip(shape, value.shape))):
             raise ValueError("the input %r takes the shape [%s], not %s" % (
-                name, ", ".join("any" if size is None else str(size) for size in shape), list(value.shape)))
+                name, ", ".join(str(size) if isinstance(size, int) else "any" for size in shape), list(value.shape)))
         if dtype is not None and not np.can_cast(value.dtype, dtype, "same_kind"):
             raise ValueError("the input %r takes %s, not %s" % (name, dtype, value.dtype))
         fitting[name] = value if dtype is None else value.astype(dtype, copy=False)
@@ -142,11 +155,13 @@ def _in_batches(step, takes, inputs, outputs, batch):
     """{output: float32 array} of `step`, a function from {input: array} to a list of arrays, called batch by batch."""
     if batch < 1:
         raise ValueError("a batch holds at least 1 image, not %r" % (batch,))
-    cut = [name for name, (shape, _) in takes.items() if shape and shape[0] is None]
-    counts = {len(inputs[name]) for name in cut}
-    if len(counts) != 1:  # no batch dimension, or several dimensions that are open for another reason
-        cut, counts = [], {1}
-    count, found = counts.pop(), []
+    cut = [name for name in inputs if takes[name].shape and not isinstance(takes[name].shape[0], int)]
+    if len({takes[name].shape[0] for name in cut}) > 1:  # ONNX has different names for them: they are no batch dimension
+        cut = []
+    rows = ["%s %d" % (name, len(inputs[name])) for name in cut]
+    if len({len(inputs[name]) for name in cut}) > 1:
+        raise ValueError("the inputs have different numbers of rows (%s): their first dimension is the batch" % ", ".join(rows))
+    count, found = len(inputs[cut[0]]) if cut else 1, []
     for start in range(0, max(count, 1), batch):
         part = {name: value[start:start + batch] if name in cut else value for name, value in inputs.items()}
         found.append(step(part))

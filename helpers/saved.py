@@ -4,7 +4,7 @@ import os
 import zipfile
 
 from uffsurgeon import protobuf
-from uffsurgeon.names import not_found, producer, unused
+from uffsurgeon.names import producer, unused
 
 from . import network, process
 
@@ -68,8 +68,10 @@ def keras_model(path):
     return process.keras().models.load_model(path, custom_objects=known, compile=False)
 
 
-def saved_model(folder, signature="serving_default"):
+def saved_model(folder, signature=None):
     """The graph of one signature of a SavedModel, its variables replaced by their values.
+
+    signature: its name; by default "serving_default", or the only one that there is.
 
     Returns (GraphDef, names of the output nodes, set of the names of the weight constants). Function calls are inlined,
     and their scopes (`StatefulPartitionedCall/`) taken off the names.
@@ -84,13 +86,23 @@ def saved_model(folder, signature="serving_default"):
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph, v1.Session(config=process.session_config()) as session:
         signatures = v1.saved_model.loader.load(session, ["serve"], folder).signature_def
-        if signature not in signatures:
-            raise not_found("signature", signature, signatures)
-        named = signatures[signature].outputs
+        named = _chosen(signature, signatures, folder).outputs
         outputs = [node_of(graph.get_tensor_by_name(named[name].name)) for name in sorted(named)]
         weights = {variable.op.name for variable in v1.global_variables()}
         graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
     return graph_def, outputs, weights
+
+
+def _chosen(signature, signatures, folder):
+    """The entry of the mapping `signatures`, of the SavedModel in `folder`, that `signature` names."""
+    names = [name for name in signatures if not name.startswith("__")]  # a note of TensorFlow about initialisation
+    if signature is None and len(names) == 1:
+        return signatures[names[0]]
+    signature = signature or "serving_default"
+    if signature not in names:
+        raise ValueError("the SavedModel %s has no signature %r; it has %s (signature=...)" % (
+            folder, signature, ", ".join(sorted(names)) or "none"))
+    return signatures[signature]
 
 
 def _has_objects(folder):
@@ -106,9 +118,7 @@ def _inlined(tf, folder, signature):
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     loaded = tf.saved_model.load(folder)
-    if signature not in loaded.signatures:
-        raise not_found("signature", signature, loaded.signatures)
-    function = loaded.signatures[signature]
+    function = _chosen(signature, loaded.signatures, folder)
     names = {id(variable.handle): variable.name.split(":")[0] for variable in function.variables}
     renamed = {inner.op.name: names[id(outer)] for outer, inner in function.graph.captures if id(outer) in names}
     frozen = convert_variables_to_constants_v2(function)

@@ -365,6 +365,21 @@ def test_open_height_and_width(version, gpu, tmp_path):
 
 
 @pytest.mark.parametrize("version", BY_SHAPE)
+def test_fewer_rows_than_the_smallest_batch_are_filled_up(version, gpu, tmp_path):
+    trt = doubles.tensorrt(version)
+    source = network_of(tmp_path / "a.onnx", {"x": (FLOAT, [None, 3])}, {"y": (FLOAT, [None, 2])})
+    x = np.arange(15, dtype=np.float32).reshape(5, 3)
+    for smallest, batch, largest in ((3, None, 4), (4, None, 4), (2, 3, 4)):
+        plan = engine.build(source, tmp_path / "a.plan", shapes={"x": [(size, 3) for size in (smallest, 4, 4)]}, trt=trt)
+        with engine.Engine(plan, trt=trt) as network:
+            assert (network.batch, network.batch_is_fixed) == (largest, smallest == largest)
+            np.testing.assert_allclose(network.run(x, batch)["y"], x.mean(axis=1)[:, None] + [[1, 1]])
+            assert len(network.layer_times(x[:1])) == 2
+            with pytest.raises(ValueError, match="at least 1 image"):
+                network.run(x, 0)
+
+
+@pytest.mark.parametrize("version", BY_SHAPE)
 def test_a_network_without_a_batch_axis_runs_once(version, gpu, tmp_path):
     trt = doubles.tensorrt(version)
     source = network_of(tmp_path / "none.onnx", {"x": (FLOAT, [4, 3])}, {"y": (FLOAT, [2]), "z": (FLOAT, [4, 1])})
@@ -372,7 +387,7 @@ def test_a_network_without_a_batch_axis_runs_once(version, gpu, tmp_path):
         assert network.batch == 4 and network.run(np.ones((6, 3), np.float32))["z"].shape == (6, 1)
     source = network_of(tmp_path / "none.onnx", {"x": (FLOAT, [4, 3]), "s": (FLOAT, [1, 3])}, {"z": (FLOAT, [4, 1])})
     with engine.Engine(engine.build(source, tmp_path / "b.plan", trt=trt), trt=trt) as network:
-        assert network.batch is None
+        assert network.batch is None and not network.batch_is_fixed
         got = network.run({"x": np.ones((4, 3), np.float32), "s": np.ones((1, 3), np.float32)})
         assert got["z"].tolist() == [[4]] * 4
         with pytest.raises(ValueError, match="does not fit input 'x'"):

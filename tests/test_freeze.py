@@ -398,9 +398,43 @@ def test_a_saved_model_keeps_its_numbers(tmp_path):
         np.testing.assert_allclose(wanted, got, atol=1e-6)
 
 
-def test_a_saved_model_has_the_signatures_that_it_has(tmp_path):
+def saved_with_signatures(folder, *names):
+    """A SavedModel in which signature number k adds k to its input."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        build = v1.saved_model.predict_signature_def if hasattr(v1.saved_model, "predict_signature_def") else (
+            v1.saved_model.signature_def_utils.predict_signature_def)
+        signatures = {name: build({"x": x}, {"y": tf.add(x, float(k), name=name)}) for k, name in enumerate(names)}
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], signatures)
+        builder.save()
+    return folder
+
+
+def test_a_signature_of_a_saved_model_is_chosen(tmp_path):
     with pytest.raises(FileNotFoundError, match="no saved_model.pb"):
         freeze.freeze(tmp_path)
+    x = np.zeros((3, 2), "f")
+    several = saved_with_signatures(tmp_path / "several", "serving_default", "more")
+    for signature, name, value in ((None, "serving_default", 0), ("more", "more", 1)):
+        found = run.tensorflow(freeze.freeze(several, signature=signature), x)
+        assert list(found) == [name] and (found[name] == value).all()
+    assert list(run.tensorflow(freeze.freeze(saved_with_signatures(tmp_path / "one", "only")), x)) == ["only"]
+    with pytest.raises(ValueError, match="no signature 'mroe'; it has more, serving_default .signature=...."):
+        freeze.freeze(several, signature="mroe")
+    with pytest.raises(ValueError, match="no signature 'serving_default'; it has a, b "):
+        freeze.freeze(saved_with_signatures(tmp_path / "two", "a", "b"))
+
+
+def test_a_model_without_inputs_is_refused_with_what_to_do():
+    class Own(Model):
+        def call(self, x):
+            return x
+
+    for model in (process.keras().Sequential([layers.Dense(2)]), Own(name="own")):
+        with pytest.raises(ValueError, match="inputs of the model '%s' are not known. Give a Sequential" % model.name):
+            freeze.freeze(model)
 
 
 def test_a_branch_without_a_value_is_not_computed():

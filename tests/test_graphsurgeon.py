@@ -469,6 +469,9 @@ def test_dilated_convolution_becomes_one_node():
     graph = graph_of(DILATED)
     gs.extras.process_dilated_conv(graph)
     assert [line for line in lines(graph) if " K" not in line] == ["x X", "c Conv2D x w b p r", "y Y c"]
+    graph = graph_of(DILATED.replace("D s w", "D s:0 w").replace("ND c b", "ND c:0 b"))
+    gs.extras.process_dilated_conv(graph)
+    assert [line for line in lines(graph) if " K" not in line] == ["x X", "c Conv2D x w b p r", "y Y c"]
     graph = graph_of(DILATED + "\nz Z c")
     before = state(graph)
     gs.extras.process_dilated_conv(graph)
@@ -504,7 +507,9 @@ if order == "after":
 if order == "hidden":
     del sys.modules["tensorflow"]
 import tensorflow as tf
+from tensorflow.core import framework
 v1 = tf.compat.v1
+assert framework.graph_pb2.GraphDef is v1.GraphDef
 if order != "after":
     graph.remove("dimension/LeakyRelu")
     graph_def.node.add(name="added", op="P")

@@ -1,4 +1,6 @@
 """The six nodes of l2_normalize as one plugin node: what is read from the graph, what is refused, and the same answers."""
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,8 +17,13 @@ NAME = "orientation/l2_normalize"
 EPS = float(np.float32(1e-12))
 
 
-def box3d(**how):
-    return freeze.freeze(network.build(width=16, **how))
+@functools.lru_cache(maxsize=None)
+def frozen(flat, pairs):
+    return freeze.freeze(network.build(width=16, flat=flat, pairs=pairs)).SerializeToString()
+
+
+def box3d(flat="reshape", pairs=2):
+    return tf.compat.v1.GraphDef.FromString(frozen(flat, pairs))
 
 
 def normalisation(axis=2, eps=1e-12, name="unit", shared=True, keep_dims=True):

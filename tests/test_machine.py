@@ -3,7 +3,9 @@ import ctypes
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
+import doubles
 import pytest
 
 from helpers import cuda, engine, machine
@@ -57,6 +59,29 @@ def test_a_package_that_prints_does_not_confuse(monkeypatch, tmp_path):
     assert probe(monkeypatch, tmp_path, "uff", "print('hello {}'); __version__ = '0.6.3'").version == "0.6.3"
 
 
+@pytest.mark.parametrize("what_a_builder_does, runs", [("", True), ("raise RuntimeError('SM 61 is not supported')", False),
+                                                       ("import os; os.abort()", False), ("return None", False)])
+def test_a_tensorrt_that_builds_nothing_for_this_gpu_does_not_run(monkeypatch, tmp_path, what_a_builder_does, runs):
+    monkeypatch.setattr(machine, "gpu", lambda: CARD)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    found = probe(monkeypatch, tmp_path, "tensorrt", """
+import sys, doubles
+def build(self, network, config, build=doubles.behaviour.Builder.build_serialized_network):
+    %s
+    return build(self, network, config)
+doubles.behaviour.Builder.build_serialized_network = build
+sys.modules["tensorrt"] = doubles.tensorrt("8.6")
+""" % what_a_builder_does)
+    assert (found.state, found.version, found.extra.get("runs", False)) == ("ready", "8.6", runs), found
+
+
+@pytest.mark.parametrize("version", doubles.VERSIONS)
+def test_the_plan_of_one_layer_uses_only_names_that_a_version_has(version):
+    found = {}
+    exec(machine.OPENS_A_PLAN, {"m": doubles.tensorrt(version), "out": found})
+    assert found == {"runs": True}
+
+
 @pytest.mark.parametrize("release, model, expected", [
     ("# R32 (release), REVISION: 1.0, GCID: 14531094, BOARD: t186ref", "Jetson-AGX", ("Jetson-AGX", "32.1.0", "4.2")),
     ("# R32 (release), REVISION: 7.1, GCID: 1", "NVIDIA Jetson Nano", ("NVIDIA Jetson Nano", "32.7.1", "4.6.1")),
@@ -103,10 +128,10 @@ XAVIER, CARD, H200 = ("Xavier", "7.2", "for CUDA 10.0"), ("RTX 4070", "8.9", "56
 def test_each_column_of_machines(bare):
     real = lambda here: {stage: done for stage, _, done in here.stages()}
     board = dict(gpu=XAVIER, nvcc="10.0", gxx="g++ 7", headers="/usr/include/aarch64-linux-gnu", pycuda={}, tensorflow={})
-    xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorrt={"uff": True}, uff={}, graphsurgeon={}, **board)
+    xavier = bare(jetson=("Jetson AGX Xavier", "32.1", "4.2"), tensorrt=dict(RUN, uff=True), uff={}, graphsurgeon={}, **board)
     assert xavier.tensorrt.flavour == "uff" and all(real(xavier).values())
     assert "UffParser" in dict((s, how) for s, how, _ in xavier.stages())["plan"]
-    orin = bare(jetson=("Orin", "36.4", "6.1"), tensorrt={"uff": False, "v3": True}, **board)
+    orin = bare(jetson=("Orin", "36.4", "6.1"), tensorrt=dict(RUN, v3=True), **board)
     assert orin.tensorrt.flavour == "onnx" and all(real(orin).values())
     card = {"gpu": CARD, "cuda-python": {}, "tensorflow": {}}
     rtx = bare(tensorrt_rtx={"runs": True}, **card)
@@ -132,7 +157,7 @@ def test_the_kernel_is_compiled_by_what_is_there_whichever_tensorrt_is(bare, too
 
 def test_a_plugin_takes_nvcc_and_headers(bare):
     """The pip packages of TensorRT bring no headers."""
-    server = bare(gpu=H200, tensorrt={"v3": True}, nvcc="13.0", gxx="g++ 12")
+    server = bare(gpu=H200, tensorrt={"v3": True, "runs": True}, nvcc="13.0", gxx="g++ 12")
     assert "headers" in how(server, "L2 layer") and not dict((s, real) for s, _, real in server.stages())["L2 layer"]
     server.headers = "/opt/tensorrt/include"
     assert how(server, "L2 layer") == "C++ plugin, IPluginV3"
@@ -149,20 +174,24 @@ RUN, REFUSED = {"runs": True}, {"runs": False}
     (None, {"tensorrt": {}, "tensorrt_rtx": {}, "pycuda": {}}, "tensorrt_rtx", NO_GPU),
     (None, {"tensorrt": {"state": "broken"}}, None, NO_GPU),
     (H200, {"cuda-python": {}}, None, "no TensorRT"),
-    (H200, {"tensorrt": {}}, "tensorrt", CUDA_MISSING),
-    (H200, {"tensorrt": {}, "cuda-python": {}}, "tensorrt", None),
-    (H200, {"tensorrt": {}, "tensorrt_rtx": RUN}, "tensorrt", CUDA_MISSING),
-    (H200, {"tensorrt": {}, "tensorrt_rtx": REFUSED, "pycuda": {}}, "tensorrt", None),
+    (H200, {"tensorrt": RUN}, "tensorrt", CUDA_MISSING),
+    (H200, {"tensorrt": RUN, "cuda-python": {}}, "tensorrt", None),
+    (H200, {"tensorrt": RUN, "tensorrt_rtx": RUN}, "tensorrt", CUDA_MISSING),
+    (H200, {"tensorrt": RUN, "tensorrt_rtx": REFUSED, "pycuda": {}}, "tensorrt", None),
+    (CARD, {"tensorrt": REFUSED, "pycuda": {}}, None, "TensorRT 1.0 does not run on this GPU"),
+    (CARD, {"tensorrt": REFUSED, "tensorrt_rtx": RUN, "pycuda": {}}, "tensorrt_rtx", None),
+    (CARD, {"tensorrt": REFUSED, "tensorrt_rtx": REFUSED, "pycuda": {}}, "tensorrt_rtx",
+     "TensorRT 1.0 does not run on this GPU; TensorRT for RTX 1.0 does not run on this GPU"),
     (CARD, {"tensorrt_rtx": RUN}, "tensorrt_rtx", CUDA_MISSING),
     (CARD, {"tensorrt_rtx": RUN, "cuda-python": {}}, "tensorrt_rtx", None),
-    (H200, {"tensorrt_rtx": REFUSED, "cuda-python": {}}, "tensorrt_rtx", "TensorRT for RTX does not run on this GPU"),
+    (H200, {"tensorrt_rtx": REFUSED, "cuda-python": {}}, "tensorrt_rtx", "TensorRT for RTX 1.0 does not run on this GPU"),
     (H200, {"tensorrt": {"state": "broken"}, "cuda-python": {}}, None,
      "tensorrt cannot be imported (libx.so is missing)"),
     (H200, {"tensorrt": {"state": "broken"}, "tensorrt_rtx": REFUSED}, "tensorrt_rtx",
-     "TensorRT for RTX does not run on this GPU; tensorrt cannot be imported (libx.so is missing)"),
+     "TensorRT for RTX 1.0 does not run on this GPU; tensorrt cannot be imported (libx.so is missing)"),
     (CARD, {"tensorrt": {"state": "broken"}, "tensorrt_rtx": RUN, "pycuda": {}}, "tensorrt_rtx", None),
-    (H200, {"tensorrt": {}, "pycuda": {"state": "broken"}}, "tensorrt", "pycuda fails (libx.so is missing)"),
-    (H200, {"tensorrt": {}, "pycuda": {"state": "broken"}, "cuda-python": {}}, "tensorrt", None),
+    (H200, {"tensorrt": RUN, "pycuda": {"state": "broken"}}, "tensorrt", "pycuda fails (libx.so is missing)"),
+    (H200, {"tensorrt": RUN, "pycuda": {"state": "broken"}, "cuda-python": {}}, "tensorrt", None),
 ])
 def test_which_tensorrt_and_why_no_plan_runs(bare, gpu, packages, module, why_not):
     bare(gpu=gpu, **packages)
@@ -170,14 +199,15 @@ def test_which_tensorrt_and_why_no_plan_runs(bare, gpu, packages, module, why_no
     assert (found.module, found.why_not, found.runs) == (module, why_not, why_not is None)
 
 
-STATES = {"tensorrt": [("absent", {}), ("broken", {}), ("ready", {"uff": True}), ("ready", {"uff": False, "v3": True})],
+STATES = {"tensorrt": [("absent", {}), ("broken", {}), ("ready", REFUSED),
+                       ("ready", dict(RUN, uff=True)), ("ready", dict(RUN, v3=True))],
           "tensorrt_rtx": [("absent", {}), ("broken", {}), ("ready", RUN), ("ready", REFUSED)],
           "pycuda": [("absent", {}), ("broken", {}), ("ready", {})],
           "cuda-python": [("absent", {}), ("broken", {}), ("ready", {})]}
 
 
 def test_everybody_gives_the_same_answer_on_every_combination_of_facts(bare, monkeypatch):
-    """288 machines: the report, engine.tensorrt, cuda.why_not and machine.tensorrt never differ."""
+    """360 machines: the report, engine.tensorrt, cuda.why_not and machine.tensorrt never differ."""
     monkeypatch.setattr(engine.library.importlib, "import_module", lambda name: name)
     for kind in ("_PyCuda", "_CudaPython"):
         monkeypatch.setattr(cuda, kind, type(kind, (), {}))
@@ -198,7 +228,7 @@ def test_everybody_gives_the_same_answer_on_every_combination_of_facts(bare, mon
         elif gpu is None:
             assert found.why_not.lower() in reason.lower()
         elif reason:  # a CUDA library is missing: the reason, unless TensorRT itself is the reason
-            assert found.why_not.lower() in reason.lower() or not found.module or found.why_not.startswith("TensorRT for RTX")
+            assert found.why_not.lower() in reason.lower() or not found.module or found.why_not.startswith("TensorRT ")
         if found.module:
             assert engine.tensorrt() == found.module
         else:

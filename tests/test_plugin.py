@@ -114,6 +114,7 @@ LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33, 63, 64, 65, 10
            514, 1000, 1023, 1024, 1025, 2047, 2049, 4096, 8191, 8193, 32767, 32768, 32769, 65535, 65536]
 
 
+@pytest.mark.once
 @needs_gxx
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("length", LENGTHS)
@@ -123,6 +124,7 @@ def test_every_axis_length_is_right_against_float64(kernels, rng, dtype, length)
         check_kernels(kernels, rng, (outer, length, 1), dtype, in_place=True)
 
 
+@pytest.mark.once
 @needs_gxx
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -131,6 +133,7 @@ def test_lengths_without_a_gap(kernels, rng, dtype):
         check_kernels(kernels, rng, (9, length, 1), dtype, in_place=length % 2 == 1)
 
 
+@pytest.mark.once
 @needs_gxx
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("shift", [1, 2, 3, 5])
@@ -140,6 +143,7 @@ def test_addresses_that_are_no_multiple_of_16_bytes(kernels, rng, dtype, shift):
             check_kernels(kernels, rng, (5, length, 1), dtype, shift, in_place)
 
 
+@pytest.mark.once
 @needs_gxx
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("shape", [(1, 2, 5), (3, 6, 2), (5, 100, 7), (2, 1000, 33), (3, 1, 4), (1, 65536, 3), (70, 3, 31),
@@ -189,6 +193,7 @@ int main(int argc, char**) { return start(divergent, 1, 64, 0, nullptr, argc == 
     assert done.returncode != 0 and b"63 of a block's 64 threads wait at a barrier" in done.stderr
 
 
+@pytest.mark.once
 @needs_gxx
 def test_every_fp16_number_beside_itself_and_beside_zero():
     numbers = np.arange(65536, dtype=np.uint16).view(np.float16)
@@ -329,6 +334,7 @@ def test_the_simple_kernel_is_right_and_leaves_what_lies_behind_its_rows(rng, dt
     assert (y[rows:] == 7).all()
 
 
+@pytest.mark.once
 @needs_gxx
 def test_the_simple_kernel_agrees_with_the_plugins_on_every_fp16_number():
     numbers = np.arange(65536, dtype=np.uint16).view(np.float16)
@@ -340,6 +346,7 @@ def test_the_simple_kernel_agrees_with_the_plugins_on_every_fp16_number():
         plugin.cpu_l2_normalize(np.zeros((2, 3), np.float32), simple=True)
 
 
+@pytest.mark.once
 @needs_gxx
 @pytest.mark.slow
 def test_the_sources_own_check_program_passes_on_the_cpu(tmp_path):
@@ -612,6 +619,7 @@ def test_a_missing_compiler_is_one_sentence(monkeypatch, tmp_path):
         plugin.compile("gpu")
 
 
+@pytest.mark.once
 @needs_gxx
 def test_compiling_again_takes_what_is_there_until_a_source_changes(tmp_path, monkeypatch, capsys):
     sources = tmp_path / "plugin_src"

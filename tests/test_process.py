@@ -41,40 +41,32 @@ os.write(2, b"still open")
     assert errors.strip().splitlines()[-1] == "still open" and "oneDNN" not in errors
 
 
-def test_the_log_level_of_the_caller_is_kept():
-    said, _ = python("from helpers import process; process.prepare_tensorflow(gpu=True); import os; "
-                     "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL="3")
-    assert said.splitlines()[0].endswith(" computes on the GPU where there is one.") and said.splitlines()[1] == "3"
-
-
-def test_devices_in_use_cannot_be_hidden_and_that_is_said():
-    said, _ = python("""
-import tensorflow as tf
-from helpers import process
-if tf.__version__.startswith("2"):
-    def refuse(*_):
-        raise RuntimeError("Visible devices cannot be modified after being initialized")
-    tf.config.set_visible_devices = refuse
-    tf.config.list_logical_devices = lambda kind: ["GPU:0"]
-process.prepare_tensorflow()
-print(tf.__version__)
-""")
-    assert said.split()[-1].startswith("1") or "on the devices that it uses already" in said
-
-
-def test_tensorflow_and_keras_change_nothing_else():
+def test_tensorflow_and_keras_change_nothing_else_and_what_prepare_says_is_so():
+    """Before it is called nothing changes; a log level of the caller's is kept; devices in use cannot be hidden."""
     said, _ = python("""
 import json, os
+import tensorflow  # which sets variables itself
 before = dict(os.environ)
 from helpers import process
 tf, keras = process.tensorflow(), process.keras()
 config, other = process.session_config(), process.session_config(gpu=True)
 print(json.dumps([dict(os.environ) == before, tf.__name__, keras.layers.Layer.__module__.split(".")[0],
                   dict(config.device_count), dict(other.device_count), other.gpu_options.allow_growth]))
-""")
-    same, name, keras, cpu, gpu, growth = json.loads(said.splitlines()[-1])
+process.prepare_tensorflow(gpu=True)
+print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
+if tf.__version__.startswith("2"):
+    def refuse(*_):
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+    tf.config.set_visible_devices = refuse
+    tf.config.list_logical_devices = lambda kind: ["GPU:0"]
+process.prepare_tensorflow()
+""", TF_CPP_MIN_LOG_LEVEL="3")
+    found, first, level, second = said.splitlines()[-4:]
+    same, name, keras, cpu, gpu, growth = json.loads(found)
     assert same and name == "tensorflow" and keras in ("tensorflow", "tf_keras", "keras")
     assert (cpu, gpu, growth) == ({"GPU": 0}, {}, True)
+    assert first.endswith(" computes on the GPU where there is one.") and level == "3"
+    assert second.endswith(" computes on the devices that it uses already; they can no longer be changed.")
 
 
 def test_keras_3_is_not_taken_for_keras_2(monkeypatch):

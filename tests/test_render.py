@@ -164,6 +164,7 @@ def rendered(renderer):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_labels_come_out_as_stored(rendered):
     from data.making.render.samples import labelled
 
@@ -179,6 +180,7 @@ def test_labels_come_out_as_stored(rendered):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_picture_comes_out_as_stored(rendered):
     _, image, _, _ = rendered
     stored = np.asarray(Image.open(str(SCENES / "image_2" / (NAMES[0] + ".jpg"))), np.float32)
@@ -188,6 +190,7 @@ def test_picture_comes_out_as_stored(rendered):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_boxes_are_tight_around_the_pixels(rendered):
     _, _, buffer, labels = rendered
     whole = [label for label in labels if label["visible"] > 0.995 and label["truncated"] == 0]
@@ -211,6 +214,7 @@ def lone(scene, **changes):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_visible_and_truncated_mean_what_they_say(renderer, rendered):
     from data.making.render import objects
 
@@ -233,6 +237,7 @@ def test_visible_and_truncated_mean_what_they_say(renderer, rendered):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_same_seed_same_scene(renderer, rendered):
     from data.making.render import scene_from_seed
 
@@ -243,6 +248,7 @@ def test_same_seed_same_scene(renderer, rendered):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_crops_follow_the_readers_rule(rendered):
     """A training crop is cut as the workbook cuts it: round, clip, resize bilinearly."""
     from data.making.render.crops import LABEL, as_row, crop, usable

@@ -1,12 +1,12 @@
 """One convention: {output name: float32 array}, for any number of inputs and outputs, in batches or not."""
-import contextlib
-
+import doubles
 import numpy as np
 import onnx_models
 import pytest
+from doubles.cuda import Cuda
 from onnx import TensorProto, helper
 
-from helpers import engine, network, process, run
+from helpers import cuda, engine, network, process, run
 from uffsurgeon import protobuf
 
 process.prepare_tensorflow()
@@ -79,6 +79,34 @@ def test_what_does_not_fit_is_named(two_inputs, inputs, outputs, said):
         run.tensorflow(two_inputs, INPUTS, batch=0)
 
 
+def test_inputs_of_unequal_length_are_refused(two_inputs):
+    with pytest.raises(ValueError, match=r"different numbers of rows \(left 5, right 4\)"):
+        run.tensorflow(two_inputs, dict(INPUTS, right=RIGHT[:4]), "sum")
+    with pytest.raises(ValueError, match=r"different numbers of rows \(x 5, y 4\)"):
+        run.onnx(adding(["N", 2]), {"x": LEFT, "y": RIGHT[:4]})
+
+
+def test_dimensions_of_different_names_are_no_batch():
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "y"], ["out"])], "outer", [
+        value("x", TensorProto.FLOAT, ["rows", 2]), value("y", TensorProto.FLOAT, ["terms", 3])], [
+        value("out", TensorProto.FLOAT, ["rows", 3])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    model.ir_version = 6
+    assert run.onnx(model, {"x": LEFT, "y": np.ones((2, 3))}, batch=1)["out"].shape == (5, 3)
+
+
+def test_a_placeholder_with_a_default_may_be_given():
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 2], "x")
+        tf.add(x, v1.placeholder_with_default(tf.constant(3.0), [], "offset"), name="out")
+    graph = graph.as_graph_def()
+    for inputs, offset in ((LEFT, 3), ({"x": LEFT}, 3), ({"x": LEFT, "offset": 7}, 7)):
+        np.testing.assert_array_equal(run.tensorflow(graph, inputs, batch=2)["out"], LEFT + offset)
+    with pytest.raises(ValueError, match="no input 'ofset'.*did you mean 'offset'"):
+        run.tensorflow(graph, {"x": LEFT, "ofset": 7})
+
+
 def test_no_images_give_empty_arrays(two_inputs):
     found = run.tensorflow(two_inputs, dict(INPUTS, left=LEFT[:0], right=RIGHT[:0]), "sum")
     assert found["sum"].shape == (0, 2)
@@ -129,18 +157,19 @@ def test_the_box_network_in_onnx(tmp_path):
         "dimension": (3, 3), "orientation": (3, 6, 2), "confidence": (3, 6)}
 
 
-def test_a_plan_is_run_by_engine_and_closed(monkeypatch):
-    calls = []
-
-    class Engine(contextlib.ExitStack):
-        def __init__(self, path, plugins=()):
-            super().__init__()
-            calls.append((path, plugins))
-            self.callback(calls.append, "closed")
-
-        def run(self, inputs):
-            return {"dimension/LeakyRelu": inputs}
-
-    monkeypatch.setattr(engine, "Engine", Engine)
-    assert run.plan("a.plan", 7, plugins=["b.so"]) == {"dimension/LeakyRelu": 7}
-    assert calls == [("a.plan", ["b.so"]), "closed"]
+def test_a_plan_gives_the_outputs_that_are_asked_for_in_batches(monkeypatch, tmp_path):
+    backend, trt = Cuda(), doubles.tensorrt("10.3")
+    monkeypatch.setattr(cuda, "_backend", lambda: backend)
+    monkeypatch.setattr(engine.run, "tensorrt", lambda: trt)
+    (tmp_path / "a.onnx").write_bytes(adding(["N", 2]).SerializeToString())
+    path = engine.build(tmp_path / "a.onnx", tmp_path / "a.plan", batch=4, trt=trt)
+    inputs = {"x": LEFT.astype("f"), "y": RIGHT.astype("f")}
+    assert list(run.plan(path, inputs)) == ["out", "same"]
+    for batch, steps in ((None, 2), (2, 3), (100, 2)):
+        before = trt.events.count("execute_async_v3")
+        found = run.plan(path, inputs, "same", batch=batch)
+        assert list(found) == ["same"] and found["same"].shape == (5, 2)
+        assert trt.events.count("execute_async_v3") - before == steps
+    with pytest.raises(ValueError, match="no output 'output'.*'out'"):
+        run.plan(path, inputs, ["output"])
+    assert backend.used == 0, "the engine is closed, also after an error"

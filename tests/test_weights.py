@@ -23,7 +23,7 @@ def predict():
     model = network.load_weights(network.build())
 
     def run(crops):
-        return network.heads(model.predict(network.preprocess(crops), batch_size=16))
+        return network.heads(model.predict(network.preprocess(crops), batch_size=4))
 
     return run
 
@@ -55,6 +55,7 @@ def test_the_targets_are_reached_on_held_out_crops():
 
 
 @pytest.mark.slow
+@pytest.mark.once  # a minute of VGG16; that weights load and compute on every stack, the test below shows
 def test_the_samples_figures_are_those_of_the_record(predict):
     errors, clear = [], []
     for name in scenes.names():

@@ -19,14 +19,28 @@ INFO = dict(version=(3, 11, 4), machine="x86_64", venv=True, bits=64, base=sys.e
             gpu_stack=None, stack="current", jetson=False)
 
 
+@pytest.fixture(scope="module")
+def quick_base(tmp_path_factory):
+    """An interpreter whose `-m venv FOLDER` copies an environment that was made once, with an empty pip."""
+    folder = tmp_path_factory.mktemp("base")
+    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", str(folder / "made")])
+    site, = (folder / "made").glob("lib/*/site-packages") if os.name != "nt" else (folder / "made").glob("Lib/site-packages")
+    (site / "pip.py").write_text("")
+    base = folder / "python"
+    base.write_text("#!/bin/sh\n[ \"$1 $2\" = '-m venv' ] || exit 1\n"
+                    "mkdir -p \"${3%%/*}\" && exec cp -R '%s' \"$3\"\n" % (folder / "made"))
+    base.chmod(0o755)
+    return str(base) if os.name != "nt" else sys.executable
+
+
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(tmp_path, monkeypatch, quick_base):
     """An empty checkout with one small stack, and the list of pip's arguments instead of pip."""
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "current.txt").write_text("# pins\nsix==1.17.0\nh5py==3.14.0 ; sys_platform == 'linux'\n")
     monkeypatch.setattr(workbook, "ROOT", str(tmp_path))
     monkeypatch.setattr(workbook, "VENVS", str(tmp_path / ".venv"))
-    monkeypatch.setattr(workbook, "inspect", lambda python: dict(INFO, python=python))
+    monkeypatch.setattr(workbook, "inspect", lambda python: dict(INFO, python=python, base=quick_base))
     installed = []
     monkeypatch.setattr(workbook, "pip", lambda python, folder, arguments, count=0: installed.append(arguments))
     return tmp_path, installed
@@ -154,6 +168,7 @@ def test_a_full_disk_is_reported_before_anything_is_made(checkout, monkeypatch):
 ])
 def test_an_unusable_interpreter_is_refused_with_what_to_do(changes, words, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["workbook.py", "run"])
+    monkeypatch.setattr(workbook, "works", os.path.exists)  # starting every Python of the machine takes seconds
     with pytest.raises(workbook.Stop, match=words):
         workbook.check(dict(INFO, **changes))
 

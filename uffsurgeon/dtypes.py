@@ -30,5 +30,4 @@ DTYPES = tuple(DType(name, np.dtype(code), *numbers) for name, code, *numbers in
 NUMPY_OF_TENSORFLOW = {row.tensorflow: row.numpy for row in DTYPES}
 NUMPY_OF_UFF = {row.uff: row.numpy for row in DTYPES if row.uff}
 UFF_OF_TENSORFLOW = {row.tensorflow: row.uff for row in DTYPES if row.uff}
-UFF_OF_NAME = {row.name: row.uff for row in DTYPES if row.uff}
 ONNX_OF_NUMPY = {row.numpy: row.onnx for row in DTYPES}

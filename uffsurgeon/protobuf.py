@@ -13,7 +13,6 @@ import functools
 import importlib
 import importlib.util
 import operator
-import os
 import re
 import sys
 import threading
@@ -199,28 +198,26 @@ _MESSAGES = "tensorflow.core.framework.graph_pb2"
 def _import_messages():
     """Import `_MESSAGES`, and nothing else of TensorFlow, if that is possible.
 
-    For the time of the import, empty packages stand for tensorflow, tensorflow.core and tensorflow.core.framework. The
-    modules stay in sys.modules: imported a second time, protobuf 3 would make a second set of classes of them.
+    For the time of the import, an empty package stands for tensorflow. The modules below it stay in sys.modules: imported a
+    second time, protobuf 3 would make a second set of classes of them. Their packages tensorflow.core and
+    tensorflow.core.framework, which are empty, stay as well, because the modules are their attributes.
     """
-    before, stubs = set(sys.modules), []
+    before, alone = set(sys.modules), "tensorflow" not in sys.modules
     try:
-        if "tensorflow" not in sys.modules:
-            folders = [folder for name in ("tensorflow", "tensorflow_core")  # TensorFlow 1.15 and 2.0 lie in the second
-                       for folder in getattr(importlib.util.find_spec(name), "submodule_search_locations", None) or ()]
-            for end in ("", "core", "core/framework"):
-                package = types.ModuleType(".".join(["tensorflow"] + end.split("/")).rstrip("."))
-                package.__path__ = [os.path.join(folder, end) for folder in folders]
-                sys.modules[package.__name__] = package
-                stubs.append(package)
+        if alone:
+            package = types.ModuleType("tensorflow")
+            specs = map(importlib.util.find_spec, ("tensorflow", "tensorflow_core"))  # 1.15 and 2.0 lie in the second
+            package.__path__ = [folder for spec in specs for folder in getattr(spec, "submodule_search_locations", None) or ()]
+            sys.modules["tensorflow"] = package
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             keep = hasattr(importlib.import_module(_MESSAGES), "GraphDef")
     except Exception:  # not installed, made for another protobuf, or another package of that name
         keep = False
-    if not stubs:  # TensorFlow is loaded, or being loaded by another thread: what it has imported is its own
+    if not alone:  # TensorFlow is loaded, or being loaded by another thread: what it has imported is its own
         return
     for name in set(sys.modules) - before:
-        if name.split(".")[0] == "tensorflow" and not (keep and name.endswith("_pb2")):
+        if name == "tensorflow" or name.startswith("tensorflow.") and not keep:
             del sys.modules[name]
 
 
@@ -266,7 +263,13 @@ def tensor_bytes(tensor, dtype=0):
 
 
 def array(tensor, dtype=0):
-    """The values of a TensorProto as a read-only NumPy array of its shape and dtype; arguments and errors as tensor_bytes."""
+    """The values of a TensorProto as a read-only NumPy array of its shape and dtype; arguments and errors as tensor_bytes.
+
+        >>> node = graph_def_class()().node.add()
+        >>> node.attr["value"].tensor.float_val.append(0.5)
+        >>> array(node.attr["value"].tensor, dtype=1)
+        array(0.5, dtype=float32)
+    """
     content = tensor_bytes(tensor, dtype)
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     return np.frombuffer(content, NUMPY[tensor.dtype or dtype]).reshape(shape)

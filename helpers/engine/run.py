@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from uffsurgeon.dtypes import DTYPES
 from uffsurgeon.names import did_you_mean
 
 from .. import cuda
@@ -11,8 +12,8 @@ from . import plans
 from .library import called, collected, load_plugin, logger, reason, register_own_plugins, tensorrt
 from .precision import check_array
 
-DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64,
-          "BOOL": np.bool_, "UINT8": np.uint8}
+# trt.nptype needs numpy.bool, which newer NumPy lacks.
+NUMPY_OF_TENSORRT = {{"float32": "FLOAT", "float16": "HALF"}.get(row.name, row.name.upper()): row.numpy for row in DTYPES}
 
 
 class Tensor:
@@ -23,10 +24,11 @@ class Tensor:
     """
 
     def __init__(self, name, shape, dtype, is_input, index):
-        kind = str(dtype).rsplit(".", 1)[-1]  # trt.nptype needs numpy.bool, which newer NumPy lacks
-        if kind not in DTYPES:
+        kind = str(dtype).rsplit(".", 1)[-1]
+        if kind not in NUMPY_OF_TENSORRT:
             raise RuntimeError("tensor %r has type %s, which NumPy does not have" % (name, kind))
-        self.name, self.shape, self.dtype, self.is_input, self.index = name, tuple(shape), DTYPES[kind], is_input, index
+        self.name, self.shape, self.is_input, self.index = name, tuple(shape), is_input, index
+        self.dtype = NUMPY_OF_TENSORRT[kind]
         self.smallest = self.largest = self.shape
         self.device = self._host = self.values = None
 
@@ -51,8 +53,8 @@ class Engine:
     """A plan, ready to run on this GPU. Use it in a `with`, or call `close()`.
 
     plan: path. plugins: paths of plugin libraries that it needs.
-    `inputs`, `outputs`: lists of `Tensor`. `batch`: the largest number of rows at once, `batch_is_fixed`: whether it is the
-    only one; None for a network without a common batch axis.
+    `inputs`, `outputs`: lists of `Tensor`. `batch`: the largest number of rows at once, None for a network without a common
+    batch axis. `batch_is_fixed`: whether it is the only number; fewer rows are then filled up with zeros.
 
     Raises FileNotFoundError; ValueError for a plan that is damaged; RuntimeError when it was built for another GPU or
     TensorRT, when a plugin is missing, when there is no GPU or too little memory. Nothing stays allocated then.
@@ -149,9 +151,10 @@ class Engine:
         first = {tensor.shape[:1] for tensor in self.inputs + self.outputs}
         self._batched = {tensor.name for tensor in self.inputs + self.outputs
                          if tensor.shape[:1] == (-1,) or len(first) == 1 and tensor.shape}
-        sizes = [tensor.largest[0] for tensor in self.inputs if tensor.name in self._batched]
-        self.batch = int(min(sizes)) if sizes else None
-        self.batch_is_fixed = (-1,) not in first
+        batched = [tensor for tensor in self.inputs if tensor.name in self._batched]
+        self.batch = int(min(tensor.largest[0] for tensor in batched)) if batched else None
+        self._smallest_batch = max([tensor.smallest[0] for tensor in batched], default=None)
+        self.batch_is_fixed = self.batch is not None and self._smallest_batch == self.batch
 
     def _set_shapes(self, shapes):
         """Tell the execution context the inputs' shapes, {name: shape}; with implicit batch each call gives the batch."""
@@ -174,14 +177,18 @@ class Engine:
         return tuple(self._context.get_tensor_shape(tensor.name) if self._by_name else
                      self._context.get_binding_shape(tensor.index))
 
-    def run(self, inputs):
-        """{output name: float32 array} for any number of rows, in batches as large as the plan allows.
+    def run(self, inputs, batch=None):
+        """{output name: float32 array} for any number of rows, batch by batch.
 
         inputs: one array for a plan with one input, else {input name: array}, each with the batch axis first, in the dtype
-        and layout of the input: float32 [N, 224, 224, 3] for the workbook's network, preprocessed.
+            and layout of the input: float32 [N, 224, 224, 3] for the workbook's network, preprocessed.
+        batch: the largest number of rows computed at once; by default, and at most, what the plan allows.
         Raises ValueError for other names, shapes or dtypes or for NaN, RuntimeError when the GPU fails.
         """
         self._alive()
+        if batch is not None and batch < 1:
+            raise ValueError("a batch holds at least 1 image, not %r" % (batch,))
+        size = min(batch or self.batch, self.batch) if self.batch else 1
         arrays = self._named(inputs)
         for tensor in self.inputs:
             arrays[tensor.name] = self._checked(tensor, arrays[tensor.name])
@@ -190,14 +197,14 @@ class Engine:
             raise ValueError("the inputs have different numbers of rows: %s" % sorted(rows))
         total = rows.pop() if rows else 1
         once = [tensor.name for tensor in self.outputs if tensor.name not in self._batched]
-        if once and self.batch and total > self.batch:
-            raise ValueError("output %r has no batch axis: give at most %d rows at once" % (once[0], self.batch))
+        if once and self.batch and total > size:
+            raise ValueError("output %r has no batch axis: give at most %d rows at once" % (once[0], size))
         parts = {tensor.name: [] for tensor in self.outputs}
-        for start in range(0, total, self.batch or 1):
-            stop = start + (self.batch or 1)
-            self.step({name: array[start:stop] if name in self._batched else array for name, array in arrays.items()})
+        for start in range(0, total, size):
+            part = slice(start, start + size)
+            self.step({name: array[part] if name in self._batched else array for name, array in arrays.items()})
             for tensor in self.outputs:
-                values = tensor.values[:total - start] if tensor.name in self._batched else tensor.values
+                values = tensor.values[:min(size, total - start)] if tensor.name in self._batched else tensor.values
                 parts[tensor.name].append(values.astype(np.float32))  # a copy
         return {name: values[0] if len(values) == 1 else np.concatenate(values) for name, values in parts.items()}
 
@@ -231,12 +238,14 @@ class Engine:
         """One batch, copied in, run and copied out; results lie in `outputs[i].values` until the next one.
 
         inputs: as for `run`, unchecked, at most `batch` rows. before, after: `cuda.Event`s to put around the GPU's work
-        without the copies. A plan with a fixed batch is filled up with zeros.
+        without the copies. Fewer rows than the plan's smallest batch are filled up with zeros.
         """
         arrays, shapes = self._named(inputs), {}
         for tensor in self.inputs:
             shape = arrays[tensor.name].shape
-            shapes[tensor.name] = tensor.shape[:1] + shape[1:] if -1 not in tensor.shape[:1] else shape
+            if tensor.name in self._batched:
+                shape = (max(len(arrays[tensor.name]), self._smallest_batch),) + shape[1:]
+            shapes[tensor.name] = shape
         if shapes != self._shapes:
             self._set_shapes(shapes)
         for tensor in self.inputs:
@@ -289,9 +298,10 @@ class Engine:
 
         self.step({name: array[:self.batch] if name in self._batched else array
                    for name, array in self._named(inputs).items()})  # fills the inputs
+        profiler = Profiler()  # referenced until the end: the context does not own it
         self._new_context()  # its own: a profiler slows the one it is in for good
         try:
-            self._context.profiler = profiler = Profiler()
+            self._context.profiler = profiler
             for _ in range(runs + 1):
                 # The synchronous calls, since the asynchronous ones did not report to a profiler before TensorRT 8.
                 done = (self._context.execute(self._rows(), self._addresses) if self._implicit else
@@ -300,7 +310,6 @@ class Engine:
                     raise RuntimeError("TensorRT did not run %s with a profiler" % self.path.name)
         finally:
             self._new_context()
-            del profiler
         return [(name, float(np.median(values[1:]))) for name, values in times.items()]
 
     def inspect(self):

@@ -58,8 +58,7 @@ def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.5,
             versions.update(worker.versions)
         return records.make(
             {"report": bool(report), "seconds": REPORT_SECONDS if report else seconds, "before": before,
-             "after": board.state(), "columns": measured}, versions,
-            "helpers.timing.measure of %s; batches %s" % (", ".join(names), ", ".join(map(str, sorted(batches)))))
+             "after": board.state(), "columns": measured}, versions)
 
 
 def layers(column, images, runs=20, wait=0):

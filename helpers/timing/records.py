@@ -11,6 +11,8 @@ import json
 import os
 import platform
 import re
+import shlex
+import sys
 
 import numpy as np
 
@@ -39,10 +41,17 @@ def summary(ms):
             "n": len(ms)}
 
 
-def make(results, versions, command):
-    """A record of a run on this machine, now. results: dict. versions: {package: version}. command: how to run it again."""
+def make(results, versions, command=None):
+    """A record of a run on this machine, now.
+
+    results: dict. versions: {package: version}. command: what to type to run it again; by default the command that started this
+    process, or `workbook.py run` in a notebook.
+    """
     own = {"python": platform.python_version(),
            "workbook": machine.output_of(["git", "-C", str(artifacts.ROOT), "rev-parse", "HEAD"])}
+    if command is None:
+        typed = ["workbook.py", "run"] if "ipykernel" in sys.modules else getattr(sys, "orig_argv", [""] + sys.argv)[1:]
+        command = " ".join(map(shlex.quote, ["python3"] + typed))
     return {"machine": _machine(), "versions": dict(own, **versions), "command": command, "results": results,
             "date": datetime.datetime.now().isoformat(timespec="seconds")}
 

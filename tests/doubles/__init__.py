@@ -23,7 +23,9 @@ ALWAYS = {"Logger": ["INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE"],
 # Python classes to derive from; what is derived has attributes of its own.
 OPEN = {"ILogger", "IProfiler", "IProgressMonitor", "IInt8EntropyCalibrator2"}
 # Enumerations whose members the 5.0.6 and 7.1.3 lists, made from documentation, leave out.
-DOCUMENTED_ENUMS = {"5.0.6": {}, "7.1.3": {"DeviceType": ["GPU", "DLA"]}}
+ACTIVATIONS = ["RELU", "SIGMOID", "TANH"]
+DOCUMENTED_ENUMS = {"5.0.6": {"ActivationType": ACTIVATIONS},
+                    "7.1.3": {"ActivationType": ACTIVATIONS, "DeviceType": ["GPU", "DLA"]}}
 
 
 def tensorrt(version):

@@ -108,6 +108,18 @@ class INetworkDefinition:
     def unmark_output(self, tensor):
         self._outputs.remove(tensor)
 
+    def mark_output(self, tensor):
+        self._outputs.append(tensor)
+
+    def add_input(self, name, dtype, shape):
+        self._inputs.append(ITensor(name, shape, dtype.name))
+        return self._inputs[-1]
+
+    def add_activation(self, tensor, kind):
+        assert kind._of == "ActivationType" and tensor in self._inputs
+        self._layers.append(getattr(self._trt, "ILayer", ILayer)("activation"))
+        return self._layers[-1]
+
 
 class IOptimizationProfile:
     def __init__(self):

@@ -29,7 +29,12 @@ class DynamicGraph(StaticGraph):
         self.extend([node])
 
     def extend(self, nodes):
-        """Add copies of several NodeDefs; as append."""
+        """Add copies of several NodeDefs; as append.
+
+            >>> graph.extend(protobuf.graph_def_class()().node.add(name=name, op="Placeholder") for name in "xy")
+            >>> [node.name for node in graph[-2:]]
+            ['x', 'y']
+        """
         nodes, taken = list(nodes), set(self.node_map)
         for node in nodes:
             _require_node(node)
@@ -41,7 +46,12 @@ class DynamicGraph(StaticGraph):
         self.changed()
 
     def add(self, node):
-        """append for a NodeDef, extend for a list of them."""
+        """append for a NodeDef, extend for a list of them.
+
+            >>> graph.add(protobuf.graph_def_class()().node.add(name="x", op="Placeholder"))
+            >>> len(graph)
+            122
+        """
         self.extend([node] if hasattr(node, "input") else node)
 
     def connect(self, who, to_whom, error_if_connected=False):

@@ -1,4 +1,5 @@
 """Patterns that are several nodes in TensorFlow and one in UFF."""
+from uffsurgeon.names import tensor
 
 
 def process_softmax(graph):
@@ -12,7 +13,7 @@ def process_softmax(graph):
     """
     chain = ("Sub", "Pack", "Slice", "ConcatV2", "Reshape")
     for softmax in graph.find_nodes_by_op("Softmax"):
-        flatten = graph.node_map.get(softmax.input[0]) if softmax.input else None
+        flatten = graph.node_map.get(tensor(softmax.input[0])) if softmax.input else None
         if flatten is None or not _ends(graph, flatten, chain):
             continue
         restore = [reader for reader in graph.node_outputs[softmax.name] if reader.op == "Reshape"]
@@ -35,10 +36,10 @@ def process_dilated_conv(graph):
         >>> gs.extras.process_dilated_conv(gs.DynamicGraph("box3d.pb"))
     """
     for batch_to_space in graph.find_nodes_by_op("BatchToSpaceND"):
-        conv = graph.node_map.get(batch_to_space.input[0]) if batch_to_space.input else None
+        conv = graph.node_map.get(tensor(batch_to_space.input[0])) if batch_to_space.input else None
         if conv is None or conv.op != "Conv2D" or len(conv.input) != 2 or len(graph.node_outputs[conv.name]) > 1:
             continue
-        space_to_batch = graph.node_map.get(conv.input[0])
+        space_to_batch = graph.node_map.get(tensor(conv.input[0]))
         if space_to_batch is None or space_to_batch.op != "SpaceToBatchND":
             continue
         before, after = list(space_to_batch.input), list(batch_to_space.input)
@@ -52,7 +53,7 @@ def process_dilated_conv(graph):
 
 
 def _producers(graph, node):
-    return [graph.node_map[name] for name in node.input if name in graph.node_map]
+    return [graph.node_map[name] for name in map(tensor, node.input) if name in graph.node_map]
 
 
 def _ends(graph, node, ops):

@@ -13,11 +13,7 @@ class _Shared(object):
     """A GraphDef and what is known about it; graphs made from one another share one."""
 
     def __init__(self, graph_def):
-        self.graph_def = graph_def
-        self.changed()
-
-    def changed(self):
-        self.analysis = None
+        self.graph_def, self.analysis = graph_def, None
 
 
 class _Analysis(object):
@@ -97,7 +93,7 @@ class StaticGraph(object):
             >>> graph["probabilities"].op
             'Softmax'
         """
-        self._shared.changed()
+        self._shared.analysis = None
 
     def as_graph_def(self):
         """The graph's GraphDef: the object itself, not a copy.
@@ -133,7 +129,10 @@ class StaticGraph(object):
         files.write(filename, self._shared.graph_def.SerializeToString())
 
     def write_tensorboard(self, logdir):
-        """Write the graph as an event file for TensorBoard into folder `logdir`. Imports TensorFlow."""
+        """Write the graph as an event file for TensorBoard into folder `logdir`. Imports TensorFlow.
+
+            >>> graph.write_tensorboard("logs")     # doctest: +SKIP
+        """
         import tensorflow as tf
 
         with tf.Graph().as_default():  # TensorFlow 2 refuses a version 1 writer outside of a graph
@@ -193,11 +192,19 @@ class StaticGraph(object):
         return [self._get(producer(name)) for name in node.input]
 
     def find_node_inputs_by_name(self, node, name):
-        """As find_node_inputs, only those that find_nodes_by_name would find."""
+        """As find_node_inputs, only those that find_nodes_by_name would find.
+
+            >>> [source.name for source in graph.find_node_inputs_by_name(graph["dense_1/BiasAdd"], "bias|kernel")]
+            ['dense_1/bias']
+        """
         return _matching(self.find_node_inputs(node), name, lambda source: source.name.split("/")[-1])
 
     def find_node_inputs_by_op(self, node, op):
-        """As find_node_inputs, only those of operation `op`, or of one in the list `op`."""
+        """As find_node_inputs, only those of operation `op`, or of one in the list `op`.
+
+            >>> [source.name for source in graph.find_node_inputs_by_op(graph["dense_1/BiasAdd"], "MatMul")]
+            ['dense_1/MatMul']
+        """
         ops = {op} if isinstance(op, str) else set(op)
         return [source for source in self.find_node_inputs(node) if source.op in ops]
 

@@ -28,8 +28,8 @@ SMALL = 64  # elements up to which an integer constant may belong to the calcula
 def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp32", plugins=None, flatten_as="nhwc"):
     """Convert a UFF network to ONNX, for TensorRT from 8.0 on, TensorRT for RTX and ONNX Runtime.
 
-        model = convert("box3d.uff", "box3d.onnx")                                # any batch size, float32
-        convert("box3d.uff", "box3d.fp16.onnx", batch=1, precision="fp16")
+        >>> model = convert("box3d.uff", "box3d.onnx")                            # any batch size, float32
+        >>> half = convert("box3d.uff", "box3d.fp16.onnx", batch=1, precision="fp16")
 
     Args:
         uff: a .uff of NVIDIA's converter or of this package: a path, bytes, or a schema.MetaGraph.

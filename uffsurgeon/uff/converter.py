@@ -220,7 +220,8 @@ def from_tensorflow(graphdef, output_nodes=(), preprocessor=None, return_graph_i
     output_nodes: names, or numbers as list_nodes prints them (from 1, negative from the end). Default: the nodes that no
         other node reads.
     preprocessor: path of a Python file with a function preprocess(dynamic_graph), which changes a copy of the graph. The
-        file may `import graphsurgeon` and `import uff`, whether or not NVIDIA's packages are installed.
+        file may `import graphsurgeon` and `import uff`, also in that function, whether or not NVIDIA's packages are
+        installed; for that the two names stay importable in this process (`nvidia_names.install`).
     return_graph_info: return (bytes, input NodeDefs, output NodeDefs).
     quiet: print warnings only.
     input_node: list of "name,new_name,dtype,d1,d2,...": replace that node by a Placeholder.

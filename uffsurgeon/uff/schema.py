@@ -58,12 +58,9 @@ message MetaGraph {
   repeated Graph graphs = 4; map<string, Data> referenced_data = 5; map<string, Data> extra_fields = 100;
 }
 """
-_classes = protobuf.build(UFF, "uff")
-MetaGraph, Graph, Node, Data = [_classes[n] for n in ("MetaGraph", "Graph", "Node", "Data")]
-Descriptor = _classes["Descriptor"]
+MetaGraph = protobuf.build(UFF, "uff")["MetaGraph"]
 
 NUMPY = dtypes.NUMPY_OF_UFF  # DataType number -> NumPy dtype, little-endian as the blobs are
-DTYPE = dtypes.UFF_OF_NAME  # the dtype's name -> DataType number
 # The meaning of the axes of an input, by the names in NVIDIA's references: N batch, C input channels, K output channels,
 # + all spatial axes. In the lists 0 is N or K, 1 is C, and "2, MAX" stands for the spatial axes, which count from 2 on.
 MAX = 2147483647
@@ -151,6 +148,8 @@ def validate(meta):
     """Raise UffException unless every input is a node and every node has the inputs and fields of its operation.
 
     Custom operations ("_" and a name) may have any.
+
+        >>> validate(meta)
     """
     for graph in meta.graphs:
         ids = {node.id for node in graph.nodes}

@@ -230,7 +230,7 @@ def _bias_add(node, inputs, to_uff):
 
 @operation("FusedBatchNorm", 5)
 def _batch_norm(node, inputs, to_uff):
-    if attr(node, "is_training", "b", False):
+    if attr(node, "is_training", "b", True):  # TensorFlow's default
         raise UffException("node '%s' (FusedBatchNorm) is in training mode and would ignore its mean "
                            "and variance; freeze the graph for inference" % node.name)
     return to_uff.add(node, "BatchNorm", inputs, epsilon=("d", attr(node, "epsilon", "f")),
