@@ -7,11 +7,13 @@ The rooms, from the ground up. Each uses only rooms of the floors below its own,
 `through_uff` also uses the package `uffparser`, which uses `artifacts` and `plugin`:
 
     floor  rooms
-    1      artifacts boxes child machine page process
-    2      board cuda network scenes
-    3      engine parity saved
-    4      freeze plugin
-    5      patients run
-    6      through_uff timing
-    7      show
+    1      artifacts boxes child jetpack page
+    2      machine
+    3      process
+    4      board cuda network scenes
+    5      engine parity saved
+    6      freeze plugin
+    7      patients run
+    8      through_uff timing
+    9      show
 """

@@ -20,6 +20,8 @@ import shutil
 import subprocess
 import sys
 
+from . import jetpack
+
 # What a child process reports of each package: its version, and for TensorRT what its API has.
 PROBES = collections.OrderedDict([
     ("tensorflow", "import tensorflow as m; out['version'] = m.__version__"),
@@ -50,18 +52,8 @@ else:
     plan = b.build_cuda_engine(n)
 out['runs'] = plan is not None
 """
-MODULES = {"cuda-python": "cuda"}  # package -> module, where the names differ
+MODULES = {"cuda-python": "cuda"}  # package -> module, where the names differ; several packages share this one
 CUDA = ("pycuda", "cuda-python")
-
-# L4T release -> JetPack, the longest that fits; on a board the release is in /etc/nv_tegra_release.
-JETPACK = {
-    "32.1": "4.2", "32.2": "4.2.1", "32.2.1": "4.2.2", "32.2.3": "4.2.3", "32.3": "4.3", "32.4": "4.4", "32.4.4": "4.4.1",
-    "32.5": "4.5", "32.5.1": "4.5.1", "32.5.2": "4.5.1", "32.6": "4.6", "32.7.1": "4.6.1", "32.7.2": "4.6.2",
-    "32.7.3": "4.6.3", "32.7.4": "4.6.4", "32.7.5": "4.6.5", "32.7.6": "4.6.6", "34.1": "5.0", "34.1.1": "5.0.1",
-    "35.1": "5.0.2", "35.2": "5.1", "35.3": "5.1.1", "35.4": "5.1.2", "35.5": "5.1.3", "35.6": "5.1.4", "35.6.1": "5.1.5",
-    "35.6.2": "5.1.5", "35.6.3": "5.1.5", "35.6.4": "5.1.6", "36.2": "6.0", "36.3": "6.0", "36.4": "6.1", "36.4.3": "6.2",
-    "36.4.4": "6.2.1", "36.4.7": "6.2.1", "36.5": "6.2.2", "38.2": "7.0", "38.4": "7.1", "39.0": "7.2", "39.2": "7.2",
-}
 
 Package = collections.namedtuple("Package", "name state version note extra")
 Package.__new__.__defaults__ = ("", "", {})
@@ -119,7 +111,7 @@ def packages(names=tuple(PROBES), timeout=120):
     children = {}
     for name in [name for name in names if name not in _found]:
         spec = importlib.machinery.PathFinder.find_spec(MODULES.get(name, name))
-        if spec is None or spec.loader is None:  # without a loader it is a mere folder of that name
+        if spec is None or spec.loader is None and name not in MODULES:  # without a loader: a mere folder, or a namespace
             _found[name] = Package(name, "absent")
             continue
         code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu() else "")
@@ -153,14 +145,12 @@ def _package(name, child, timeout):
 
 def jetson():
     """(model, L4T release, JetPack) of a Jetson, or None elsewhere. "?" for what cannot be read."""
-    release = text_of("/etc/nv_tegra_release")
-    model = text_of("/proc/device-tree/model")
+    release, model = text_of("/etc/nv_tegra_release"), text_of("/proc/device-tree/model")
     if not release and "jetson" not in model.lower():
         return None
     match = re.search(r"R(\d+).*REVISION:\s*(\d+(?:\.\d+)*)", release)
     l4t = "%s.%s" % match.groups() if match else "?"
-    known = [prefix for prefix in JETPACK if (l4t + ".").startswith(prefix + ".")]
-    return model or "Jetson", l4t, JETPACK[max(known, key=len)] if known else "?"
+    return model or "Jetson", l4t, jetpack.of(l4t)
 
 
 @functools.lru_cache(maxsize=None)
@@ -360,6 +350,8 @@ class Machine:
             lines.append("No TensorFlow for notebooks 01 to 05: " + (
                 "install NVIDIA's build for JetPack %s (their page 'Installing TensorFlow for Jetson')." % self.jetson[2]
                 if self.jetson else "`python3 workbook.py run` installs it."))
+        if self.gpu and not self.jetson and self.packages["tensorrt"].state == "absent" and self.system == "Linux x86_64":
+            lines.append(self._stack())
         if self.jetson and self.packages["tensorrt"].state == "absent":
             lines.append("No TensorRT although this is a Jetson: `sudo apt install nvidia-jetpack`, and use the system's "
                          "Python (this one does not see its packages).")
@@ -373,6 +365,15 @@ class Machine:
         if self.gpu and not self.compilers["nvcc"]:
             lines.append("No nvcc for notebook 04: install the CUDA toolkit, or put its bin folder on PATH.")
         return lines
+
+    def _stack(self):
+        """A sentence: which stack of requirements/ puts TensorFlow and TensorRT on this GPU, or why none does."""
+        if float(self.gpu[1]) > 9:
+            return ("No stack has a TensorRT with plugins for compute capability %s: 8.6.1, the last with an UffParser, and 10.6 "
+                    "end at 9.0 (Hopper). Put a newer one into requirements/gpu.txt." % self.gpu[1])
+        fits = (3, 9) <= tuple(map(int, self.python.split(".")[:2])) <= (3, 11)
+        return "The whole UFF road on this GPU: `python3%s workbook.py run --stack gpu_uff`%s. By ONNX: `--stack gpu`." % (
+            ("", "") if fits else (".11", " (it needs Python 3.9 to 3.11, this is %s)" % self.python))
 
     def _sections(self):
         yield "Here", self.parts()

@@ -49,6 +49,36 @@ def test_a_package_that_cannot_be_imported_is_broken_and_says_why(monkeypatch, t
     assert found.state == "broken" and note in found.note
 
 
+def test_cuda_python_is_found_although_its_module_is_a_namespace(monkeypatch, tmp_path):
+    (tmp_path / "cuda" / "bindings").mkdir(parents=True)
+    (tmp_path / "cuda" / "bindings" / "__init__.py").write_text("__version__ = '12.9'")
+    (tmp_path / "cuda" / "bindings" / "runtime.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)] + [path for path in sys.path if "site-packages" not in path])
+    found = machine.packages(["cuda-python", "uff"])
+    assert (found["cuda-python"].state, found["cuda-python"].version) == ("ready", "12.9")
+
+
+def test_a_mere_folder_of_that_name_is_no_package(monkeypatch, tmp_path):
+    (tmp_path / "tensorrt_rtx").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)] + [path for path in sys.path if "site-packages" not in path])
+    assert machine.packages(["tensorrt_rtx"])["tensorrt_rtx"].state == "absent"
+
+
+@pytest.mark.parametrize("capability, python, words", [
+    ("9.0", "3.11.7", "`python3 workbook.py run --stack gpu_uff`. By ONNX"),
+    ("8.6", "3.12.1", "`python3.11 workbook.py run --stack gpu_uff` (it needs Python 3.9 to 3.11, this is 3.12.1)"),
+    ("12.0", "3.11.7", "for compute capability 12.0: 8.6.1, the last with an UffParser, and 10.6 end at 9.0"),
+])
+def test_a_gpu_is_told_its_stack(capability, python, words, monkeypatch):
+    monkeypatch.setattr(machine, "driver", lambda: (("Card", capability, "580"), None))
+    monkeypatch.setattr(machine, "_found", {name: machine.Package(name, "absent") for name in machine.PROBES})
+    here = machine.Machine()
+    here.python, here.system, here.jetson = python, "Linux x86_64", None
+    assert any(words in line for line in here.advice()), here.advice()
+    here.jetson = ("Xavier", "32.1", "4.2")
+    assert not any("--stack" in line for line in here.advice())
+
+
 def test_a_package_that_hangs_is_broken(monkeypatch, tmp_path):
     (tmp_path / "uff.py").write_text("import time; time.sleep(60)")
     monkeypatch.syspath_prepend(str(tmp_path))
