@@ -57,6 +57,12 @@ def of(names, packages):
     return sorted(name for name in names if name.split(".")[0] in packages)
 
 
+@pytest.mark.parametrize("name", modules("uffsurgeon"))
+def test_uffsurgeon_uses_nothing_of_the_workbook(name):
+    assert not of(imports(name), ("helpers", "notebooks", "workbook", "data", "plugin_src", "tests"))
+    assert not of(imports(name, everywhere=False), ("tensorflow", "onnxruntime"))
+
+
 @pytest.mark.parametrize("name", modules("helpers"))
 def test_tensorrt_is_imported_by_name_in_one_place(name):
     """Which TensorRT there is, `machine` decides; `engine.tensorrt` imports the module of that name, and everybody asks it."""

@@ -352,6 +352,7 @@ VALID = {"padding": ("s", b"VALID"), "strides": ("list", [1, 1, 1, 1]), "ksize":
       "strides": ("list", [1, 1, 1, 1])})], "Padding mode EXPLICIT"),
     ([X, ("MaxPool", "y", ["x"], {"padding": ("s", b"SAME"), "strides": ("list", [1, 1, 1, 2]),
       "ksize": ("list", [1, 1, 1, 2])})], "over height and width only"),
+    ([X, ("FusedBatchNorm", "y", ["x"] * 5, {"epsilon": ("f", 1e-3)})], "'y' .FusedBatchNorm. is in training mode"),
     ([X, ("Softmax", "y", ["x"], {"data_format": ("s", b"NCDHW")})], "data_format NCDHW"),
     ([X, const("k", np.zeros(2, np.int32)), ("ExpandDims", "y", ["x", "k"], {})], "one number"),
     ([X, ("ArgMax", "y", ["x", "x"], {})], "ArgMax Axis node has op Placeholder, expected Const"),
@@ -365,7 +366,6 @@ VALID = {"padding": ("s", b"VALID"), "strides": ("list", [1, 1, 1, 1]), "ksize":
     ([X, const("k", np.zeros(2, np.float32)), ("DepthwiseConv2dNative", "y", ["x", "k"], VALID)], "kernel of shape .2."),
     ([X, const("k", np.zeros((1, 2), np.int32)), ("Conv2D", "y", ["x", "x", "k", "k", "k"], VALID)], "height and width"),
     ([X, ("Conv2DBackpropInput", "y", ["x", "x", "x"], dict(VALID, dilations=("list", [1, 2, 2, 1])))], "'y' .*is dilated"),
-    ([X, ("FusedBatchNorm", "y", ["x"] * 5, {"epsilon": ("f", 1e-3)})], "'y' .FusedBatchNorm. is in training mode"),
     ([X, ("Conv2D", "c", [], {}), ("BatchToSpaceND", "y", ["c"], {})], "'c' .Conv2D. has 0 inputs"),
 ])
 def test_graphs_that_uff_cannot_say(nodes, words):

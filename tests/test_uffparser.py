@@ -113,6 +113,25 @@ def test_headers_without_a_network(root, jar, tmp_path, monkeypatch):
     refused(root, RuntimeError, "git is not on PATH", "--headers DIR", jar=jar)
 
 
+@pytest.mark.skipif(not building.shutil.which("git"), reason="no git")
+def test_headers_are_fetched(root, headers, jar, tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.check_call(["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(headers.parent)] + list(arguments))
+
+    git("init", "--quiet")
+    git("config", "uploadpack.allowFilter", "true")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "headers")
+    git("tag", "v5.1.5")
+    (headers / "NvInfer.h").write_text(VERSION % (6, 0, 1))
+    git("commit", "--quiet", "-a", "-m", "a later version")
+    monkeypatch.setattr(building, "REPOSITORY", headers.parent.as_uri())
+    monkeypatch.setattr(building, "_compile", compile_fake(5105))
+    folder = uffparser.setup("5.1.5", jar=jar, say=lambda text: None).folder
+    assert sorted(path.name for path in (folder / "include").iterdir()) == ["NvInfer.h", "NvInferPlugin.h", "NvUffParser.h"]
+    assert "MINOR 1" in (folder / "include" / "NvInfer.h").read_text()
+
+
 @needs_gxx
 def test_wrong_jars(root, headers, jar, tmp_path):
     refused(root, FileNotFoundError, "there is no file", headers=headers, jar=tmp_path / "absent.jar")

@@ -252,6 +252,7 @@ def test_any_tensor_may_be_an_output():
     made = parsed(("IDENTITY", ["x"], [("a", [3, 4, 5])], {}, {}), ("UNARY", ["a"], [("y", [3, 4, 5])], {"function": 5}, {}))
     found = run.onnx(uffparser.to_onnx(made, ["a"]), X)
     assert list(found) == ["a"] and np.array_equal(found["a"], X)
+    assert [node.name for node in uffparser.to_onnx(made).graph.node] == ["a", "y"]  # by which `show.graph` finds them
     with pytest.raises(ValueError, match="no tensor 'A'"):
         uffparser.to_onnx(made, ["A"])
     with pytest.raises(ValueError, match="is an input"):

@@ -273,7 +273,7 @@ def _topk(model, layer):
     values = layer.settings
     best, places = [tensor.name for tensor in layer.outputs]
     model.nodes.append(helper.make_node("TopK", [layer.inputs[0], model.constant([values["k"]], np.int64)],
-                                        [best, places + "/int64"], axis=network.axes_of(values["axes"])[0] + 1,
+                                        [best, places + "/int64"], best, axis=network.axes_of(values["axes"])[0] + 1,
                                         largest=int(values["function"] == 0)))
     model.add("Cast", [places + "/int64"], places, to=6)
 

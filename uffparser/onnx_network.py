@@ -42,6 +42,7 @@ def to_onnx(parsed, outputs=None):
                              % (shapeless[0], ": " + parsed.log[-1] if parsed.log else ""))
         if each.type not in LAYERS:
             raise ValueError("layer %r is a %s, for which there is no rule" % (each.name, each.type))
+        model.layer = each
         LAYERS[each.type](model, each)
     return model.finish(outputs)
 
@@ -71,6 +72,7 @@ class Model:
         self.parsed, self.nodes, self.initializers = parsed, [], []
         self.shapes = {name: tensor.shape for name, tensor in tensors.items()}
         self.dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
+        self.layer = None  # for which nodes are emitted
         self.alone = set()  # tensors that come from constants alone: their batch is 1
 
     def constant(self, array, dtype=None):
@@ -92,11 +94,11 @@ class Model:
         return self.constant(values.reshape(shape), np.float32)
 
     def add(self, operator, inputs, output=None, **attributes):
-        """Emit a node with one output -> its name."""
+        """Emit a node with one output -> its name. Nodes are named after their outputs."""
         from onnx import helper
 
-        output = output or "between_%d" % len(self.nodes)
-        self.nodes.append(helper.make_node(operator, [name or "" for name in inputs], [output], **attributes))
+        output = output or "%s/%s_%d" % (self.layer.name, operator, len(self.nodes))
+        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
     def emit(self, layer, operator, inputs, **attributes):
