@@ -369,8 +369,8 @@ class Machine:
     def _stack(self):
         """A sentence: which stack of requirements/ puts TensorFlow and TensorRT on this GPU, or why none does."""
         if float(self.gpu[1]) > 9:
-            return ("No stack has a TensorRT with plugins for compute capability %s: 8.6.1, the last with an UffParser, and 10.6 "
-                    "end at 9.0 (Hopper). Put a newer one into requirements/gpu.txt." % self.gpu[1])
+            return ("No stack has a TensorRT with plugins for compute capability %s: 8.6.1, the last with an UffParser, and "
+                    "10.6 end at 9.0 (Hopper). Put a newer one into requirements/gpu.txt." % self.gpu[1])
         fits = (3, 9) <= tuple(map(int, self.python.split(".")[:2])) <= (3, 11)
         return "The whole UFF road on this GPU: `python3%s workbook.py run --stack gpu_uff`%s. By ONNX: `--stack gpu`." % (
             ("", "") if fits else (".11", " (it needs Python 3.9 to 3.11, this is %s)" % self.python))

@@ -7,10 +7,10 @@
     model = uffparser.to_onnx(parsed)            # the parser's network, not the file's, for ONNX Runtime
 """
 from .building import VERSIONS, Installation, find, l2norm, require, setup
-from .network import Layer, Parsed, Tensor, layouts, table
+from .network import Layer, Parsed, Tensor, layouts, table, tensors
 from .onnx_network import to_onnx
 from .parsing import parse
 from .records import recorded
 
 __all__ = ["VERSIONS", "Installation", "Layer", "Parsed", "Tensor", "find", "l2norm", "layouts", "parse", "recorded", "require",
-           "setup", "table", "to_onnx"]
+           "setup", "table", "tensors", "to_onnx"]
