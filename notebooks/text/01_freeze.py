@@ -167,10 +167,9 @@ show.graph(graph, "orientation/l2_normalize")
 # equal constants are shared. Cut out one of the two layers, and you take the constant from the other. Notebook 04 trips over
 # it.)
 #
-# UFF knows each of the five. The **parser**, the part of TensorRT that reads such a file, still stops at two of them: it takes
-# no maximum with a constant on its right (`Unsupported binary op max with constant right`) and no reciprocal square root of
-# such a result (`Unary not supported for other non-constant node`). What is on a list of names need not work in every
-# combination. That is notebook 04.
+# UFF knows each of the five. The **parser**, the part of TensorRT that reads such a file, still stops: it takes no maximum with
+# a constant on its right (`Unsupported binary op max with constant right`). TensorRT 5.0.6, the article reports, took no reciprocal
+# square root of such a result either. What is on a list of names need not work in every combination. That is notebook 04.
 #
 # The third, which the article met, is worse, because nothing complains at all. In this repaired network the layer before the
 # heads is a `Reshape`. The first version of the article had Keras's `Flatten` there.
@@ -182,7 +181,7 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # %% [markdown]
 # (In the first version the name `reshape_1` belongs to another layer, the one in the orientation head.) Both compute the same
 # numbers in TensorFlow. The article reports that TensorRT 5.0 converts both without a word, and that with the left one the
-# boxes tumble. (From 5.1.5 on they do not.) That is notebook 02. What TensorFlow writes for `Flatten` depends on its version:
+# boxes tumble. Whether that is so is the question of notebook 02. What TensorFlow writes for `Flatten` depends on its version:
 # 1.13 takes the shape apart and puts it together again, 2.x writes a constant. The operation is the same.
 #
 # Here they are together, everything that needs a repair:
@@ -190,8 +189,8 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # | in the first network | what happens | found by | repaired in |
 # |---|---|---|---|
 # | five `LeakyRelu`, in all heads | UFF has no name for it | the census | 03 |
-# | `l2_normalize`, at the end of `orientation` | the parser refuses two of its five operations | the parser | 04 |
-# | `Flatten`, before the heads | nothing complains, the boxes are wrong (in TensorRT 5.0, as the article reports) | a gate | 02 |
+# | `l2_normalize`, at the end of `orientation` | the parser refuses one of its five operations, that of 5.0 two | the parser | 04 |
+# | `Flatten`, before the heads | nothing complains, and the boxes are wrong, says the article of TensorRT 5.0 | a gate | 02 |
 
 # %% [markdown]
 # ## The gate

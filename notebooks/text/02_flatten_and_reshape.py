@@ -340,7 +340,7 @@ parsed = ask(well, ["answer/BiasAdd"])
 draw_errors(errors_by_layer(well, parsed, picture))
 
 # %% [markdown]
-# ## Three more, in short
+# ## Two more, and one that is mended
 #
 # `tf.concat(..., -1)`, the last axis, is what everybody writes. This parser wants the number 3:
 
@@ -455,8 +455,8 @@ check("02.3", culprit)
 #   5.1.5 to 8.6.1 lays it out in TensorFlow's order. The damage that the article reports was seen on 5.0.6 alone.
 # - A row in another order has the right shape and the right numbers: sort both sides, and they are equal.
 # - Make every layer an output, compare layer by layer, and look at the first that differs.
-# - A border in front of the first convolution, a concatenation along axis -1 and a crop are converted wrong by every UffParser that
-#   we could ask. `parse` returns `True` for each.
+# - A border in front of the first convolution and a concatenation along axis -1 are converted wrong by every UffParser that we asked,
+#   5.1.5 to 8.2, and a crop by 5.1.5 and 6.0.1. `parse` returns `True` for each.
 # - After `parse`: look at the log, count the outputs, and let the gate decide.
 #
 # Next: [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb), an operation that UFF does not have.

@@ -20,7 +20,7 @@ import sys
 import textwrap
 import numpy as np
 from helpers import artifacts, child, engine, freeze, machine, network, page, parity, process
-from helpers import run, scenes, show
+from helpers import run, scenes, show, through_uff
 
 process.prepare_tensorflow()
 import graphsurgeon as gs
@@ -60,13 +60,15 @@ def uff_node(data, name):
 print(uff_node(unchanged, "leaky_re_lu_2/LeakyRelu"))
 
 # %% [markdown]
-# TensorRT's **parser**, its part that reads the file, meets `_LeakyRelu`, looks for a plugin of that name and finds none.
-# [PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) shows what TensorRT 5.0 says then. Here it is with our
-# node's name put in:
-#
-# ```text
-# UFFParser: Validator error: leaky_re_lu_2/LeakyRelu: Unsupported operation _LeakyRelu
-# ```
+# TensorRT's **parser**, its part that reads the file, meets `_LeakyRelu`, looks for a plugin of that name and finds none. What does
+# it say? We ask it, as in notebook 02.
+
+# %%
+print("\n".join(through_uff.parse(unchanged).log))
+
+# %% [markdown]
+# People search for these very words ([PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) is one of many). The parser
+# names one of the five activations; which one differs between its versions.
 #
 # A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds
 # it by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,
@@ -202,15 +204,24 @@ else:
     page.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# On a Jetson of those years `LReLU_TRT` is in that list. TensorRT for RTX brings two of its own, and takes none of yours. What
-# happens with a name that is not in the list? We misspell one, which looks the same to TensorRT as a plugin that nobody
-# registered.
+# On a Jetson of those years `LReLU_TRT` is in that list. TensorRT for RTX brings two of its own, and takes none of yours. Here is
+# NVIDIA's UffParser with our file, in a program that forgot that call, and in one that made it:
+
+# %%
+print("forgotten:", *through_uff.parse(collapsed, plugins=False).log)
+print("made:     ", *through_uff.parse(collapsed).log)
+
+# %% [markdown]
+# The name in the file is right both times. In the second program the parser gets past all five activations, and stops at the next
+# trouble, which is notebook 04's.
+#
+# What happens with a name that is not in the list? We misspell one.
 
 # %%
 small = gs.DynamicGraph(freeze.load(freeze.box3d(width=8)))
-node = small.find_nodes_by_op("LeakyRelu")[2]
-plugin = gs.create_plugin_node(node.name, op="LRelu_TRT", negSlope=0.1)
-small.collapse_namespaces({node.name: plugin})
+small.collapse_namespaces({
+    node.name: gs.create_plugin_node(node.name, op="LRelu_TRT", negSlope=node.attr["alpha"].f)
+    for node in small.find_nodes_by_op("LeakyRelu")})
 show.graph(small, "leaky_re_lu_2", mark={"leaky_re_lu_2": "trouble"})
 
 # %% [markdown]
@@ -257,8 +268,13 @@ else:
 # %% [markdown]
 # *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
 # there that **version** (a plugin has one, mostly "1"), in that **namespace** (here one of plugins, mostly empty, not of
-# nodes)? And one more: has anybody registered it? The `UffParser` of TensorRT 5 to 8 asks nothing and says `Unsupported
-# operation _LRelu_TRT`, in the words that you saw above.
+# nodes)? And one more: has anybody registered it? The `UffParser` asks nothing:
+
+# %%
+print("\n".join(through_uff.parse(misspelt).log))
+
+# %% [markdown]
+# The same words as for the plugin that nobody had registered. It cannot know which of the two you forgot.
 #
 # ## The namespace that matches nothing
 #
@@ -372,7 +388,7 @@ if plain:
     print(len(layers), "layers")
     print([str(layer.type) for layer in layers if layer.name.startswith("leaky_re_lu_2")])
 else:
-    page.quote("74 layers\n['LayerType.ACTIVATION']", "TensorRT for RTX 1.7.1")
+    page.quote("109 layers\n['LayerType.PLUGIN_V2']", "TensorRT 8.6.1 on an H200, from UFF")
 
 # %% [markdown]
 # An `ACTIVATION` is a built-in layer; our plugin, from UFF, is a `PLUGIN_V2`. Now the settings. The workspace is scratch memory
@@ -388,8 +404,8 @@ if plain:
         config.max_workspace_size = 1 << 30
 
 # %% [markdown]
-# And the batch. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest. In our ONNX
-# file it is an open axis, and the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
+# And the batch. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest. (TensorRT 8.6
+# warns that this is deprecated. UFF knows nothing else.) In our ONNX file it is an open axis, and the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
 
 # %%
 if plain and from_uff:
@@ -456,7 +472,7 @@ if on_gpu:
     stream.synchronize()
     print({name: array[0].round(3) for name, array in answers.items()})
 else:
-    page.quote("QUOTED", "TensorRT 8.6.1 on an H200")
+    print("No plan runs here: %s." % machine.tensorrt().why_not)
 
 # %% [markdown]
 # ## The same for every version

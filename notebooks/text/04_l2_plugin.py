@@ -28,7 +28,7 @@
 # %%
 import numpy as np
 from helpers import artifacts, engine, freeze, machine, network, page, parity, plugin, process
-from helpers import run, scenes, show
+from helpers import run, scenes, show, through_uff
 
 process.prepare_tensorflow()
 import graphsurgeon as gs
@@ -46,7 +46,7 @@ answers = run.tensorflow(before, images, network.OUTPUTS + ("reshape_2/Reshape",
 reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 
 # %% [markdown]
-# ## Six nodes, two refusals
+# ## Six nodes and a refusal
 #
 # This is the operation as TensorFlow writes it: five steps and a constant.
 
@@ -57,20 +57,27 @@ show.graph(before, "orientation/l2_normalize", mark=trouble)
 
 # %% [markdown]
 # UFF (Universal Framework Format, NVIDIA's file format for networks before ONNX) has a word for each of the five. A census, as
-# in notebook 01, finds nothing to complain about. The parser of TensorRT 5 reads the file and stops. (Two quotations, with our
-# names put in and the long lines broken: both are in the README of the article's plugin code, for TensorRT 5.0.6; the first is
-# also NVIDIA/TensorRT, issue 1036.)
-#
-# ```text
-# UffParser: Parser error: orientation/l2_normalize/Maximum:
-#            Unsupported binary op max with constant right
-# UffParser: Parser error: orientation/l2_normalize/Rsqrt:
-#            Unary not supported for other non-constant node
-# ```
-#
-# It knows `max`, but not with a constant on the right, and `rsqrt`, one divided by the square root, but not of something that
-# the network has just computed. A list of names says what a format can *express*. What a parser can *read* is less, and only
-# the parser knows it.
+# in notebook 01, finds nothing to complain about. We replace the activations, as in notebook 03, and ask the parser.
+
+# %%
+def without_leaky_relu():
+    graph = gs.DynamicGraph(freeze.load(freeze.box3d()))
+    graph.collapse_namespaces({node.name: gs.create_plugin_node(node.name, op="LReLU_TRT",
+                                                                negSlope=node.attr["alpha"].f)
+                               for node in graph.find_nodes_by_op("LeakyRelu")})
+    return graph
+
+def to_uff(graph):
+    with page.silence():
+        return uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+
+# %%
+print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
+
+# %% [markdown]
+# It knows `max`, but not with a constant on the right. With 5.0.6 the article met a second refusal behind it, `Unary not supported
+# for other non-constant node`: `rsqrt`, one divided by the square root, but not of something that the network has just computed. A
+# list of names says what a format can *express*. What a parser can *read* is less, and only the parser knows it.
 #
 # The article of 2019 wrote a plugin for just those two nodes. We take all six at once, because there is a worse problem, which
 # no parser reports.
@@ -395,16 +402,8 @@ else:
 # %% [markdown]
 # ## Surgery, first the wrong way
 #
-# Now the graph. First the activations, as in notebook 03, then the six nodes. Somebody remembers that pairs lie along an axis,
-# types a 1 and goes to lunch.
-
-# %%
-def without_leaky_relu():
-    graph = gs.DynamicGraph(freeze.load(freeze.box3d()))
-    graph.collapse_namespaces({node.name: gs.create_plugin_node(node.name, op="LReLU_TRT",
-                                                                negSlope=node.attr["alpha"].f)
-                               for node in graph.find_nodes_by_op("LeakyRelu")})
-    return graph
+# Now the graph. The activations are plugins already; now the six nodes. Somebody remembers that pairs lie along an axis, types a 1
+# and goes to lunch.
 
 # %%
 graph = without_leaky_relu()
@@ -424,10 +423,6 @@ show.graph(graph, "orientation/l2_normalize")
 
 # %%
 from uffsurgeon import to_onnx
-
-def to_uff(graph):
-    with page.silence():
-        return uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
 
 def answers_of(data, **how):
     return network.heads(run.onnx(to_onnx.convert(data, **how), images))
@@ -512,6 +507,20 @@ print(nodes["orientation/l2_normalize"])
 # %% [markdown]
 # `axis_u_int` and `eps_u_float`: name and type, as the creator will get them. UFF keeps floating point settings in 64 bits,
 # so one sees that `eps` was a 32-bit number before.
+#
+# And NVIDIA's parser? Here it is in a program that has not loaded our library, and in one that has:
+
+# %%
+import uffparser
+
+print("without the library:", *through_uff.parse(data).log)
+parsed = through_uff.parse(data, l2norm=True)
+print("with it: parse returned", parsed.ok)
+uffparser.table(parsed, "l2_normalize")
+
+# %% [markdown]
+# With our library in its registry, the parser takes the whole network. It gives the plugin the pairs as [6, 2, 1], with a one
+# behind them, and leaves the axis at TensorFlow's 2. A plugin has to know such habits: ours failed on them at first.
 #
 # ## On to ONNX, with a body
 #
