@@ -1,0 +1,78 @@
+"""What a UffParser holds for a tensor: sizes, where TensorFlow's axes lie in them, and the order that it believes them in."""
+import numpy as np
+
+
+class Tensor(object):
+    """A tensor of TensorRT's network, without the batch axis.
+
+    shape: TensorFlow's sizes without the batch axis, None for a size that is not known; None when nothing is known.
+    dims: the parser's sizes; None when not known, [] when the parser found none.
+    axes: for each of `dims` the axis of TensorFlow's tensor that lies there: (axis,), or (axis, part) for a part of a flattened
+        axis, or None for a size of 1 that TensorFlow does not have. None as a whole after a fault that was reported.
+    order: the permutation with which the parser believes to get TensorFlow's order from `dims`; None when it has lost it.
+        Behind a convolution of NHWC tensors this is (1, 2, 0).
+    declared: this is an input that was registered as NCHW or NC, or was made from one; "order" is then no help to the parser.
+    dense: made by a matrix product: for a Softmax, the channels are in front.
+    value: a constant, or the shape of a tensor: a NumPy array of integers with -1 for the batch and for unknown sizes.
+    fault: the rule that names what made its order wrong.
+    key: the same object for tensors that are one in the parser's network.
+    source: the name of the network's input if no layer has been added since.
+    """
+
+    def __init__(self, shape=None, dims=None, axes=None, order=None, **kwargs):
+        self.shape, self.dims, self.axes, self.order = shape, dims, axes, order
+        self.declared = self.reducible = self.dense = self.integer = self.constant = False
+        self.value = self.source = self.fault = None
+        self.key = object()
+        self.__dict__.update(kwargs)
+
+    def copy(self, **changes):
+        """A copy, as of a layer's output that has its input's sizes; it is no input of the network."""
+        new = Tensor()
+        new.__dict__.update(self.__dict__)
+        new.source, new.key = None, object()
+        new.__dict__.update(changes)
+        return new
+
+    @property
+    def known(self):
+        return self.dims is not None
+
+    def transposed(self, order):
+        """Change the tensor in place, as the parser does: its order stays as it was, which is the cause of several faults."""
+        self.dims = [self.dims[at] for at in order]
+        self.axes = self.axes and [self.axes[at] for at in order]
+        self.source, self.key = None, object()
+
+    def ordered(self):
+        """Whether the values lie as in TensorFlow's tensor (sizes of 1 do not count)."""
+        return self.axes is None or ascending(self.places())
+
+    def places(self):
+        """The axes of TensorFlow's tensor at the sizes that are not 1."""
+        return [axis for axis, size in zip(self.axes, self.dims) if size != 1 and axis is not None]
+
+
+def ascending(values):
+    return all(a <= b for a, b in zip(values, values[1:]))
+
+
+def identity(order):
+    return order is None or list(order) == sorted(order)
+
+
+def straight(shape):
+    """(dims, axes) of a tensor that lies as TensorFlow's does."""
+    return list(shape), [(at,) for at in range(1, len(shape) + 1)]
+
+
+def volume(sizes):
+    """The product of sizes, None if one is not known."""
+    return None if sizes is None or any(size is None for size in sizes) else int(np.prod(sizes, dtype=np.int64))
+
+
+def window(size, kernel, stride, padding, same):
+    """The length of a convolution's or a pool's output; kernel: with dilation."""
+    if size is None:
+        return None
+    return -(-size // stride) if same else (size + 2 * padding - kernel) // stride + 1
