@@ -1,29 +1,33 @@
-"""A UffParser's way through a graph, without TensorRT: what it refuses, and where it leaves TensorFlow's order of values.
+"""A UffParser's way through a graph, without TensorRT: what it refuses, and where it loses the order of the values.
 
-`Parser.run` visits the nodes in the parser's order and follows three things for each tensor (`tensors.Tensor`): its sizes, which
-axis of TensorFlow's tensor lies where, and which order the parser believes it to have. A fault is where the last two differ.
-All of it is learnt from the networks that real parsers made of small graphs (tests/fixtures/parser).
+`Parser.run` visits the nodes in the parser's order and follows three things for each tensor (`tensors.Tensor`): its sizes,
+which axis of TensorFlow's tensor lies where, and which order the parser believes it to have. A fault is where the last two
+differ. All of it is learnt from the networks that real parsers made of small graphs (tests/fixtures/parser).
 """
-import re
+import collections
 
 import numpy as np
 
 from uffsurgeon.uff import schema
-from uffsurgeon.uff.schema import UffException
 
-from . import layers
+from .common import LAYERS, Refused
 from .rules import PARSERS, STANDARD_PLUGINS
 from .tensors import Tensor, identity, straight
 
 FLOAT16, FLOAT32, INT8, INT32 = 0x20010, 0x20020, 0x10008, 0x10020
+SMALL = 4096  # elements of a constant whose values may matter
 ORDERS = ("NHWC", "NCHW", "NC")
 
 
 class Parser(object):
-    """meta: a MetaGraph. version: one of PARSERS. inputs: {name: (sizes without the batch or None, one of ORDERS or None)}."""
+    """meta: a MetaGraph. version: one of PARSERS. inputs: {name: (sizes without the batch or None, one of ORDERS or None)}.
 
-    def __init__(self, meta, version, inputs=None):
-        self.meta, self.version, self.inputs = meta, version, inputs or {}
+    values: a function that gives the values of a Const node; default: those in `meta`.
+    """
+
+    def __init__(self, meta, version, inputs=None, values=None):
+        self.meta, self.inputs = meta, inputs or {}
+        self.values = values or (lambda node: schema.array(node, meta))
         self.number = PARSERS.index(version)
         self.nodes = {node.id: node for graph in meta.graphs for node in graph.nodes}
         self.tensors, self.findings, self.marked = {}, [], {}
@@ -63,10 +67,10 @@ class Parser(object):
                 return self.custom(node, inputs)
             if node.operation in ("Input", "Const"):
                 return getattr(self, node.operation.lower())(node)
-            return layers.LAYERS[node.operation](self, node, *inputs)
-        except layers.Refused as refused:
+            return LAYERS[node.operation](self, node, *inputs)
+        except Refused as refused:
             self.report(node, *refused.args)
-        except (UffException, IndexError, TypeError, ValueError, KeyError):
+        except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError):
             pass  # a size or a field that cannot be followed
         return Tensor()
 
@@ -78,51 +82,48 @@ class Parser(object):
         order = order or self.guess(node, len(shape))
         if kind not in (FLOAT16, FLOAT32, INT32) and (kind != INT8 or not self.since("6.0.1")):
             message = "Failed to parseInput for node %s" % node.id if kind == INT8 else "Invalid DataType value!"
-            raise layers.Refused("dtype", message)
+            raise Refused("dtype", message)
         dims, axes = straight(shape)
-        return Tensor(shape, dims, axes, tuple(range(len(dims))), declared=order != "NHWC", source=node.id, integer=kind == INT32)
+        return Tensor(shape, dims, axes, tuple(range(len(dims))), declared=order != "NHWC", source=node.id,
+                      integer=kind == INT32)
 
     def guess(self, node, rank):
-        """The order in which the input is registered by whoever looks at the graph: as its first reader with an order has it."""
+        """The order that one would register an input in: the one in which the first convolution behind it reads."""
         if rank != 3:
             return "NC" if rank == 1 else "NCHW"
-        reached = {node.id}
-        for other in self.nodes.values():  # readers stand before their inputs: some passes
-            pass
-        for _ in range(len(self.nodes)):
-            before = len(reached)
-            for other in self.nodes.values():
-                if other.id not in reached and reached.intersection(other.inputs):
-                    if other.operation in ("Conv", "Pool", "BatchNorm", "ConvTranspose"):
-                        return "NHWC" if schema.orders(other, self.meta)[0][1:2] == [2] else "NCHW"
+        readers = collections.defaultdict(list)
+        for other in self.nodes.values():
+            for name in other.inputs:
+                readers[name].append(other)
+        reached, queue = {node.id}, [node.id]
+        for name in queue:
+            for other in readers[name]:
+                if other.operation in ("Conv", "ConvTranspose", "Pool", "BatchNorm"):
+                    return "NHWC" if schema.orders(other, self.meta)[0][1:2] == [2] else "NCHW"
+                if other.id not in reached:
                     reached.add(other.id)
-            if len(reached) == before:
-                return "NHWC"
+                    queue.append(other.id)
         return "NHWC"
 
     def const(self, node):
         number, shape = schema.field(node, "dtype"), schema.field(node, "shape")
-        value = schema.array(node, self.meta) if number in schema.NUMPY else None
         if number not in (FLOAT16, FLOAT32, INT32):
-            message = ("Invalid weights types when converted. Trying to convert from INT8 To FP32" if number == INT8
-                       else "Invalid DataType value!" if number in schema.NUMPY else "")
-            raise layers.Refused("constant-dtype", message)
-        if value.size == 0:
-            raise layers.Refused("empty-constant", "volume of dimensions is not consistent with weights size")
-        return Tensor(shape, list(shape), None, None, constant=True, value=value)
+            raise Refused("constant-dtype", "Invalid DataType value!" if number != INT8 else
+                          "Invalid weights types when converted. Trying to convert from INT8 To FP32")
+        if 0 in shape:
+            raise Refused("empty-constant", "volume of dimensions is not consistent with weights size")
+        value = self.values(node) if np.prod(shape, dtype=np.int64) <= SMALL else None
+        return Tensor(shape, list(shape), constant=True, value=value)
 
     def custom(self, node, inputs):
-        name = node.operation[1:]
-        since, until = STANDARD_PLUGINS.get(name, (None, None))
-        message = "Unsupported operation %s" % node.operation
-        if since is None:
-            raise layers.Refused("own-plugin" if name.endswith("_TRT") else "unsupported", message)
-        if not self.since(since) or until and self.since(until):
-            raise layers.Refused("own-plugin", message)
+        name, x = node.operation[1:], inputs[0] if inputs else Tensor()
+        since = STANDARD_PLUGINS.get(name)
+        if since is None or not self.since(since):
+            rule = "own-plugin" if since or name.endswith(("_TRT", "Plugin")) else "unsupported"
+            raise Refused(rule, "Unsupported operation %s" % node.operation)
         if name == "Split":
-            raise layers.Refused("plugin-name")
-        self.report(node, "plugin", message)
-        x = inputs[0] if inputs else Tensor()
+            raise Refused("plugin-name", "")
+        self.report(node, "plugin", "Unsupported operation %s" % node.operation)
         if not x.known or name not in ("LReLU_TRT", "Clip_TRT"):
             return Tensor()
         if x.order is None or x.declared:
@@ -149,7 +150,3 @@ class Parser(object):
             self.report(node, x.fault or "output-order")
         return None
 
-
-def clean(message):
-    """A message without the number and the place in TensorRT's sources that versions from 8.0 on write in front."""
-    return re.sub(r"^(\d+: )?(\[[^]]*\] Error Code \d+: [^(]*\()?", "", message)

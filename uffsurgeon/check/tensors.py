@@ -14,6 +14,9 @@ class Tensor(object):
     declared: this is an input that was registered as NCHW or NC, or was made from one; "order" is then no help to the parser.
     dense: made by a matrix product: for a Softmax, the channels are in front.
     value: a constant, or the shape of a tensor: a NumPy array of integers with -1 for the batch and for unknown sizes.
+    unknown: even its length is not known.
+    integer: the values are indices. reducible: the parser knows the order of a declared input again.
+    constant: a Const node.
     fault: the rule that names what made its order wrong.
     key: the same object for tensors that are one in the parser's network.
     source: the name of the network's input if no layer has been added since.
@@ -21,7 +24,7 @@ class Tensor(object):
 
     def __init__(self, shape=None, dims=None, axes=None, order=None, **kwargs):
         self.shape, self.dims, self.axes, self.order = shape, dims, axes, order
-        self.declared = self.reducible = self.dense = self.integer = self.constant = False
+        self.declared = self.reducible = self.dense = self.integer = self.constant = self.unknown = False
         self.value = self.source = self.fault = None
         self.key = object()
         self.__dict__.update(kwargs)
