@@ -139,8 +139,8 @@ def test_the_box_network():
     note, error = check(path)
     assert (note.level, note.rule, note.versions) == ("note", "plugin", PARSERS)
     assert error.level == "error" and error.node == "orientation/l2_normalize/Maximum"
-    assert error.message == ("UffParser: Parser error: orientation/l2_normalize/Maximum: Unsupported binary op max with constant "
-                             "right")
+    assert error.message == ("UffParser: Parser error: orientation/l2_normalize/Maximum: "
+                             "Unsupported binary op max with constant right")
     assert [finding.rule for finding in check(path.replace("lrelu", "l2rm"), "8.6.1")] == ["plugin"]
 
 

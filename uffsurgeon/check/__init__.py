@@ -39,7 +39,7 @@ def check(source, tensorrt=None, inputs=None, values=None):
     and an input that the UFF does not have.
 
         >>> [finding.rule for finding in check("box3d.uff")]
-        ['plugin', 'own-plugin']
+        ['plugin', 'binary-constant']
     """
     meta = source
     if isinstance(source, schema.MetaGraph):

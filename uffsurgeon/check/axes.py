@@ -20,13 +20,14 @@ def flatten(parser, node, x):
     restore(x)
     if not x.known:
         return Tensor(order=x.order)
-    out = x.copy(source=x.source, key=x.key, shape=[volume(x.shape)])
+    out = x.alias(shape=[volume(x.shape)])
     if x.axes is not None:
         if not x.ordered():
             parser.report(node, x.fault or "output-order")
             out.axes = None
         else:
-            out.axes = [(1, at) for at in range(len(x.dims))]
+            parts = [at for at, size in enumerate(x.dims) if size != 1]
+            out.axes = [(1, at) if len(parts) > 1 else (1,) if at in parts else None for at in range(len(x.dims))]
     out.fault = "flatten-order"
     return out
 
@@ -65,7 +66,7 @@ def squeeze(parser, node, x):
     rank = len(x.shape) + 1
     gone = [axis % rank for axis in schema.field(node, "axes", default=[])]
     gone = gone or [at for at, size in enumerate(x.shape, 1) if size == 1]
-    return renumbered(x.copy(source=x.source, key=x.key), gone)
+    return renumbered(x.alias(), gone)
 
 
 def renumbered(x, gone):
@@ -109,8 +110,8 @@ def transpose(parser, node, x):
         raise Refused("order-size", "Check OutputOrder failed!")
     place = {old: new for new, old in enumerate(moves)}
     lost = x.order is None or x.declared
-    x.order = tuple(order[at] for at in moves)  # nothing is moved now, and the input shares this order
-    x.fault = "transpose-shared"
+    for shared in x.peers:  # nothing is moved now, and the input has this order, too
+        shared.order, shared.fault = tuple(order[at] for at in moves), "transpose-shared"
     out = x.copy(shape=[x.shape[at] for at in moves], fault=None, declared=lost, reducible=True)
     if x.axes is not None:
         out.axes = [a and (place[a[0] - 1] + 1,) + a[1:] for a in x.axes]
@@ -214,31 +215,40 @@ def pad(parser, node, x, paddings):
 @layer("Concat")
 def concat(parser, node, *inputs):
     axis, first = schema.field(node, "axis"), inputs[0]
+    if any(x.value is not None and not x.constant for x in inputs):
+        raise Refused("shape-value")
     if any(not x.known for x in inputs):
         return Tensor()
-    behind = first.order is not None and not identity(first.order)
+    order = next((x.order for x in inputs if x.order is not None), None)
+    behind = not identity(order)
     if behind:
-        if axis < 0 or axis > len(first.order):
+        if axis < 0 or axis > len(order):
             raise Refused("concat-axis", "Concat operation axis is out of bounds for layer concat")
         if axis == 0:
             raise Refused("concat-axis", "Transposed axis value is less than 1 for concat Axis 0")
-        at = first.order[axis - 1]
+        at = order[axis - 1]
     else:
         at = axis - 1 if axis > 0 else max(len(first.dims) - 3, 0)
+    for x in inputs:
+        if x.order != order:
+            restore(x)
+            if behind and len(order) == len(x.dims):
+                x.transposed(order)
     if first.constant or any(len(x.dims) != len(first.dims) for x in inputs) or at >= len(first.dims) or any(
             a is not None and b is not None and a != b for x in inputs
             for here, (a, b) in enumerate(zip(first.dims, x.dims)) if here != at):
         raise Refused("no-dimensions",
                       "all concat input tensors must have the same dimensions except on the concatenation axis")
     out = first.copy(**undeclared(first))
+    if first.order is None:
+        out.order = order
     out.dims = list(first.dims)
     out.dims[at] = None if any(x.dims[at] is None for x in inputs) else sum(x.dims[at] for x in inputs)
-    rank = len(first.shape) + 1
-    wanted = axis % rank
-    if wanted and all(x.shape is not None and len(x.shape) == rank - 1 for x in inputs):
+    wanted = axis % (len(first.shape) + 1)
+    if wanted and all(x.shape is not None and len(x.shape) == len(first.shape) for x in inputs):
+        joined_sizes = [x.shape[wanted - 1] for x in inputs]
         out.shape = list(first.shape)
-        out.shape[wanted - 1] = None if any(x.shape[wanted - 1] is None for x in inputs) else sum(
-            x.shape[wanted - 1] for x in inputs)
+        out.shape[wanted - 1] = None if None in joined_sizes else sum(joined_sizes)
     joined(parser, node, out, at, wanted, inputs)
     return out
 
@@ -249,16 +259,18 @@ def joined(parser, node, out, at, wanted, inputs):
         out.axes = None
         return
     order = range(len(out.dims)) if identity(out.order) else out.order
-    at = list(order).index(at)
+    at = list(order).index(at)  # judged as the parser will bring it into TensorFlow's order
     rows = [[x.axes[place] if x.dims[place] != 1 else None for place in order] for x in inputs]
     others = {tuple(axis for here, axis in enumerate(row) if here != at and axis is not None) for row in rows}
-    here = next((row[at] for row in rows if row[at] is not None), out.axes[order[at]])
-    before, behind = [[axis[0] for axis in (rows[0][:at], rows[0][at + 1:])[side] if axis is not None] for side in (0, 1)]
+    here = next((row[at] for row in rows if row[at] is not None), None)
+    before, behind = [[axis[0] for axis in part if axis is not None] for part in (rows[0][:at], rows[0][at + 1:])]
     alone = wanted not in before + behind
     front = all(axis < wanted for axis in before) and all(axis >= wanted for axis in behind)
     if not wanted or len(others) > 1 or not (here == (wanted,) and alone or (here is None or here[0] == wanted) and front):
         corrupt(parser, node, "concat-wrong" if schema.field(node, "axis") <= 0 else "concat-axes", out)
-    elif not (here == (wanted,) and alone):  # parts of the axis lie behind
+    elif alone:
+        out.axes = [(wanted,) if place == order[at] else axis for place, axis in enumerate(out.axes)]
+    else:  # parts of the axis lie behind
         out.axes = [(wanted, 0) if place == order[at] else axis if axis is None or axis[0] != wanted else
                     (wanted, 1 + (axis[1] if len(axis) > 1 else 0)) for place, axis in enumerate(out.axes)]
 

@@ -18,7 +18,7 @@ def alike(parser, node, x):
 
 @layer("BatchNorm")
 def batch_norm(parser, node, x, scale, *others):
-    """The parser scales the first of three sizes, whatever lies there, and then takes the tensor for one behind a convolution."""
+    """The parser scales the first of three sizes, whatever lies there, and takes the result for a convolution's."""
     nhwc = schema.orders(node, parser.meta)[0][1:2] == [2]
     if not x.known:
         return Tensor()

@@ -121,7 +121,7 @@ class Parser(object):
         if since is None or not self.since(since):
             rule = "own-plugin" if since or name.endswith(("_TRT", "Plugin")) else "unsupported"
             raise Refused(rule, "Unsupported operation %s" % node.operation)
-        if name == "Split":
+        if name in ("Split", "CropAndResize"):  # TensorFlow's own, with other fields than the plugin's
             raise Refused("plugin-name", "")
         self.report(node, "plugin", "Unsupported operation %s" % node.operation)
         if not x.known or name not in ("LReLU_TRT", "Clip_TRT"):

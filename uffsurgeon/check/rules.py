@@ -8,12 +8,13 @@ import collections
 PARSERS = ("5.1.5", "6.0.1", "7.1.3", "7.2.1", "8.0.1", "8.2.3", "8.6.1")
 
 Rule = collections.namedtuple("Rule", "level text recipe")
-Rule.__doc__ = """level: "error" (refused, or wrong values), "warning" (it depends on the values, or on a plugin of yours), "note".
+Rule.__doc__ = """level: "error" (refused, or wrong values), "warning" (it depends on the values, or on your plugin), "note".
 text: what happens; "" where the parser's own words say it. recipe: what to do."""
 
 FRONT = "write the axis counted from the front"
 BATCH = "keep the batch as the first axis"
 SAME = "put a Reshape to the same sizes before it"
+OWN = "let all readers of the tensor read one Reshape of it, and a convolution or Transpose a second one of its own"
 OUTSIDE = "compute it outside of the network"
 ENDS = "parse ends the process"
 WRONG = "wrong values: "
@@ -23,7 +24,7 @@ RULES = {name: Rule(*fields) for name, fields in {
     "unsupported": ("error", "", "write it with operations that UFF has, or give it a plugin"),
     "own-plugin": ("warning", "", "load your library with this plugin before parse"),
     "plugin": ("note", "needs a standard plugin", "call init_libnvinfer_plugins before parse"),
-    "plugin-name": ("error", ENDS + ": a plugin has this operation's name", "write it as StridedSlices"),
+    "plugin-name": ("error", ENDS + ": a plugin has this operation's name", "write it with other operations"),
     "dtype": ("error", "", "feed float32"),
     "constant-dtype": ("error", "", "store it as float32 or int32"),
     "empty-constant": ("error", "", "remove it"),
@@ -48,14 +49,14 @@ RULES = {name: Rule(*fields) for name, fields in {
     "shape-value": ("error", ENDS, OUTSIDE),
     "gather-axis": ("error", "", FRONT + ", and no batch"),
     "concat-axis": ("error", "", FRONT + ", and no batch"),
-    "kernel-size": ("error", "", "register the input in the graph's order; " + SAME),
+    "kernel-size": ("error", "", "register the input in the graph's order; " + OWN),
     "matmul-constant": ("error", ENDS, "one operand must be a constant"),
     "matmul-rank": ("error", "", "put a Reshape before it, which gives three sizes"),
     "expand-negative": ("error", "parse may end the process", FRONT),
     "pad-rank": ("error", ENDS, "reshape to four axes, pad, and reshape back"),
     "pad-batch": ("error", ENDS, "pad no batch"),
     "no-dimensions": ("error", "the sizes do not fit, the tensor has none",
-                      "give the inputs as many axes, and sizes that fit; " + SAME),
+                      "give the inputs as many axes, and sizes that fit; " + OWN),
     "no-output": ("error", "parse returns True and leaves no output", "mark a node that computes something"),
     "int-values": ("error", "indices have no such layer", "mark the indices as the output"),
     # parse returns True, and the values are wrong
@@ -70,13 +71,13 @@ RULES = {name: Rule(*fields) for name, fields in {
     "reduce-wrong": ("error", WRONG + "another axis is reduced", SAME + ", which brings the axes into TensorFlow's places"),
     "constant-axis": ("error", WRONG + "the constant is applied along another axis", "give it all sizes of the tensor"),
     "constant-order": ("error", WRONG + "the constant is applied to other elements", SAME),
-    "broadcast-wrong": ("error", WRONG + "elements of different places meet", SAME + ", for both operands"),
-    "layout": ("error", WRONG + "height, width and channels are mixed up", "register the input in the graph's order; " + SAME),
+    "broadcast-wrong": ("error", WRONG + "elements of different places meet", OWN),
+    "layout": ("error", WRONG + "height, width and channels are mixed up", "register the input in the graph's order; " + OWN),
     "flatten-order": ("error", WRONG + "Flatten leaves the order of its values unclear",
                       "use a Reshape, whose name has no scope flatten"),
-    "transpose-shared": ("error", WRONG + "another reader's Transpose is applied here, too", "give the Transpose " + SAME[4:]),
+    "transpose-shared": ("error", WRONG + "another reader's Transpose is applied here, too", OWN),
     "output-order": ("error", WRONG + "the values are in another order than TensorFlow's",
-                     SAME + ", or use AvgPool for a mean over height and width"),
+                     OWN + "; AvgPool for a mean over height and width"),
     "lrn": ("warning", "TensorFlow sums over 2 depth_radius + 1 channels, TensorRT over depth_radius rows", OUTSIDE),
     "pool-padding": ("error", WRONG + "TensorFlow counts the zeros of the Pad before it, TensorRT does not",
                      "pad before a convolution"),

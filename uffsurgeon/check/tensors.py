@@ -18,6 +18,7 @@ class Tensor(object):
     integer: the values are indices. reducible: the parser knows the order of a declared input again.
     constant: a Const node.
     fault: the rule that names what made its order wrong.
+    peers: the tensors that share its order, itself included.
     key: the same object for tensors that are one in the parser's network.
     source: the name of the network's input if no layer has been added since.
     """
@@ -26,15 +27,21 @@ class Tensor(object):
         self.shape, self.dims, self.axes, self.order = shape, dims, axes, order
         self.declared = self.reducible = self.dense = self.integer = self.constant = self.unknown = False
         self.value = self.source = self.fault = None
-        self.key = object()
+        self.key, self.peers = object(), [self]
         self.__dict__.update(kwargs)
 
     def copy(self, **changes):
         """A copy, as of a layer's output that has its input's sizes; it is no input of the network."""
         new = Tensor()
         new.__dict__.update(self.__dict__)
-        new.source, new.key = None, object()
+        new.source, new.key, new.peers = None, object(), [new]
         new.__dict__.update(changes)
+        return new
+
+    def alias(self, **changes):
+        """A copy for a node of which the parser makes no layer: the same tensor, with one order for both."""
+        new = self.copy(source=self.source, key=self.key, peers=self.peers, **changes)
+        self.peers.append(new)
         return new
 
     @property
