@@ -1,7 +1,9 @@
 """What a UffParser will refuse in a .uff, and what it will silently get wrong, before anybody is at a board.
 
     >>> for finding in check("box3d.uff", tensorrt="5.1.5"):
-    ...     print(finding.node, finding.rule, finding.recipe)
+    ...     print(finding.node, finding.level, finding.rule)
+    leaky_re_lu_4/LeakyRelu note plugin
+    orientation/l2_normalize/Maximum error binary-constant
 
 `parser` follows a .uff as NVIDIA's UffParser does, `layers` and `axes` have a function for each operation, `rules` the texts.
 All of it was learnt from what the parsers of TensorRT 5.1.5, 6.0.1, 7.1.3, 7.2.1, 8.0.1 and 8.2.3 made of many small networks,
@@ -93,7 +95,8 @@ def _message(node, rule, words):
         return "%s; without it: %s" % (text, quoted) if text else quoted
     if text or not words:
         return "%s: %s" % (text, words) if words else text
-    return "UffParser: Parser error: %s: %s" % (node, words)
+    place = "" if words.startswith("MarkOutput") else node + ": "
+    return "UffParser: Parser error: %s%s" % (place, words)
 
 
 def versions(tensorrt=None):

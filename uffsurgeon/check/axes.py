@@ -178,7 +178,10 @@ def softmax(parser, node, x):
         out = x.copy(order=BEHIND_CONVOLUTION, declared=False, dense=False)
     if not x.known or x.shape is None:
         return Tensor()
-    if x.axes is not None and not same_axes(x, [max(len(x.dims) - 3, 0)], {axis % (len(x.shape) + 1) or len(x.shape)}):
+    wanted = {axis % (len(x.shape) + 1) or len(x.shape)}
+    if len(x.dims) < 3 and not parser.since("7.1.3"):
+        return out  # refused where it is marked
+    if x.axes is not None and (not x.shape or not same_axes(x, [max(len(x.dims) - 3, 0)], wanted)):
         corrupt(parser, node, "softmax-axis", out)
     return out
 

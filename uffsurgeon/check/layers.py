@@ -47,10 +47,10 @@ def image(parser, node, x, *others):
     order = [(3,), (1,), (2,)] if nhwc else [(1,), (2,), (3,)]
     if node.operation == "LRN":
         return out if x.axes is None else corrupt(parser, node, "lrn", out)
+    sizes(parser, node, nhwc, out, others)
     if x.axes is not None and any(size != 1 and axis is not None and axis != wanted
                                   for axis, wanted, size in zip(x.axes, order, x.dims)):
         corrupt(parser, node, "layout", out)
-    sizes(parser, node, nhwc, out, others)
     if out.axes is not None:
         out.axes = order
     out.shape = [out.dims[1], out.dims[2], out.dims[0]] if nhwc else list(out.dims)

@@ -18,7 +18,7 @@ class Tensor(object):
     integer: the values are indices. reducible: the parser knows the order of a declared input again.
     constant: a Const node.
     fault: the rule that names what made its order wrong.
-    peers: the tensors that share its order, itself included.
+    peers: the tensors that are this one to the parser, itself included.
     key: the same object for tensors that are one in the parser's network.
     source: the name of the network's input if no layer has been added since.
     """
@@ -39,7 +39,7 @@ class Tensor(object):
         return new
 
     def alias(self, **changes):
-        """A copy for a node of which the parser makes no layer: the same tensor, with one order for both."""
+        """A copy for a node of which the parser makes no layer: what is done to one of the two is done to the other."""
         new = self.copy(source=self.source, key=self.key, peers=self.peers, **changes)
         self.peers.append(new)
         return new
@@ -50,9 +50,11 @@ class Tensor(object):
 
     def transposed(self, order):
         """Change the tensor in place, as the parser does: its order stays as it was, which is the cause of several faults."""
-        self.dims = [self.dims[at] for at in order]
-        self.axes = self.axes and [self.axes[at] for at in order]
-        self.source, self.key = None, object()
+        key = object()
+        for peer in self.peers:
+            peer.dims = [peer.dims[at] for at in order]
+            peer.axes = peer.axes and [peer.axes[at] for at in order]
+            peer.source, peer.key = None, key
 
     def ordered(self):
         """Whether the values lie as in TensorFlow's tensor (sizes of 1 do not count)."""
