@@ -15,6 +15,8 @@ def shape(parser, node, x):
 
 @layer("Flatten")
 def flatten(parser, node, x):
+    if x.constant:
+        return x.computed()
     if x.value is not None and not x.constant:
         raise Refused("shape-value")
     restore(x)
@@ -36,7 +38,10 @@ def flatten(parser, node, x):
 def reshape(parser, node, x, target):
     restore(x)
     if x.constant:
-        return Tensor()
+        shape = [int(size) for size in target.value.reshape(-1)]
+        if -1 in shape:
+            shape[shape.index(-1)] = volume(x.dims) // -int(np.prod(shape))
+        return Tensor(shape, list(shape), constant=True, value=None if x.value is None else x.value.reshape(shape))
     known = target.value is not None and not target.unknown
     new = [int(size) for size in target.value.reshape(-1)][1:] if known else None
     total = volume(x.dims)
@@ -61,6 +66,8 @@ def reshape(parser, node, x, target):
 
 @layer("Squeeze")
 def squeeze(parser, node, x):
+    if x.constant:
+        raise Refused("constant-computed", "")
     if not x.known or x.shape is None:
         return Tensor()
     rank = len(x.shape) + 1
@@ -81,6 +88,8 @@ def renumbered(x, gone):
 
 @layer("ExpandDims")
 def expand_dims(parser, node, x):
+    if x.constant:
+        return x.computed()
     axis = schema.field(node, "axis")
     restore(x)
     if axis < 0:
@@ -99,6 +108,8 @@ def expand_dims(parser, node, x):
 
 @layer("Transpose")
 def transpose(parser, node, x):
+    if x.constant:
+        return x.computed()
     permutation = schema.field(node, "permutation")
     if permutation and permutation[0] != 0:
         raise Refused("transpose-batch", "Order does not start by N, runtime transpose is not supported in that case")
@@ -121,6 +132,8 @@ def transpose(parser, node, x):
 @layer("Reduce")
 def reduce(parser, node, x):
     axes = schema.field(node, "axes", default=[])
+    if x.constant:
+        raise Refused("constant-computed", "axes.size() != 0 not yet supported for reduce constant nodes")
     restore(x)
     if not axes:
         raise Refused("reduce-nothing", "No reduction axes are specified")
@@ -189,6 +202,8 @@ def softmax(parser, node, x):
 @layer("Pad")
 def pad(parser, node, x, paddings):
     pads = paddings.value
+    if x.constant:
+        raise Refused("constant-computed", "Pad operation does not operate on constant")
     if pads is None or not x.known:
         return Tensor()
     if pads.shape[0] != 4 or len(x.dims) != 3:
@@ -218,6 +233,8 @@ def pad(parser, node, x, paddings):
 @layer("Concat")
 def concat(parser, node, *inputs):
     axis, first = schema.field(node, "axis"), inputs[0]
+    if all(x.constant for x in inputs):
+        return first.computed()
     if any(x.value is not None and not x.constant for x in inputs):
         raise Refused("shape-value")
     if any(not x.known for x in inputs):
@@ -281,6 +298,8 @@ def joined(parser, node, out, at, wanted, inputs):
 @layer("Gather", "GatherV2")
 def gather(parser, node, x, indices):
     axis = schema.field(node, "axis", default=0)
+    if x.constant and indices.constant:
+        return x.computed()
     if not x.known or x.constant or x.shape is None:
         return Tensor()
     if node.operation == "GatherV2" and parser.since("6.0.1"):
@@ -313,11 +332,17 @@ def gather(parser, node, x, indices):
     return out
 
 
+def folded(value, constant, unknown):
+    """What the parser computes itself. constant: from Const nodes alone, and not from a shape."""
+    return Tensor(value=value, unknown=unknown, constant=constant, shape=list(value.shape) if constant else None,
+                  dims=list(value.shape) if constant else None)
+
+
 @layer("Stack")
 def stack(parser, node, *inputs):
     if all(x.value is not None for x in inputs):
-        return Tensor(value=np.array([np.reshape(x.value, -1)[0] for x in inputs]),
-                      unknown=any(x.unknown for x in inputs))
+        value = np.array([np.reshape(x.value, -1)[0] for x in inputs])
+        return folded(value, all(x.constant for x in inputs), any(x.unknown for x in inputs))
     if any(x.value is None and x.known for x in inputs):
         raise Refused("stack", "stack only support for Constants nodes as input for now")
     return Tensor()
@@ -366,4 +391,4 @@ def sliced_value(x, begin, end, strides, masks):
         else:
             cuts.append(slice(None if masks["begin"] >> at & 1 else int(begin[at]),
                               None if masks["end"] >> at & 1 else int(end[at]), int(strides[at])))
-    return Tensor(value=np.asarray(x.value)[tuple(cuts)], unknown=x.unknown)
+    return folded(np.asarray(x.value)[tuple(cuts)], x.constant, x.unknown)

@@ -13,6 +13,8 @@ def alike(parser, node, x):
         raise Refused("int-values")
     if x.value is not None and not x.constant:
         raise Refused("shape-value")
+    if x.constant:
+        return x.copy(value=None) if node.operation == "Unary" else x.computed()
     return x.copy(source=None, value=None)
 
 
@@ -122,13 +124,17 @@ def fully_connected(parser, node, a, b):
 def binary(parser, node, a, b):
     function = schema.field(node, "func")
     if a.constant and b.constant:
-        return Tensor()
+        if a.dims != b.dims and 1 not in (volume(a.dims), volume(b.dims)):
+            raise Refused("constant-computed", "Constant binary operation with different shape not supported")
+        return a.copy(value=None) if volume(b.dims) == 1 else b.copy(value=None)
     if a.constant or b.constant:
         return with_constant(parser, node, a, b, function)
     if function == "pow" and a.known and b.known:
         raise Refused("binary-function", "Unsupported binary op pow")
     if not a.known or not b.known:
         return Tensor(order=a.order)
+    if a.without_batch != b.without_batch:
+        raise Refused("constant-computed", "elementwise inputs must have same dimensions or follow broadcast rules")
     if len(a.dims) != len(b.dims) or any(p is not None and q is not None and p != q and 1 not in (p, q)
                                          for p, q in zip(a.dims, b.dims)):
         raise Refused("no-dimensions", "elementwise inputs must have same dimensions or follow broadcast rules")

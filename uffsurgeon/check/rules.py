@@ -28,6 +28,7 @@ RULES = {name: Rule(*fields) for name, fields in {
     "dtype": ("error", "", "feed float32"),
     "constant-dtype": ("error", "", "store it as float32 or int32"),
     "empty-constant": ("error", "", "remove it"),
+    "constant-computed": ("error", "", "fold the constants when the graph is frozen"),
     "reduce-batch": ("error", "", "reduce over other axes than the batch"),
     "reduce-nothing": ("error", "", "name the axes"),
     "reduce-order": ("error", "", SAME + ", from which the parser knows the axes"),

@@ -16,7 +16,7 @@ class Tensor(object):
     value: a constant, or the shape of a tensor: a NumPy array of integers with -1 for the batch and for unknown sizes.
     unknown: even its length is not known.
     integer: the values are indices. reducible: the parser knows the order of a declared input again.
-    constant: a Const node.
+    constant: a Const node, or what the parser computes of them. without_batch: computed of constants by a layer.
     fault: the rule that names what made its order wrong.
     peers: the tensors that are this one to the parser, itself included.
     key: the same object for tensors that are one in the parser's network.
@@ -26,6 +26,7 @@ class Tensor(object):
     def __init__(self, shape=None, dims=None, axes=None, order=None, **kwargs):
         self.shape, self.dims, self.axes, self.order = shape, dims, axes, order
         self.declared = self.reducible = self.dense = self.integer = self.constant = self.unknown = False
+        self.without_batch = False
         self.value = self.source = self.fault = None
         self.key, self.peers = object(), [self]
         self.__dict__.update(kwargs)
@@ -37,6 +38,10 @@ class Tensor(object):
         new.source, new.key, new.peers = None, object(), [new]
         new.__dict__.update(changes)
         return new
+
+    def computed(self):
+        """What an operation leaves of a constant that the parser does not compute itself: a tensor without a batch."""
+        return Tensor(dims=list(self.dims), without_batch=True)
 
     def alias(self, **changes):
         """A copy for a node of which the parser makes no layer: what is done to one of the two is done to the other."""

@@ -80,6 +80,29 @@ def _square(rank):
     return table
 
 
+CONSTANTS = {  # what is computed from constants alone
+    "Sub(const,Mul)": lambda: raw.Sub(x=const(4), y=raw.Mul(x=const(4), y=const(4))),
+    "Mul(Sub,scalar)": lambda: raw.Mul(x=raw.Sub(x=const(4), y=const(4)), y=const()), "Rsqrt": lambda: raw.Rsqrt(x=const(4)),
+    "Mul(Rsqrt(Add),const)": lambda: raw.Mul(x=raw.Rsqrt(x=raw.Add(x=const(4), y=const())), y=const(4)),
+    "Relu": lambda: tf.nn.relu(const(4)), "Reshape": lambda: tf.reshape(const(2, 2), [4]),
+    "Reshape(1,1,1,4)": lambda: tf.reshape(const(4), [1, 1, 1, 4]), "Squeeze": lambda: raw.Squeeze(input=const(1, 4), axis=[0]),
+    "ExpandDims": lambda: raw.ExpandDims(input=const(4), axis=0), "Concat": lambda: tf.concat([const(2), const(2)], 0),
+    "Transpose": lambda: tf.transpose(const(4, 1)),
+    "Sum": lambda: tf.reduce_sum(const(3, 4), [0]),
+    "Maximum": lambda: raw.Maximum(x=const(4), y=const(4)), "Identity": lambda: tf.identity(tf.identity(const(4))),
+    "Pad": lambda: tf.pad(const(2), [(1, 1)]), "Slice": lambda: const(6)[1:5],
+    "Stack": lambda: tf.stack([const(), const()] * 2),
+    "Gather": lambda: raw.GatherV2(params=const(6), indices=tf.constant([1, 0, 3, 2]), axis=0)}
+
+
+def constants():
+    for (name, function), (use, join) in itertools.product(CONSTANTS.items(), {
+            "add": lambda x, c: raw.Add(x=x, y=c), "mul": lambda x, c: raw.Mul(x=c, y=x), "max": lambda x, c: raw.Maximum(
+                x=x, y=c), "batch": lambda x, c: raw.Add(x=raw.Mul(x=x, y=const(4)), y=raw.Sub(x=const(4), y=c))}.items()):
+        for context in "conv", "image", "mean":
+            yield "%s.constant %s.%s" % (context, name, use), lambda f=function, c=context, j=join: j(CONTEXTS[c](), f())
+
+
 def leaky(x):
     """record.py collapses this scope into a plugin LReLU_TRT."""
     with tf.name_scope("LReLU_TRT"):

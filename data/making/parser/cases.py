@@ -302,4 +302,5 @@ def cases():
     """All: (name, function that builds a network in the default graph and returns its output or a list of outputs)."""
     from . import blocks  # which imports this module
 
-    return itertools.chain(single(), chains(), blocks.branches(), blocks.squares(), blocks.plugins(), blocks.recipes())
+    return itertools.chain(single(), chains(), blocks.branches(), blocks.squares(), blocks.constants(), blocks.plugins(),
+                           blocks.recipes())
