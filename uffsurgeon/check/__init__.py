@@ -16,7 +16,7 @@ from uffsurgeon import protobuf
 from uffsurgeon.uff import schema
 
 from . import axes, layers  # noqa: F401  (they register their functions)
-from .parser import ORDERS, Parser
+from .parser import ORDERS, Parser, alike
 from .rules import PARSERS, RULES
 
 __all__ = ["Finding", "PARSERS", "RULES", "check", "text", "versions", "warn"]
@@ -50,9 +50,11 @@ def check(source, tensorrt=None, inputs=None, values=None):
         meta = schema.read(source)
     given = _inputs(meta, inputs or {})
     merged = collections.OrderedDict()
-    for version in versions(tensorrt):
-        for node, rule, words in Parser(meta, version, given, values).run():
-            merged.setdefault((node, rule), (words, []))[1].append(version)
+    wanted = versions(tensorrt)
+    for group in alike(meta):
+        group = [version for version in group if version in wanted]
+        for node, rule, words in Parser(meta, group[0], given, values).run() if group else ():
+            merged.setdefault((node, rule), (words, []))[1].extend(group)
     plugins = collections.Counter()
     operations = {node.id: node.operation for graph in meta.graphs for node in graph.nodes}
     findings = []

@@ -6,17 +6,27 @@ differ. All of it is learnt from the networks that real parsers made of small gr
 """
 import collections
 
-import numpy as np
-
 from uffsurgeon.uff import schema
 
 from .common import LAYERS, Refused
 from .rules import PARSERS, STANDARD_PLUGINS
-from .tensors import Tensor, identity, straight
+from .tensors import Tensor, identity, straight, volume
 
 FLOAT16, FLOAT32, INT8, INT32 = 0x20010, 0x20020, 0x10008, 0x10020
-SMALL = 4096  # elements of a constant whose values may matter
+SMALL = 64  # elements of a constant whose values may matter: shapes, axes, paddings, indices
 ORDERS = ("NHWC", "NCHW", "NC")
+
+
+def alike(meta):
+    """Groups of parsers that do the same with a UFF, as lists of versions."""
+    changes = {"6.0.1", "7.1.3"}
+    changes.update(STANDARD_PLUGINS.get(node.operation[1:], "6.0.1") for graph in meta.graphs for node in graph.nodes)
+    groups = []
+    for version in PARSERS:
+        if not groups or version in changes:
+            groups.append([])
+        groups[-1].append(version)
+    return groups
 
 
 class Parser(object):
@@ -49,12 +59,13 @@ class Parser(object):
 
     def visit(self, name):
         """The inputs of a node first, and then the node."""
-        stack = [name]
+        stack, seen = [name], {name}
         while stack:
             node = self.nodes[stack[-1]]
-            waiting = [above for above in node.inputs if above not in self.tensors and above not in stack]
-            if waiting and node.id not in self.tensors:
-                stack.append(waiting[0])
+            waiting = next((above for above in node.inputs if above not in self.tensors and above not in seen), None)
+            if waiting is not None and node.id not in self.tensors:
+                stack.append(waiting)
+                seen.add(waiting)
                 continue
             stack.pop()
             if node.id not in self.tensors:
@@ -112,7 +123,7 @@ class Parser(object):
                           "Invalid weights types when converted. Trying to convert from INT8 To FP32")
         if 0 in shape:
             raise Refused("empty-constant", "volume of dimensions is not consistent with weights size")
-        value = self.values(node) if np.prod(shape, dtype=np.int64) <= SMALL else None
+        value = self.values(node) if volume(shape) <= SMALL else None
         return Tensor(shape, list(shape), constant=True, value=value)
 
     def custom(self, node, inputs):

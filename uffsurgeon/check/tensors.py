@@ -1,5 +1,6 @@
 """What a UffParser holds for a tensor: sizes, where TensorFlow's axes lie in them, and the order that it believes them in."""
-import numpy as np
+import functools
+import operator
 
 
 class Tensor(object):
@@ -85,7 +86,7 @@ def straight(shape):
 
 def volume(sizes):
     """The product of sizes, None if one is not known."""
-    return None if sizes is None or any(size is None for size in sizes) else int(np.prod(sizes, dtype=np.int64))
+    return None if sizes is None or None in sizes else functools.reduce(operator.mul, sizes, 1)
 
 
 def window(size, kernel, stride, padding, same):
