@@ -235,3 +235,14 @@ def test_messages_are_sentences_with_a_recipe():
         assert rule.level in ("error", "warning", "note"), name
         assert rule.recipe and rule.recipe == rule.recipe.strip(" ;."), name
     assert set(check_package.__all__) >= {"check", "Finding", "RULES"}
+
+
+def test_open_sizes_are_not_guessed():
+    """A network for images of any size: what does not depend on the size is still named."""
+    meta = read("ops/pad+conv_SAME.uff")
+    node = next(node for node in meta.graphs[0].nodes if node.operation == "Input")
+    node.fields["shape"].i_list.val[:] = [-1, -1, -1, 4]
+    assert [finding.rule for finding in check(meta)] == ["pad-lost"]
+    node.fields["shape"].i_list.val[:] = []
+    assert check(meta) == []
+    assert [finding.rule for finding in check(meta, inputs={"x": [8, 8, 4]})] == ["pad-lost"]

@@ -92,8 +92,10 @@ class Parser(object):
         shape = list(given) if given else shape
         order = order or self.guess(node, len(shape))
         if kind not in (FLOAT16, FLOAT32, INT32) and (kind != INT8 or not self.since("6.0.1")):
-            message = "Failed to parseInput for node %s" % node.id if kind == INT8 else "Invalid DataType value!"
-            raise Refused("dtype", message)
+            raise Refused("dtype", "Failed to parse node - Invalid Tensor found at node %s" % node.id if kind == INT8 else
+                          "Invalid DataType value!")
+        if not given and not schema.field(node, "shape"):
+            return Tensor()  # not even the number of sizes is known
         dims, axes = straight(shape)
         return Tensor(shape, dims, axes, tuple(range(len(dims))), declared=order != "NHWC", source=node.id,
                       integer=kind == INT32)
@@ -119,8 +121,9 @@ class Parser(object):
     def const(self, node):
         number, shape = schema.field(node, "dtype"), schema.field(node, "shape")
         if number not in (FLOAT16, FLOAT32, INT32):
-            raise Refused("constant-dtype", "Invalid DataType value!" if number != INT8 else
-                          "Invalid weights types when converted. Trying to convert from INT8 To FP32")
+            raise Refused("constant-dtype", "Datatype %d is invalid" % number if number not in schema.NUMPY else
+                          "Invalid weights types when converted. Trying to convert from INT8 To FP32" if number == INT8 else
+                          "Invalid DataType value!")
         if 0 in shape:
             raise Refused("empty-constant", "volume of dimensions is not consistent with weights size")
         value = self.values(node) if volume(shape) <= SMALL else None
