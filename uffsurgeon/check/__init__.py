@@ -7,7 +7,8 @@
 
 `parser` follows a .uff as NVIDIA's UffParser does, `layers` and `axes` have a function for each operation, `rules` the texts.
 All of it was learnt from what the parsers of TensorRT 5.1.5, 6.0.1, 7.1.3, 7.2.1, 8.0.1 and 8.2.3 made of many small networks,
-and 8.6.1 of 121 on a GPU; no other parser was tried. On the command line: uffsurgeon check model.uff.
+and 8.6.1 of 121 on a GPU and of the others on 8.2.3's network library; no other parser was tried. On the command line:
+uffsurgeon check model.uff.
 """
 import collections
 import sys

@@ -250,7 +250,7 @@ def concat(parser, node, *inputs):
     else:
         at = axis - 1 if axis > 0 else max(len(first.dims) - 3, 0)
     for x in inputs:
-        if x.order != order:
+        if x.order != order:  # the parser's way: right only where `order` is TensorFlow's
             restore(x)
             if behind and len(order) == len(x.dims):
                 x.transposed(order)
