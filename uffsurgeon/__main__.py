@@ -1,10 +1,11 @@
-"""uffsurgeon to-uff, uffsurgeon to-onnx: the two conversions as one program."""
+"""uffsurgeon to-uff, to-onnx, check: the conversions and the check of a .uff as one program."""
 import sys
 
 USAGE = """uffsurgeon COMMAND ...
 
     to-uff    convert a frozen TensorFlow graph (.pb) to .uff, with NVIDIA's options; the same as convert-to-uff
     to-onnx   convert a .uff, made by NVIDIA's converter or by this one, to .onnx
+    check     say what NVIDIA's UffParsers refuse in a .uff, and what they silently get wrong
 
 uffsurgeon COMMAND --help lists the options."""
 
@@ -17,6 +18,8 @@ def main(arguments=None):
         from .uff.__main__ import main as convert
     elif command == "to-onnx":
         from .to_onnx.__main__ import main as convert
+    elif command == "check":
+        from .check.__main__ import main as convert
     else:
         print(USAGE, file=sys.stdout if command in ("-h", "--help") else sys.stderr)
         return 0 if command in ("-h", "--help") else 2

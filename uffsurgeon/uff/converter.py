@@ -308,6 +308,9 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
     log("Converting to UFF graph")
     conversion = Conversion(graph.node_map, [node.name for node in outputs], debug_mode)
     log("No. nodes:", len(conversion.graph.nodes))
+    if not quiet:
+        from uffsurgeon import check  # which imports this package
+        check.warn(conversion)
     if output_filename:
         with files.atomic(output_filename) as temporary, open(str(temporary), "wb") as stream:
             for part in conversion.parts():
