@@ -292,10 +292,12 @@ sick = patients.freeze(patients.padded())
 show.graph(sick, "pad", constants=False)
 
 # %%
-def ask(graph, outputs):
+def to_uff(graph, outputs):
     with page.silence():
-        data = uff.from_tensorflow(graph, outputs, quiet=True)
-    parsed = through_uff.parse(data)
+        return uff.from_tensorflow(graph, outputs, quiet=True)
+
+def ask(graph, outputs):
+    parsed = through_uff.parse(to_uff(graph, outputs))
     print("parse returned", parsed.ok, "and said", parsed.log)
     return parsed
 
@@ -384,6 +386,30 @@ uffparser.table(parsed, "reshape_2")
 # From 5.1.5 on it converts, to [6, 2] and a one. Write `Reshape((6, 2))` anyway, as our network does: it costs nothing, and no parser
 # can count wrong.
 #
+# ## Before you are at a board
+#
+# Seven UffParsers have been asked what they make of some thousands of small networks. What came out is in `uffsurgeon check`, which
+# reads a .uff and says what a parser will refuse and what it will silently get wrong, with the way out. Here it is on the border and
+# on the concatenation:
+
+# %%
+from uffsurgeon import check as checking
+
+for graph, output in ((sick, "answer/BiasAdd"), (joined, "join/concat")):
+    for finding in checking.check(to_uff(graph, [output])):
+        print("%s: %s. Remedy: %s." % (finding.node, finding.message, finding.recipe))
+        print("   in the parsers of", ", ".join(finding.versions))
+
+# %% [markdown]
+# From a shell: `uffsurgeon check model.uff`. It is no parser. What it does not know it cannot tell, so the gate still decides. And our
+# first network, with its `Flatten`?
+
+# %%
+[finding.node for finding in checking.check(through_uff.convert(first)) if finding.level == "error"]
+
+# %% [markdown]
+# Nothing. (A `Flatten` is right where a dense layer reads it, as here. As the last node of a network it is not.)
+#
 # ## Your turn
 #
 # **1.** Write the imitation's fault: `flatten_nchw(x)` takes feature maps `[N, H, W, C]` and returns `[N, H * W * C]`, laid
@@ -451,12 +477,12 @@ check("02.3", culprit)
 # %% [markdown]
 # ## What you saw
 #
-# - The UFF converter turns every `Reshape` whose scope contains *flatten* into a `Flatten` without a shape. Every UffParser from
-#   5.1.5 to 8.6.1 lays it out in TensorFlow's order. The damage that the article reports was seen on 5.0.6 alone.
+# - The UFF converter turns every `Reshape` whose scope contains *flatten* into a `Flatten` without a shape. In front of a dense layer
+#   every UffParser from 5.1.5 to 8.6.1 lays it out in TensorFlow's order. The damage that the article reports was seen on 5.0.6 alone.
 # - A row in another order has the right shape and the right numbers: sort both sides, and they are equal.
 # - Make every layer an output, compare layer by layer, and look at the first that differs.
-# - A border in front of the first convolution and a concatenation along axis -1 are converted wrong by every UffParser that we asked,
-#   5.1.5 to 8.2, and a crop by 5.1.5 and 6.0.1. `parse` returns `True` for each.
+# - A border in front of the first convolution, a concatenation along axis -1 and a crop are converted wrong by every UffParser that we
+#   asked. `parse` returns `True` for each, and `uffsurgeon check` names them beforehand.
 # - After `parse`: look at the log, count the outputs, and let the gate decide.
 #
 # Next: [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb), an operation that UFF does not have.
