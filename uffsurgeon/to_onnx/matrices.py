@@ -2,7 +2,7 @@
 from uffsurgeon.uff.schema import UffException
 
 from . import shapes
-from .graph import TENSORFLOW, Layer
+from .graph import FLOAT, HALF, TENSORFLOW, Layer
 from .nodes import operation
 
 
@@ -23,7 +23,7 @@ def fully_connected(graph, node, a, b):
     return value
 
 
-@operation("_BatchMatMul _BatchMatMulV2", inputs=2)
+@operation("_BatchMatMul _BatchMatMulV2 _BatchMatMulV3", inputs=2)
 def batch_matmul(graph, node, a, b):
     inputs, operands, dtype = [], [], graph.lower_precision(a)
     for value, key in ((a, "adj_x"), (b, "adj_y")):
@@ -37,3 +37,23 @@ def batch_matmul(graph, node, a, b):
         operands.append([value.shape[axis] for axis in perm])
     stack = shapes.broadcast(operands[0][:-2], operands[1][:-2])
     return graph.emit(node, "MatMul", inputs, stack + (operands[0][-2], operands[1][-1]), dtype)
+
+
+@operation("_Einsum", inputs=None)
+def einsum(graph, node, *values):
+    equation, dtype = node.string("equation").replace(" ", ""), graph.widest(*values)
+    dtype = FLOAT if dtype == HALF else dtype
+    left, arrow, right = equation.partition("->")
+    terms, shape = left.split(","), None
+    if not arrow or len(terms) != len(values):
+        raise UffException("the equation '%s' does not fit %d inputs" % (equation, len(values)))
+    if "." not in equation:
+        sizes = {}
+        for term, value in zip(terms, values):
+            if value.rank not in (None, len(term)):
+                raise UffException("the equation '%s' does not fit '%s' of shape %s" % (equation, value.name, value.shape))
+            for letter, size in zip(term, value.shape or ()):
+                sizes[letter] = size if sizes.get(letter) in (None, 1) else sizes[letter]
+        shape = [sizes.get(letter) for letter in right]
+    inputs = [graph.tensor(value, TENSORFLOW, dtype) for value in values]
+    return graph.emit(node, "Einsum", inputs, shape, dtype, equation=equation)

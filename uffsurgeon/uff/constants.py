@@ -24,13 +24,15 @@ def fold(nodes, name):
     """
     values = {}
     for name in inputs_first([name], lambda name: _reads(nodes, name), allow_cycles=True):
-        values[name] = _value(nodes.get(name), [values.get(producer(text)) for text in _reads(nodes, name)])
+        values[name] = _value(nodes.get(name), [values.get(source) for source in _reads(nodes, name)])
     return values[name]
 
 
 def _reads(nodes, name):
     node = nodes.get(name)
-    return [producer(text) for text in node.input if text[:1] != "^"] if node is not None and node.op in FOLDS else []
+    if node is None or node.op not in FOLDS:
+        return []
+    return [text if ":" in text and not text.endswith(":0") else producer(text) for text in node.input if text[:1] != "^"]
 
 
 def _value(node, inputs):
@@ -40,8 +42,6 @@ def _value(node, inputs):
         except ValueError:
             return None
     if node is None or node.op not in FOLDS or any(value is None for value in inputs):
-        return None
-    if any(text.split(":")[1:] not in ([], ["0"]) for text in node.input):
         return None
     try:
         with np.errstate(all="ignore"):
@@ -114,6 +114,8 @@ FOLDS = {
     "Pack": lambda node, *values: np.stack(values, attr(node, "axis", "i", 0)),
     "ConcatV2": lambda node, *values: np.concatenate(values[:-1], int(values[-1])),
     "GatherV2": lambda node, x, indices, axis: None if attr(node, "batch_dims", "i", 0) else np.take(x, indices, int(axis)),
+    "Unpack": lambda node, x: np.take(x, attr(node, "output", "i", 0), attr(node, "axis", "i", 0)),
+    "Split": lambda node, axis, x: np.split(x, attr(node, "num_split", "i"), int(axis))[attr(node, "output", "i", 0)],
     "Gather": lambda node, x, indices: np.take(x, indices, 0),
 }
 FOLDS.update({op: _arithmetic(function) for op, function in (

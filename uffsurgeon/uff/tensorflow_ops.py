@@ -66,7 +66,17 @@ def _identity(node, inputs, to_uff):
 @operation("Identity Shape", 1)
 @operation("Pad", 2)
 def _alike(node, inputs, to_uff):
-    return to_uff.add(node, node.op, inputs)
+    to_uff.add(node, node.op, inputs)
+    if node.op == "Shape":
+        _keep_type(node, to_uff, "out_type", 3)
+    return inputs
+
+
+def _keep_type(node, to_uff, key, default):
+    """Write a type that TensorFlow does not take by default beside the fields: UFF has none for it, and NVIDIA's converter
+    loses it."""
+    if attr(node, key, "type", default) != default:
+        to_uff.graph.nodes[-1].extra_fields["output_type"].dtype = dtype(attr(node, key, "type"), node, "indices")
 
 
 @operation(" ".join(BINARY), 2)
@@ -96,8 +106,8 @@ def _axis(node, inputs, to_uff):
     axis = to_uff.number(node, inputs[1], "%s Axis node has op {op}, expected Const. The axis must be specified as a Const "
                      "node." % node.op)
     to_uff.add(node, node.op, inputs[:1], axis=("i", axis))
-    if attr(node, "output_type", "type", 9) != 9:  # TensorFlow's int64; NVIDIA's converter loses another type
-        to_uff.graph.nodes[-1].extra_fields["output_type"].dtype = dtype(attr(node, "output_type", "type"), node, "indices")
+    if node.op != "ExpandDims":
+        _keep_type(node, to_uff, "output_type", 9)
     return inputs[:1]
 
 
@@ -219,7 +229,7 @@ def _conv_transpose(node, inputs, to_uff):
     output_shape, kernel, x = inputs
     _, fields = _window(node, [x], to_uff, fuse=False)
     if fields.pop("dilation", ("", [1, 1]))[1] != [1, 1]:
-        raise UffException("node '%s' (%s) is dilated, and a ConvTranspose of UFF cannot be" % (node.name, node.op))
+        return to_uff.add_custom(node, inputs)  # UFF's ConvTranspose has no dilation
     to_uff.add(node, "ConvTranspose", [x, kernel, output_shape],
            inputs_orders=("orders", _format(node) + "_+KC"), **fields)
     return inputs
@@ -239,6 +249,8 @@ def _bias_add(node, inputs, to_uff):
 
 @operation("FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3", 5)
 def _batch_norm(node, inputs, to_uff):
+    if attr(node, "data_format", "s", "NHWC") in ("NDHWC", "NCDHW") and not attr(node, "is_training", "b", False):
+        return to_uff.add_custom(node, inputs)
     if not attr(node, "is_training", "b", False):
         return to_uff.add(node, "BatchNorm", inputs, epsilon=("d", attr(node, "epsilon", "f")),
                           inputs_orders=("orders", _format(node)))
