@@ -377,7 +377,6 @@ VALID = {"padding": ("s", b"VALID"), "strides": ("list", [1, 1, 1, 1]), "ksize":
     ([X, ("Pad", "p", ["x", "gone"], {}), ("AvgPool", "y", ["p"], VALID)], "'p' .Pad. reads: no node 'gone'"),
     ([X, const("k", np.zeros(2, np.float32)), ("DepthwiseConv2dNative", "y", ["x", "k"], VALID)], "kernel of shape .2."),
     ([X, const("k", np.zeros((1, 2), np.int32)), ("Conv2D", "y", ["x", "x", "k", "k", "k"], VALID)], "height and width"),
-    ([X, ("Conv2DBackpropInput", "y", ["x", "x", "x"], dict(VALID, dilations=("list", [1, 2, 2, 1])))], "'y' .*is dilated"),
     ([X, ("Conv2D", "c", [], {}), ("BatchToSpaceND", "y", ["c"], {})], "'c' .Conv2D. has 0 inputs"),
 ])
 def test_graphs_that_uff_cannot_say(nodes, words):

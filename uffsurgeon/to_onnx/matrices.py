@@ -47,13 +47,17 @@ def einsum(graph, node, *values):
     terms, shape = left.split(","), None
     if not arrow or len(terms) != len(values):
         raise UffException("the equation '%s' does not fit %d inputs" % (equation, len(values)))
-    if "." not in equation:
-        sizes = {}
+    if all(value.rank is not None for value in values):
+        sizes, most = {}, 0  # most: axes that an ellipsis stands for; they are called 0, 1, 2 from the right
         for term, value in zip(terms, values):
-            if value.rank not in (None, len(term)):
+            hidden = value.rank - len(term.replace("...", ""))
+            if hidden < 0 or hidden and "..." not in term:
                 raise UffException("the equation '%s' does not fit '%s' of shape %s" % (equation, value.name, value.shape))
-            for letter, size in zip(term, value.shape or ()):
+            most, front = max(most, hidden), list(term.partition("...")[0])
+            names = front + list(range(hidden))[::-1] + list(term.partition("...")[2])
+            for letter, size in zip(names, value.shape):
                 sizes[letter] = size if sizes.get(letter) in (None, 1) else sizes[letter]
-        shape = [sizes.get(letter) for letter in right]
+        before, dots, after = right.partition("...")
+        shape = [sizes.get(letter) for letter in list(before) + (list(range(most))[::-1] if dots else []) + list(after)]
     inputs = [graph.tensor(value, TENSORFLOW, dtype) for value in values]
     return graph.emit(node, "Einsum", inputs, shape, dtype, equation=equation)

@@ -55,7 +55,7 @@ def _at_line_of(path, error):
     line = lines[-1] if lines else getattr(error, "lineno", None)
     source = linecache.getline(path, line).strip() if line else ""
     text = "%s, line %s%s: %s: %s" % (path, line, ", in `%s`" % source if source else "", type(error).__name__, error)
-    if ".remove(" in source and isinstance(error, ValueError):
+    if ".input.remove(" in source and isinstance(error, ValueError):
         text += (". If this line removes an input that is not there: collapse_namespaces has rewired it already, and the line "
                  "can be deleted")
     new = PreprocessorError(text)

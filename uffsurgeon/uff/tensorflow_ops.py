@@ -121,7 +121,7 @@ def _reshape(node, inputs, to_uff):
 
 
 def _flattens(node, inputs, to_uff):
-    """False if a Reshape in a scope called flatten does something else. NVIDIA's converter takes every one for a Flatten."""
+    """True if a Reshape in a scope called flatten is one. NVIDIA's converter writes a Flatten for each of them."""
     have, want = sizes.sizes(to_uff.nodes, inputs[0]), sizes.target(to_uff.nodes, inputs[1])
     if want is not None and len(want) == 2:
         batch, width = want
@@ -137,10 +137,10 @@ def _flattens(node, inputs, to_uff):
             return width == volume
         if width == -1 and have and have[0] is not None:
             return batch == have[0]
-    warnings.warn("'%s' becomes a Flatten, as its scope says and as with NVIDIA's converter, but the graph does not say the "
-                  "shape of '%s'. If this reshape, to %s, is not one of all axes behind the batch, rename its scope" % (
-                      node.name, inputs[0], "a width of %s" % want[-1] if want else "a computed shape"))
-    return True
+    warnings.warn("'%s' stays a Reshape, to %s. NVIDIA's converter writes a Flatten for every reshape in such a scope, but whether "
+                  "this one is a flatten cannot be seen: the graph does not say the shape of '%s'" % (
+                      node.name, "a width of %s" % want[-1] if want else "a computed shape", inputs[0]))
+    return False
 
 
 def _first_size(to_uff, node):
