@@ -137,8 +137,8 @@ def _flattens(node, inputs, to_uff):
             return width == volume
         if width == -1 and have and have[0] is not None:
             return batch == have[0]
-    warnings.warn("'%s' stays a Reshape, to %s. NVIDIA's converter writes a Flatten for every reshape in such a scope, but whether "
-                  "this one is a flatten cannot be seen: the graph does not say the shape of '%s'" % (
+    warnings.warn("'%s' stays a Reshape, to %s. NVIDIA's converter writes a Flatten for every reshape in such a scope, but "
+                  "whether this one is a flatten cannot be seen: the graph does not say the shape of '%s'" % (
                       node.name, "a width of %s" % want[-1] if want else "a computed shape", inputs[0]))
     return False
 
