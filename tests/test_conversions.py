@@ -1,5 +1,7 @@
 """What people convert: recipes for an SSD, configs of 2019, raw TensorFlow 1 graphs, with the numbers where there are any."""
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -195,6 +197,17 @@ def test_an_ssd_from_pb_to_uff_to_onnx(frozen, tmp_path, capsys):
     got = run(model, {"Input": images.transpose(0, 3, 1, 2)})
     for a, b in zip(got, computed(graph_def, heads, {"Preprocessor/sub": images})):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_the_config_on_the_page_fits_the_graph(frozen, tmp_path):
+    text = (Path(uffsurgeon.__file__).parent / "README.md").read_text()
+    block = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "def preprocess" in block)
+    (tmp_path / "config.py").write_text(block)
+    data = uff.from_tensorflow_frozen_model(str(frozen[1]), ["NMS"], preprocessor=str(tmp_path / "config.py"), quiet=True)
+    nodes = {node.id: node for node in schema.read(data).graphs[0].nodes}
+    assert list(nodes["NMS"].inputs) == ["concat_priorbox", "concat_box_loc", "concat_box_conf"]
+    assert sorted(name for name in nodes if nodes[name].operation.endswith("_TRT")) == [
+        "GridAnchor", "NMS", "concat_box_conf", "concat_box_loc"]
 
 
 def test_an_input_without_dtype_is_float32(frozen, tmp_path, capsys):

@@ -24,7 +24,7 @@ def sizes(nodes, name):
 
         >>> from uffsurgeon import graphsurgeon as gs
         >>> sizes(gs.DynamicGraph("box3d.pb").node_map, "block5_pool/MaxPool")
-        [None, 1, 1, 8]
+        [None, 1, 1, 32]
     """
     found = {}
     for name in inputs_first([name], lambda name: _reads(nodes, name), allow_cycles=True):
