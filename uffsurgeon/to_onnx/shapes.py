@@ -67,7 +67,9 @@ def same_padding(size, kernel, stride, dilation):
     The output has ceil(size / stride) elements, and the odd one of the padding comes after (tf.nn.convolution).
     """
     reach = (kernel - 1) * dilation + 1
-    if isinstance(size, int):
+    if reach == 1:
+        missing = 0
+    elif isinstance(size, int):
         missing = max((-(-size // stride) - 1) * stride + reach - size, 0)
     elif stride == 1:
         missing = reach - 1

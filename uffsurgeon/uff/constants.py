@@ -9,6 +9,7 @@ from uffsurgeon.graphs import inputs_first
 from uffsurgeon.names import producer
 
 from .attributes import attr
+from .sizes import sizes
 
 LARGEST = 1 << 26  # elements of a result; a graph from a file may ask for any number
 
@@ -24,13 +25,17 @@ def fold(nodes, name):
     """
     values = {}
     for name in inputs_first([name], lambda name: _reads(nodes, name), allow_cycles=True):
+        if name in nodes and nodes[name].op == "Rank" and nodes[name].input:  # it may be known of what is no constant
+            shape = sizes(nodes, producer(nodes[name].input[0]))
+            values[name] = None if shape is None else np.array(len(shape), np.int32)
+            continue
         values[name] = _value(nodes.get(name), [values.get(source) for source in _reads(nodes, name)])
     return values[name]
 
 
 def _reads(nodes, name):
     node = nodes.get(name)
-    if node is None or node.op not in FOLDS:
+    if node is None or node.op not in FOLDS or node.op == "Rank":
         return []
     return [text if ":" in text and not text.endswith(":0") else producer(text) for text in node.input if text[:1] != "^"]
 
@@ -107,7 +112,7 @@ FOLDS = {
     "Fill": _fill, "Range": _range, "Cast": _cast, "StridedSlice": _strided_slice, "Squeeze": _squeeze,
     "Identity": lambda node, x: x, "StopGradient": lambda node, x: x,
     "Shape": lambda node, x: np.array(x.shape, protobuf.NUMPY[attr(node, "out_type", "type", 3)]),
-    "Rank": lambda node, x: np.array(x.ndim, np.int32), "Size": lambda node, x: np.array(x.size, np.int32),
+    "Rank": None, "Size": lambda node, x: np.array(x.size, np.int32),
     "ZerosLike": lambda node, x: np.zeros_like(x), "OnesLike": lambda node, x: np.ones_like(x),
     "Reshape": lambda node, x, shape: x.reshape(shape), "Transpose": lambda node, x, perm: x.transpose(perm),
     "ExpandDims": lambda node, x, axis: np.expand_dims(x, int(axis)),
@@ -116,11 +121,14 @@ FOLDS = {
     "GatherV2": lambda node, x, indices, axis: None if attr(node, "batch_dims", "i", 0) else np.take(x, indices, int(axis)),
     "Unpack": lambda node, x: np.take(x, attr(node, "output", "i", 0), attr(node, "axis", "i", 0)),
     "Split": lambda node, axis, x: np.split(x, attr(node, "num_split", "i"), int(axis))[attr(node, "output", "i", 0)],
+    "Slice": lambda node, x, begin, size: x[tuple(
+        slice(start, None if count == -1 else start + count) for start, count in zip(begin.tolist(), size.tolist()))],
     "Gather": lambda node, x, indices: np.take(x, indices, 0),
 }
 FOLDS.update({op: _arithmetic(function) for op, function in (
     ("Add", np.add), ("AddV2", np.add), ("Sub", np.subtract), ("Mul", np.multiply), ("Maximum", np.maximum),
-    ("Minimum", np.minimum), ("RealDiv", _divide), ("FloorDiv", np.floor_divide), ("Neg", np.negative), ("Sqrt", np.sqrt),
+    ("Minimum", np.minimum), ("RealDiv", _divide), ("FloorDiv", np.floor_divide), ("FloorMod", np.mod),
+    ("Pow", np.power), ("Abs", np.abs), ("Floor", np.floor), ("Ceil", np.ceil), ("Neg", np.negative), ("Sqrt", np.sqrt),
     ("Square", np.square), ("Rsqrt", lambda x: 1 / np.sqrt(x)), ("Exp", np.exp))})
 FOLDS.update({op: _reduce(function) for op, function in (
     ("Sum", np.sum), ("Prod", np.prod), ("Max", np.max), ("Min", np.min), ("Mean", np.mean))})

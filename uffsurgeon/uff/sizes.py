@@ -13,7 +13,7 @@ from .attributes import attr, shape_of
 
 SAME = set("Identity StopGradient PreventGradient CheckNumerics PlaceholderWithDefault BiasAdd FusedBatchNorm FusedBatchNormV2 "
            "FusedBatchNormV3 Relu Relu6 LeakyRelu Elu Selu Sigmoid Tanh Softplus Softsign Softmax LRN Neg Abs Exp Log Sqrt "
-           "Rsqrt Square".split())
+           "Rsqrt Square LogSoftmax Erf Erfc Sign Round Floor Ceil IdentityN Reverse ReverseV2 Cumsum Cast".split())
 WINDOWS = {"Conv2D", "DepthwiseConv2dNative", "MaxPool", "AvgPool"}
 
 
@@ -32,7 +32,8 @@ def sizes(nodes, name):
         inputs = [found.get(source) for source in _reads(nodes, name)]
         try:
             found[name] = None if node is None else _sizes(nodes, node, inputs)
-        except (ValueError, IndexError, TypeError, ZeroDivisionError):  # a node that is not what its operation says
+        except (ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError):
+            # a node that is not what its operation says, or a constant that is none
             found[name] = None
     return found[name]
 
