@@ -65,7 +65,8 @@ def test_a_reshape_is_a_flatten_where_it_flattens(shape, operation):
 
 
 def test_a_reshape_behind_what_has_no_known_size_is_told():
-    graph_def = graph_of(lambda x: tf.reshape(tf.gather(x, [3, 0, 2, 1], axis=1, name="rows"), [-1, 48], name="flatten/Reshape"))
+    graph_def = graph_of(lambda x: tf.reshape(tf.gather(x, [3, 0, 2, 1], axis=1, name="rows"), [-1, 48],
+                                              name="flatten/Reshape"))
     with pytest.warns(UserWarning, match="'flatten/Reshape' stays a Reshape, to a width of 48.*the shape of 'rows"):
         assert assert_equal_numbers(graph_def)["flatten/Reshape"].operation == "Reshape"
 
