@@ -176,7 +176,6 @@ def matrices(draw):
     found = {"stack": tf.matmul(a, a, transpose_b=True)}
     if raw:
         found.update(einsum=raw.Einsum(inputs=[a, b], equation="abcd,de->abce"),
-                     three=raw.Einsum(inputs=[a, b, b], equation="abcd,de,df->abcef"),
                      dots=raw.Einsum(inputs=[a, a], equation="...ij,...kj->...ik"), broadcast=raw.BatchMatMulV2(x=a, y=b))
     return found
 
