@@ -14,6 +14,7 @@ import numpy as np
 from onnx import defs
 
 from uffsurgeon import files
+from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
 
 from . import axes, elementwise, images, indexing, logic, matrices, nodes, resize, shapes, volumes  # noqa: F401 (operations)
@@ -68,8 +69,32 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
     model = _model(nodes.read(uff, outputs), plugin_ops, opset=opset, half=precision == "fp16", batch=batch,
                    flatten_as=flatten_as, plugins=plugins or ("function" if CAN_WRITE_FUNCTIONS else "inline"))
     if path is not None:
-        files.write(path, model.SerializeToString(deterministic=True))
+        with files.atomic(path) as temporary, open(str(temporary), "wb") as stream:
+            for part in _encoded(model):
+                stream.write(part)
     return model
+
+
+def _encoded(model):
+    """The bytes of model.SerializeToString in pieces, with each weight encoded by itself: that takes half the time."""
+    weights = [b"\x2a" + schema.varint(len(data)) + data  # GraphProto: field 5, initializer
+               for data in (weight.SerializeToString() for weight in model.graph.initializer)]
+    first, last = [_fields(model.graph, numbers) for numbers in (range(5), range(6, 99))]
+    size = len(first) + sum(map(len, weights)) + len(last)
+    yield _fields(model, range(7)) + b"\x3a" + schema.varint(size) + first  # ModelProto: field 7, graph
+    yield from weights
+    yield last + _fields(model, range(8, 99))
+
+
+def _fields(message, numbers):
+    """The encoded fields of a message that have these numbers."""
+    part = type(message)()
+    for field, value in message.ListFields():
+        if field.number in numbers and hasattr(value, "MergeFrom"):
+            getattr(part, field.name).MergeFrom(value)
+        elif field.number in numbers:
+            setattr(part, field.name, value)
+    return part.SerializeToString(deterministic=True)
 
 
 def _check_arguments(opset, batch, precision, plugins, flatten_as):

@@ -203,11 +203,19 @@ def gather(graph, node, x, indices):
     return graph.emit(node, "Gather", inputs, shape, x.dtype, axis=axis)
 
 
-@operation("_GatherV2 _Gather _ResourceGather", inputs=None)
-def gather_in_batches(graph, node, x, indices, axis=None):
+@operation("_GatherV2", inputs=3)
+def gather_in_batches(graph, node, x, indices, axis):
     """Other elements for each entry of the batch. ONNX has that where the axis follows the batch axes."""
+    return _gather_in_batches(graph, node, x, indices, _axis(x, shapes.vector(axis, "axis")[0]))
+
+
+@operation("_ResourceGather", inputs=2)
+def resource_gather(graph, node, x, indices):
+    return _gather_in_batches(graph, node, x, indices, node.integer("batch_dims", 0))
+
+
+def _gather_in_batches(graph, node, x, indices, axis):
     batch = node.integer("batch_dims", 0)
-    axis = batch if axis is None else _axis(x, shapes.vector(axis, "axis")[0])
     if axis != batch or indices.rank is None or not 0 <= batch <= indices.rank:
         raise UffException("gathers along axis %d with %d batch axes: ONNX can where the axis is the first behind those" % (
             axis, batch))
@@ -225,12 +233,10 @@ def gather_nd(graph, node, x, indices):
     return graph.emit(node, "GatherND", [graph.tensor(x, TENSORFLOW), long(graph, node, indices)], shape, x.dtype)
 
 
-@operation("_TopKV2 _TopK", inputs=None)
-def top_k(graph, node, x, k=None):
+@operation("_TopKV2", inputs=2)
+def top_k(graph, node, x, k):
     output, dtype = node.integer("output", 0), graph.full_precision(x)
-    if k is None:
-        count, size = graph.integers(node, "k", [node.integer("k")]), node.integer("k")
-    elif k.numbers is not None:
+    if k.numbers is not None:
         size = shapes.vector(k, "k")[0]
         count = graph.integers(node, "k", [size])
     else:
@@ -265,7 +271,7 @@ def one_hot(graph, node, indices, depth, on, off):
 @operation("_Bucketize", inputs=1)
 def bucketize(graph, node, x):
     """How many boundaries are not above each element."""
-    boundaries, dtype = np.array(node.fields["boundaries"][1], FLOAT), graph.full_precision(x)
+    boundaries, dtype = np.array(node.numbers("boundaries"), FLOAT), graph.full_precision(x)
     if dtype.kind != "f":
         raise UffException("'%s' is %s: cast it to float32 before" % (x.name, x.dtype))
     column = graph.intermediate(node, "column", "Unsqueeze", [

@@ -41,6 +41,8 @@ def batch_matmul(graph, node, a, b):
 
 @operation("_Einsum", inputs=None)
 def einsum(graph, node, *values):
+    if not values:
+        raise UffException("has no inputs")
     equation, dtype = node.string("equation").replace(" ", ""), graph.widest(*values)
     dtype = FLOAT if dtype == HALF else dtype
     left, arrow, right = equation.partition("->")

@@ -21,6 +21,7 @@ OPERATIONS = {}
 NUMPY_OF_NAME = {row.name: row.numpy for row in DTYPES}
 NHWC, HWCK, HWKC = [schema.ORDERS[key] for key in ("N+C", "+CK", "+KC")]
 _TYPES = {"i": "an integer", "d": "a number", "b": "a bool", "s": "a string", "i_list": "a list of integers",
+          "d_list": "a list of numbers",
           "dtype": "a dtype", "dim_orders_list": "dimension orders"}
 _REQUIRED = object()
 
@@ -113,6 +114,10 @@ class Node:
 
     def number(self, key, default=_REQUIRED):
         return float(self._field(key, ("d", "i"), default))
+
+    def numbers(self, key):
+        """A list of float."""
+        return list(map(float, self._field(key, ("d_list", "i_list"), _REQUIRED)))
 
     def boolean(self, key, default=_REQUIRED):
         return self._field(key, ("b",), default)

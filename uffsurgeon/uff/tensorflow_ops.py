@@ -25,7 +25,7 @@ BINARY = {"Add": "add", "AddV2": "add", "Sub": "sub", "Mul": "mul", "Div": "div"
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp", "TemporaryVariable"}
 PASSES_ON = set("StopGradient PreventGradient CheckNumerics CheckNumericsV2 PlaceholderWithDefault EnsureShape Snapshot "
                 "IdentityN".split())  # operations whose outputs are their inputs
-SEVERAL_OUTPUTS = {"Split", "SplitV", "Unpack", "TopK", "TopKV2"}  # a node for each output that is read
+SEVERAL_OUTPUTS = {"Split", "SplitV", "Unpack", "TopKV2"}  # a node for each output that is read
 NOT_NEGATIVE = {"Relu", "Relu6", "Sigmoid", "Softplus"}
 INFERENCE = ("in TensorFlow 1, keras.backend.set_learning_phase(0) before the model is built or loaded, or is_training=False; "
              "in TensorFlow 2, model(x, training=False)")
