@@ -194,7 +194,7 @@ def plain(value):
     if isinstance(value, str) and re.match("b(['\"]).*\\1$", value, re.DOTALL):
         try:
             return ast.literal_eval(value).decode("utf-8")
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, AttributeError):  # it looks like one, and is none
             return value
     return value
 

@@ -13,6 +13,7 @@ from uffsurgeon.uff.schema import UffException
 
 FULL = int(np.iinfo(np.int32).max)  # "to the end", for ONNX's Slice
 WHOLE = (0, FULL, 1)
+LARGEST = 1024  # elements up to which an integer tensor is calculated with at export
 ARITHMETIC = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "min": np.minimum, "max": np.maximum,
               "div": np.floor_divide, "pow": np.power}
 REDUCTIONS = {"sum": np.sum, "prod": np.prod, "min": np.min, "max": np.max, "mean": None}
@@ -208,6 +209,8 @@ def fold(node, values):
         return np.array(len(shape), np.int64)
     if node.operation == "_Size" and shape is not None and all(isinstance(size, int) for size in shape):
         return np.array(np.prod(shape, dtype=np.int64), np.int64)
+    if any(value.known is not None and value.known.size > LARGEST for value in values):
+        return None
     if node.operation in ("Stack", "Concat"):
         arrays = [_parts(value) for value in values]
         if any(array is None for array in arrays) or all(value.known is None for value in values):
@@ -219,7 +222,7 @@ def fold(node, values):
             result = (np.stack if node.operation == "Stack" else np.concatenate)(arrays, node.integer("axis"))
         else:
             result = FOLDS[node.operation](node, *values)
-    except (ValueError, IndexError) as error:  # NumPy's, for an axis or a shape that does not fit
+    except (ValueError, IndexError, OverflowError) as error:  # NumPy's, for an axis or a shape that does not fit
         raise UffException(str(error)) from None
     return None if result is None else _as_known(result)
 

@@ -14,23 +14,26 @@ from .sizes import sizes
 LARGEST = 1 << 26  # elements of a result; a graph from a file may ask for any number
 
 
-def fold(nodes, name):
+def fold(nodes, name, never=None):
     """The array that node `name` computes from constants alone, or None.
 
-    nodes: {name: NodeDef}. None also for an operation that is not in FOLDS, and where NumPy finds that operands do not fit.
+    nodes: {name: NodeDef}. never: a set of names of nodes that depend on more than constants; the call adds to it. None also
+    for an operation that is not in FOLDS, and where NumPy finds that operands do not fit.
 
         >>> from uffsurgeon import graphsurgeon as gs
         >>> fold(gs.DynamicGraph("box3d.pb").node_map, "flatten_1/stack/0")
         array(-1, dtype=int32)
     """
-    values = {}
-    for name in inputs_first([name], lambda name: _reads(nodes, name), allow_cycles=True):
+    values, never = {}, set() if never is None else never
+    for name in inputs_first([name], lambda name: () if name in never else _reads(nodes, name), allow_cycles=True):
         if name in nodes and nodes[name].op == "Rank" and nodes[name].input:  # it may be known of what is no constant
             shape = sizes(nodes, producer(nodes[name].input[0]))
             values[name] = None if shape is None else np.array(len(shape), np.int32)
-            continue
-        values[name] = _value(nodes.get(name), [values.get(source) for source in _reads(nodes, name)])
-    return values[name]
+        elif name not in never:
+            values[name] = _value(nodes.get(name), [values.get(source) for source in _reads(nodes, name)])
+        if values.get(name) is None:
+            never.add(name)
+    return values.get(name)
 
 
 def _reads(nodes, name):

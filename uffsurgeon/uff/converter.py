@@ -37,6 +37,7 @@ class Conversion(object):
         self.meta.descriptors.add(id="tensorflow_extension", version=1)
         self.graph = self.meta.graphs.add(id="main")
         self.ids = set()
+        self.computed = set()  # names of nodes that depend on an input
         self.shapes = {}  # id of a Const -> its shape
         self.weights = []  # (reference, NodeDef), in file order
         stack = list(outputs)
@@ -141,7 +142,7 @@ class Conversion(object):
         node = self.nodes[name]
         if node.op == "Const" or not node.input or node.op not in constants.FOLDS:
             return None
-        value = constants.fold(self.nodes, name)
+        value = constants.fold(self.nodes, name, self.computed)
         if value is None:
             return None
         const = graphsurgeon.create_node(name, "Const", trt_plugin=True, value=value)
