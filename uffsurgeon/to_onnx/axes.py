@@ -208,8 +208,8 @@ def reshape(graph, node, x, target):
     if target.known is not None:
         shape, vector = shapes.reshaped(x.shape, target.known.tolist())
     else:  # it is known only at run time
-        rank = target.shape[0] if target.rank == 1 else None
-        shape, vector = (None,) * rank if isinstance(rank, int) else None, None
+        rank = shapes.open_rank(target)
+        shape, vector = None if rank is None else (None,) * rank, None
     if vector is None:
         wanted = graph.intermediate(node, "shape", "Cast", [graph.tensor(target)], to=ONNX_OF_NUMPY[INT64])
     else:

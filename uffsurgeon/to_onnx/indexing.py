@@ -313,7 +313,8 @@ def _expanded(graph, node, x, dims):
     if dims.known is not None and dims.known.ndim == 1:
         shape = [int(size) if isinstance(size, np.integer) else size for size in dims.known.tolist()]
     else:
-        shape = None if dims.rank != 1 or not isinstance(dims.shape[0], int) else (None,) * dims.shape[0]
+        count = shapes.open_rank(dims)
+        shape = None if count is None else (None,) * count
     return graph.emit(node, "Expand", [graph.tensor(x, TENSORFLOW), long(graph, node, dims)], shape, x.dtype,
                       nonnegative=x.nonnegative)
 

@@ -87,6 +87,14 @@ def window(size, kernel, stride, dilation, padding):
     return size if same else None
 
 
+def open_rank(target):
+    """How many axes a tensor has whose shape is the Value `target`; None if that is not known. UffException for too many."""
+    count = target.shape[0] if target.rank == 1 else None
+    if isinstance(count, int) and count > 64:
+        raise UffException("the shape '%s' has %d elements, and a tensor has at most 64 axes" % (target.name, count))
+    return count if isinstance(count, int) else None
+
+
 def vector(value, role):
     """The elements of an input of a node, an int vector that must be known at export, as a list.
 
