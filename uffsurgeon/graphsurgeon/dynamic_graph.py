@@ -170,9 +170,13 @@ class DynamicGraph(StaticGraph):
         exclude_nodes: NodeDefs or names that stay.
         unique_inputs: the plugin reads each tensor once.
         The plugin reads what its nodes read from outside, in graph order, after the inputs that it had. It is the last node
-        of the graph; the NodeDef in the map gets the inputs, too.
-        Raises ValueError for a namespace without nodes, a name that is taken, a plugin of which an input is not in the
-        graph, and a cycle.
+        of the graph; the NodeDef in the map gets the inputs, too. A namespace without nodes is left out, with a line that
+        names it, if another one has some: one map may serve several models.
+        Freezing merges equal constants, and so a namespace may hold a constant that other nodes read, too. Such a constant
+        stays in the graph for the nodes outside. For those in another namespace it counts as one of theirs, as it was before
+        it was merged, and is no input of their plugin.
+        Raises ValueError if none of the namespaces has nodes, for a name that is taken, a plugin of which an input is not in
+        the graph, and a cycle.
 
             >>> from uffsurgeon import graphsurgeon as gs
             >>> graph.collapse_namespaces({"leaky_re_lu_1": gs.create_plugin_node("leaky", op="LReLU_TRT", negSlope=0.1)})
@@ -180,17 +184,20 @@ class DynamicGraph(StaticGraph):
             ['dense_1/BiasAdd']
         """
         excluded = {node.name for node in self._some(exclude_nodes)}
-        owner = self._owners(namespace_map, excluded)
-        plugins = self._plugins(namespace_map, owner)
+        owner, absent = self._owners(namespace_map, excluded)
+        plugins = self._plugins({space: node for space, node in namespace_map.items() if space not in absent}, owner)
         inputs = {name: list(plugin.input) for name, plugin in plugins.items()}
         seen = {name: set(map(_tensor, texts)) for name, texts in inputs.items()}
         outputs = collections.defaultdict(set)  # name of a plugin -> the tensors of its namespace that others read
+        merged = self._merged_constants(owner, plugins)
         for node in self._nodes:
             plugin = owner.get(node.name)
             if plugin is None:
                 continue
             for text in node.input:
                 source = owner.get(producer(text))
+                if producer(text) in merged and source is not None:
+                    continue
                 if source != plugin:
                     new = text if source is None else "^" + source if text[:1] == "^" else source
                     if not unique_inputs or _tensor(new) not in seen[plugin]:
@@ -198,19 +205,28 @@ class DynamicGraph(StaticGraph):
                         seen[plugin].add(_tensor(new))
                 if source not in (None, plugin) and text[:1] != "^":
                     outputs[source].add(_tensor(text))
+                elif text[-2:] == ":0" and plugins[plugin].op == "Placeholder" and text not in inputs[plugin]:
+                    # NVIDIA's version leaves it there, and public configs remove it: input.remove("image_tensor:0").
+                    # Whatever a Placeholder reads does not matter, its values are fed.
+                    inputs[plugin].append(text)
+        for name in merged:
+            if any(reader.name not in owner for reader in self.node_outputs[name]):
+                del owner[name]
         new = {node.name: _rewired(node, owner, outputs) for node in self._readers(owner) if node.name not in owner}
         self._check_cycles(plugins, inputs, new, owner)
         for name, plugin in plugins.items():
             plugin.input[:] = inputs[name]
         self._apply(set(owner), new, warn=False)
         self.extend(plugins.values())
+        if absent:
+            print("collapse_namespaces: the graph has no nodes of %s" % ", ".join(map(repr, absent)))
         for name, tensors in outputs.items():
             if len(tensors) > 1:
                 warnings.warn("%s became the one output of plugin '%s'; a node that read several of them now reads it once" % (
                     sorted(tensors), name), stacklevel=2)
 
     def _owners(self, namespace_map, excluded):
-        """{node name: name of the plugin that replaces it}."""
+        """({node name: name of the plugin that replaces it}, namespaces of which the graph has no node)."""
         owner, used, prefixes = {}, set(), set()
         for node in self._nodes:
             parts = node.name.split("/")
@@ -223,9 +239,20 @@ class DynamicGraph(StaticGraph):
         for space in namespace_map:
             if space in prefixes and space not in used:
                 raise ValueError("all nodes of namespace '%s' are excluded or belong to a deeper one" % space)
-            if space not in used:
-                raise not_found("node of namespace", space, prefixes)
-        return owner
+        absent = [space for space in namespace_map if space not in used]
+        if absent and not used:
+            raise not_found("node of namespace", absent[0], prefixes)
+        return owner, absent
+
+    def _merged_constants(self, owner, plugins):
+        """Names of the constants that nodes of their own namespace read, and nodes of another one or of none, too."""
+        merged = set()
+        for node in self._nodes:
+            if node.op == "Const" and node.name in owner and node.name not in plugins:
+                readers = {owner.get(reader.name) for reader in self.node_outputs.get(node.name, ())}
+                if len(readers) > 1 and owner[node.name] in readers:
+                    merged.add(node.name)
+        return merged
 
     def _plugins(self, namespace_map, owner):
         """{name: NodeDef}, in the map's order."""

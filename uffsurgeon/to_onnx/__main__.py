@@ -18,10 +18,12 @@ def main(arguments=None):
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="fp16: mixed precision")
     parser.add_argument("--plugins", choices=("function", "inline", "node"),
                         help="L2Norm_TRT as a node with a body, as plain ONNX, or as a node for a plugin")
+    parser.add_argument("--plugin-op", action="append", default=[], metavar="NAME",
+                        help="a plugin of this name computes TensorFlow's operation of that name (may be repeated)")
     options = parser.parse_args(arguments)
     try:
         model = convert(options.uff, options.onnx, outputs=options.output_node, opset=options.opset, batch=options.batch,
-                        precision=options.precision, plugins=options.plugins)
+                        precision=options.precision, plugins=options.plugins, plugin_ops=options.plugin_op)
     except (OSError, ValueError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 1

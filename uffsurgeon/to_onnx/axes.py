@@ -1,4 +1,4 @@
-"""Along axes (softmax, sums, slices, joins) and across them (reshape, transpose).
+"""Along axes (softmax, sums, joins, paddings) and across them (reshape, transpose).
 
 Axes are TensorFlow's and count the batch; `Value.locate` finds them again in a tensor that is NCHW.
 """
@@ -30,8 +30,18 @@ def softmax(graph, node, x):
 def arg(graph, node, x):
     axis = node.integer("axis")
     (located,), wanted, layout = x.locate([axis], removes=True)
-    return graph.emit(node, node.operation, [graph.tensor(x, wanted)], shapes.replaced(x.shape, [axis]), INT64, layout,
-                      axis=located, keepdims=0)
+    shape, dtype = shapes.replaced(x.shape, [axis]), node.dtype("output_type") if "output_type" in node.fields else INT64
+    if dtype == INT64:
+        return graph.emit(node, node.operation, [graph.tensor(x, wanted)], shape, INT64, layout, axis=located, keepdims=0)
+    indices = graph.intermediate(node, "int64", node.operation, [graph.tensor(x, wanted)], axis=located, keepdims=0)
+    return graph.emit(node, "Cast", [indices], shape, dtype, layout, to=ONNX_OF_NUMPY[dtype])
+
+
+@operation("_LogSoftmax", inputs=1)
+def log_softmax(graph, node, x):
+    (axis,), wanted, layout = x.locate([-1])
+    dtype = graph.full_precision(x)
+    return graph.emit(node, "LogSoftmax", [graph.tensor(x, wanted, dtype)], x.shape, dtype, layout, axis=axis)
 
 
 @operation("Reduce", inputs=1)
@@ -112,31 +122,20 @@ def squeeze(graph, node, x):
     return graph.emit(node, "Squeeze", inputs, shapes.replaced(x.shape, axes), x.dtype, layout)
 
 
-@operation("StridedSlice", inputs=4)
-def strided_slice(graph, node, x, begin, end, strides):
-    parts, shrink = shapes.slices(node, begin, end, strides)
-    shape = x.shape
-    if shape is not None:
-        x.locate(range(len(parts)))  # raises if there are fewer axes
-        shape = [shapes.sliced(size, *part) for size, part in zip(shape, parts)] + list(shape[len(parts):])
-    removed, wanted, layout = x.locate(shrink, removes=bool(shrink))
-    vectors = {"starts": [], "ends": [], "axes": [], "steps": []}
-    for axis, (start, stop, step) in enumerate(parts):
-        if (start, stop, step) != shapes.WHOLE:
-            axis = TO_NHWC[axis] if wanted == NCHW else axis
-            for vector, element in zip(vectors.values(), (start, stop, axis, step)):
-                vector.append(element)
-    if not vectors["axes"]:
-        return x.alias(node.name)
-    inputs = [graph.tensor(x, wanted)] + [graph.integers(node, key, vector) for key, vector in vectors.items()]
-    if not shrink:
-        return graph.emit(node, "Slice", inputs, shape, x.dtype, layout)
-    inputs = [graph.intermediate(node, "slice", "Slice", inputs), graph.integers(node, "removed", removed)]
-    return graph.emit(node, "Squeeze", inputs, shapes.replaced(shape, shrink), x.dtype, layout)
-
-
 @operation("Pad", inputs=2)
 def pad(graph, node, x, paddings):
+    return _padded(graph, node, x, paddings)
+
+
+@operation("_PadV2", inputs=3)
+def pad_with(graph, node, x, paddings, value):
+    scalar = graph.tensor(value, TENSORFLOW, x.dtype)
+    if value.rank != 0:
+        scalar = graph.intermediate(node, "scalar", "Reshape", [scalar, graph.integers(node, "none", [])])
+    return _padded(graph, node, x, paddings, scalar)
+
+
+def _padded(graph, node, x, paddings, *value):
     amounts = paddings.numbers
     if amounts is None or amounts.ndim != 2 or amounts.shape[1] != 2:
         raise UffException("the paddings '%s' must be a constant [axes, 2]" % paddings.name)
@@ -148,7 +147,7 @@ def pad(graph, node, x, paddings):
         shape = [size if not more else size + int(more) if isinstance(size, int) else None
                  for size, more in zip(shape, amounts.sum(1))]
     inputs = [graph.tensor(x, wanted), graph.integers(node, "pads", pads.reshape(-1))]
-    return graph.emit(node, "Pad", inputs, shape, x.dtype, layout, x.nonnegative)
+    return graph.emit(node, "Pad", inputs + list(value), shape, x.dtype, layout, x.nonnegative and not value)
 
 
 @operation("_Tile", inputs=2)
@@ -165,19 +164,6 @@ def tile(graph, node, x, multiples):
     ordered[located] = repeats
     inputs = [graph.tensor(x, wanted), graph.integers(node, "repeats", ordered)]
     return graph.emit(node, "Tile", inputs, shape, x.dtype, layout, x.nonnegative)
-
-
-@operation("Gather GatherV2", inputs=2)
-def gather(graph, node, x, indices):
-    axis, shape = node.integer("axis", 0), None
-    if indices.dtype not in (INT32, INT64):
-        raise UffException("the indices '%s' are %s, not integers" % (indices.name, indices.dtype))
-    if x.shape is not None:
-        axis = _checked(axis, len(x.shape))
-        if indices.shape is not None:
-            shape = x.shape[:axis] + indices.shape + x.shape[axis + 1:]
-    inputs = [graph.tensor(x, TENSORFLOW), graph.tensor(indices, TENSORFLOW)]
-    return graph.emit(node, "Gather", inputs, shape, x.dtype, axis=axis)
 
 
 @operation("Transpose", inputs=1)
@@ -198,6 +184,8 @@ def transpose(graph, node, x):
 
 @operation("Shape", inputs=1)
 def shape_of(graph, node, x):
+    if "output_type" in node.fields and node.dtype("output_type") == INT64:
+        return graph.emit(node, "Shape", [graph.tensor(x, TENSORFLOW)], (x.rank,), INT64)
     long = graph.intermediate(node, "int64", "Shape", [graph.tensor(x, TENSORFLOW)])
     return graph.emit(node, "Cast", [long], (x.rank,), INT32, to=ONNX_OF_NUMPY[INT32])
 
@@ -220,8 +208,8 @@ def reshape(graph, node, x, target):
     if target.known is not None:
         shape, vector = shapes.reshaped(x.shape, target.known.tolist())
     else:  # it is known only at run time
-        rank = target.shape[0] if target.rank == 1 else None
-        shape, vector = (None,) * rank if isinstance(rank, int) else None, None
+        rank = shapes.open_rank(target)
+        shape, vector = None if rank is None else (None,) * rank, None
     if vector is None:
         wanted = graph.intermediate(node, "shape", "Cast", [graph.tensor(target)], to=ONNX_OF_NUMPY[INT64])
     else:

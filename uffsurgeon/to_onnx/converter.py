@@ -14,18 +14,20 @@ import numpy as np
 from onnx import defs
 
 from uffsurgeon import files
+from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
 
-from . import axes, elementwise, images, matrices, nodes, shapes  # noqa: F401 (most of them register their operations)
-from .graph import INT32, Graph, Value
+from . import axes, elementwise, images, indexing, logic, matrices, nodes, resize, shapes, volumes  # noqa: F401 (operations)
+from .graph import Graph, Value
 from .nodes import OPERATIONS, operation
-from .plugins import CAN_WRITE_FUNCTIONS, custom
+from .plugins import CAN_WRITE_FUNCTIONS, custom, no_operation
 
 OPSETS = range(13, 22)
 SMALL = 64  # elements up to which an integer constant may belong to the calculation of a shape
 
 
-def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp32", plugins=None, flatten_as="nhwc"):
+def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp32", plugins=None, plugin_ops=(),
+            flatten_as="nhwc"):
     """Convert a UFF network to ONNX, for TensorRT from 8.0 on, TensorRT for RTX and ONNX Runtime.
 
         >>> model = convert("box3d.uff", "box3d.onnx")                            # any batch size, float32
@@ -45,26 +47,54 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
             ONNX Runtime, TensorRT for RTX and TensorRT from 9 on (from 10.7 on, a plugin of that name has priority).
             "inline": plain ONNX, which all of them read. "node": the node alone, for a TensorRT with the plugin loaded.
             By default "function" if the installed onnx can write it (1.10 can), else "inline".
+        plugin_ops: names of operations of TensorFlow for which ONNX has nothing and a plugin of the same name exists. Nodes
+            that graphsurgeon made as plugins need not be named.
         flatten_as: "nhwc", as TensorFlow does. "nchw" makes a wrong network, as an illustration of what an article of 2019
             describes for TensorRT 5.0.6: Flatten in NCHW order before dense weights that were trained on NHWC. No UffParser
             from 5.1.5 to 8.6.1 does this: they transpose first (measured). It concerns Flatten and not Reshape. Where it
             changes something, the model's doc_string says so.
 
     Returns:
-        An onnx.ModelProto. Equal input gives equal bytes. Custom nodes without an operation in ONNX become nodes of domain
-        "box3d" with their fields as attributes: onnx.checker accepts them, but only a plugin of that name can run them.
+        An onnx.ModelProto. Equal input gives equal bytes. Plugins become nodes of domain "box3d" with their fields as
+        attributes: onnx.checker accepts them, but only a plugin of that name can run them. An input whose shape is declared
+        [N, C, H, W] though the convolution that reads it is NHWC, as SSD recipes do for UffParser, stays [N, C, H, W].
 
     Raises:
         FileNotFoundError.
         ValueError, mostly UffException, with the node and the reason: for a wrong argument, for a file that is not sound UFF,
-            has a cycle, or holds what ONNX cannot express.
+            has a cycle, or holds what ONNX cannot express: then with all operations that are left, and the way out.
     """
     _check_arguments(opset, batch, precision, plugins, flatten_as)
-    model = _model(nodes.read(uff, outputs), opset=opset, half=precision == "fp16", batch=batch, flatten_as=flatten_as,
-                   plugins=plugins or ("function" if CAN_WRITE_FUNCTIONS else "inline"))
+    plugin_ops = [plugin_ops] if isinstance(plugin_ops, str) else plugin_ops
+    model = _model(nodes.read(uff, outputs), plugin_ops, opset=opset, half=precision == "fp16", batch=batch,
+                   flatten_as=flatten_as, plugins=plugins or ("function" if CAN_WRITE_FUNCTIONS else "inline"))
     if path is not None:
-        files.write(path, model.SerializeToString(deterministic=True))
+        with files.atomic(path) as temporary, open(str(temporary), "wb") as stream:
+            for part in _encoded(model):
+                stream.write(part)
     return model
+
+
+def _encoded(model):
+    """The bytes of model.SerializeToString in pieces, with each weight encoded by itself: that takes half the time."""
+    weights = [b"\x2a" + schema.varint(len(data)) + data  # GraphProto: field 5, initializer
+               for data in (weight.SerializeToString() for weight in model.graph.initializer)]
+    first, last = [_fields(model.graph, numbers) for numbers in (range(5), range(6, 99))]
+    size = len(first) + sum(map(len, weights)) + len(last)
+    yield _fields(model, range(7)) + b"\x3a" + schema.varint(size) + first  # ModelProto: field 7, graph
+    yield from weights
+    yield last + _fields(model, range(8, 99))
+
+
+def _fields(message, numbers):
+    """The encoded fields of a message that have these numbers."""
+    part = type(message)()
+    for field, value in message.ListFields():
+        if field.number in numbers and hasattr(value, "MergeFrom"):
+            getattr(part, field.name).MergeFrom(value)
+        elif field.number in numbers:
+            setattr(part, field.name, value)
+    return part.SerializeToString(deterministic=True)
 
 
 def _check_arguments(opset, batch, precision, plugins, flatten_as):
@@ -80,10 +110,14 @@ def _check_arguments(opset, batch, precision, plugins, flatten_as):
             opset, plugins))
 
 
-def _model(network, **settings):
+def _model(network, plugin_ops, **settings):
     """The ModelProto of a Network; settings: those of `Graph`."""
+    left = [node for node in network.nodes if node.operation not in OPERATIONS and node.is_tensorflow_s
+            and node.operation[1:] not in plugin_ops]
+    if left:
+        raise UffException(no_operation(left))
     consumers = collections.Counter(network.outputs + [name for node in network.nodes for name in node.inputs])
-    graph, values = Graph(network.names, network.outputs, consumers, **settings), {}
+    graph, values = Graph(network.names, network.outputs, consumers, images.channels_first(network), **settings), {}
     for node in network.nodes:
         try:
             values[node.name] = _convert(graph, node, [values[name] for name in node.inputs])
@@ -105,7 +139,7 @@ def _convert(graph, node, inputs):
     inputs = inputs[:count]  # an operation of TensorFlow's may have more: control inputs
     known = shapes.fold(node, inputs)
     if known is not None and known.dtype != object:
-        dtype = INT32 if node.operation == "Shape" else inputs[0].dtype
+        dtype = shapes.dtype(node, inputs)
         return Value(node.name, known.shape, dtype, array=lambda: known.astype(dtype), known=known)
     value = function(graph, node, *inputs)
     value.known = value.known if known is None else known
@@ -130,4 +164,4 @@ def model_input(graph, node):
     sizes = ["%s_%d" % (node.name, axis) if size == -1 else size for axis, size in enumerate(shape)]
     if shape and shape[0] == -1:
         sizes[0] = batch or "N"
-    return graph.input(node, sizes, dtype)
+    return graph.input(node, sizes, dtype, node.name in graph.channels_first)

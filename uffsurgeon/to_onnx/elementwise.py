@@ -18,7 +18,8 @@ UNARY.update(rsqrt=["Sqrt", "Reciprocal"], square=["Mul"])
 BINARY = {name: name.capitalize() for name in "add sub mul div min max pow".split()}
 
 
-@operation("Identity", inputs=1)
+@operation("Identity _StopGradient _PreventGradient _CheckNumerics _CheckNumericsV2 _PlaceholderWithDefault _EnsureShape "
+           "_Snapshot _IdentityN", inputs=1)
 def identity(graph, node, x):
     return x.alias(node.name)
 
@@ -53,9 +54,25 @@ def unary(graph, node, x):
     return graph.emit(node, operators[-1], inputs, x.shape, dtype, x.layout)
 
 
-@operation("_Round _Erf", inputs=1)
-def floating(graph, node, x):
-    return graph.emit(node, node.operation[1:], [graph.tensor(x)], x.shape, x.dtype, x.layout)
+@operation("_Round _Rint _Sign _Erf _Reciprocal _Inv", inputs=1)
+def one_operator(graph, node, x):
+    operator = {"_Rint": "Round", "_Inv": "Reciprocal"}.get(node.operation, node.operation[1:])
+    if operator == "Round" and x.dtype.kind in "iu":
+        return x.alias(node.name)
+    dtype = x.dtype if operator in ("Round", "Sign") else graph.full_precision(x)
+    return graph.emit(node, operator, [graph.tensor(x, dtype=dtype)], x.shape, dtype, x.layout)
+
+
+@operation("_Erfc _Log1p _Expm1", inputs=1)
+def beside_one(graph, node, x):
+    """1 - erf(x), log(1 + x), exp(x) - 1."""
+    dtype = graph.full_precision(x)
+    one, tensor = graph.constant(node.name + "/one", np.array(1, dtype)), graph.tensor(x, dtype=dtype)
+    if node.operation == "_Log1p":
+        return graph.emit(node, "Log", [graph.intermediate(node, "sum", "Add", [tensor, one])], x.shape, dtype, x.layout)
+    if node.operation == "_Expm1":
+        return graph.emit(node, "Sub", [graph.intermediate(node, "exp", "Exp", [tensor]), one], x.shape, dtype, x.layout)
+    return graph.emit(node, "Sub", [one, graph.intermediate(node, "erf", "Erf", [tensor])], x.shape, dtype, x.layout)
 
 
 def broadcast(graph, node, operator, *values):

@@ -20,7 +20,7 @@ TENSORFLOW, NCHW = "tensorflow", "nchw"
 TO_NCHW = (0, 3, 1, 2)  # the permutation NHWC -> NCHW
 TO_NHWC = (0, 2, 3, 1)  # NCHW -> NHWC; also: where each axis of NHWC lies in NCHW
 
-FLOAT, HALF = np.dtype("<f4"), np.dtype("<f2")
+FLOAT, HALF, BOOL = np.dtype("<f4"), np.dtype("<f2"), np.dtype("?")
 INT32, INT64 = np.dtype("<i4"), np.dtype("<i8")
 IR_VERSIONS = {13: 7, 14: 7, 19: 9, 20: 9, 21: 10}  # by opset, else 8: onnx's Versioning.md
 
@@ -102,17 +102,20 @@ class Graph:
     names: of all UFF nodes; no tensor in between gets one of these.
     outputs: names of the nodes whose tensors, equal to TensorFlow's, are to have those very names.
     consumers: {name of a node: number of inputs and outputs that read it}.
+    channels_first: names of the inputs that are declared [N, C, H, W] and read as [N, H, W, C].
     opset: ONNX's.
     half: mixed precision, see `lower_precision`.
     batch, plugins, flatten_as: as `convert` describes them, for the operations.
     functions: {name: FunctionProto} that the operations add to the model.
     """
 
-    def __init__(self, names, outputs, consumers, opset, half, batch, plugins, flatten_as):
+    def __init__(self, names, outputs, consumers, channels_first, opset, half, batch, plugins, flatten_as):
         self.outputs, self.consumers, self.opset, self.half = frozenset(outputs), consumers, opset, half
+        self.channels_first = channels_first
         self.batch, self.plugins, self.flatten_as, self.functions = batch, plugins, flatten_as, {}
         self.model, self.protos = ModelProto(), []
         self._tensor_names, self._node_names, self._constants = set(names), set(), {}
+        self._intermediates = set()
 
     # Precision. The rules are those of automatic mixed precision: some operations run in lower precision, some in full
     # precision, and all others in the widest dtype of their inputs.
@@ -208,7 +211,31 @@ class Graph:
 
     def intermediate(self, node, name, operator, inputs, **attributes):
         """Append an ONNX node that computes something on the way to a UFF node's result; returns its tensor's name."""
-        return self._append(operator, inputs, self._unused("%s/%s" % (node.name, name)), **attributes).output[0]
+        tensor = self._append(operator, inputs, self._unused("%s/%s" % (node.name, name)), **attributes).output[0]
+        self._intermediates.add(tensor)
+        return tensor
+
+    def pair(self, node, operator, inputs, **attributes):
+        """Append an ONNX node with two results; returns the names of the tensors."""
+        proto = self._append(operator, inputs, self._unused(node.name + "/first"), **attributes)
+        proto.output.append(self._unused(node.name + "/second"))
+        return list(proto.output)
+
+    def reduced(self, node, operator, tensor, axes, keep):
+        """Name of a tensor reduced along axes by ReduceMax or another of ONNX's; ReduceSum has its own form up to opset 17."""
+        if operator == "ReduceSum" or self.opset >= 18:
+            return self.intermediate(node, operator, operator, [tensor, self.integers(node, "axes", axes)], keepdims=int(keep))
+        return self.intermediate(node, operator, operator, [tensor], axes=axes, keepdims=int(keep))
+
+    def renamed(self, node, tensor, shape, dtype, layout=TENSORFLOW, nonnegative=False):
+        """The Value of a UFF node whose result is an intermediate tensor: that gets the name of the node."""
+        value = Value(node.name, shape, dtype, layout, nonnegative=nonnegative)
+        if tensor in self._intermediates and self.protos[-1].output[0] == tensor:
+            self._intermediates.remove(tensor)
+            self.protos[-1].output[0] = self._result(value).tensors[layout, dtype]
+        else:
+            value.tensors[layout, dtype] = tensor
+        return value
 
     def add_bias(self, node, layer, bias):
         """Let the ONNX node that computed `layer` add the constant `bias`, and so compute `node`; returns the Value of that."""
@@ -218,12 +245,17 @@ class Graph:
         proto.output[0] = value.tensors[value.layout, value.dtype]
         return value
 
-    def input(self, node, shape, dtype):
-        """Declare an input of the model; returns its Value."""
+    def input(self, node, shape, dtype, channels_first=False):
+        """Declare an input of the model; returns its Value.
+
+        channels_first: the shape is [N, C, H, W], and the nodes that read it take it for [N, H, W, C].
+        """
         value = Value(node.name, shape, dtype)
         value.dtype = self.full_precision(value)
-        value.tensors[TENSORFLOW, value.dtype] = node.name
         self._declare(self.model.graph.input, value)
+        if channels_first:
+            value.layout, value.shape = NCHW, tuple(shape[axis] for axis in TO_NHWC)
+        value.tensors[value.layout, value.dtype] = node.name
         return value
 
     def finish(self, name, outputs):
@@ -237,9 +269,9 @@ class Graph:
             self._declare(graph.output, Value(value.name, value.shape, dtype))
         needed, domains = {value.name for value in outputs}, {""}
         for proto in reversed(self.protos):
-            if proto.output[0] in needed:
+            if not needed.isdisjoint(proto.output):
                 needed.update(proto.input)
-        graph.node.extend(proto for proto in self.protos if proto.output[0] in needed)
+        graph.node.extend(proto for proto in self.protos if not needed.isdisjoint(proto.output))
         domains.update(proto.domain for proto in graph.node)
         for index in reversed(range(len(graph.initializer))):
             if graph.initializer[index].name not in needed:

@@ -5,9 +5,11 @@ TensorFlow's padding, and the zeros of an explicit padding take part in a max po
 """
 import collections
 
+import numpy as np
+
 from uffsurgeon.uff.schema import UffException
 
-from . import shapes
+from . import shapes, volumes
 from .graph import NCHW, TENSORFLOW, Layer
 from .nodes import HWCK, HWKC, operation
 
@@ -58,6 +60,39 @@ def kernel(node, w, default):
     return Kernel(shape[k], shape[c], [k, c] + space, [c, k] + space, [shape[axis] for axis in space])
 
 
+CARRIES = {"Identity", "Pad", "Binary", "Unary", "Activation"}  # operations that leave the channels where they are
+
+
+def channels_first(network):
+    """Names of the inputs that a UFF declares as [N, C, H, W] though the convolutions that read them are NHWC.
+
+    UffParser wants them so, whatever the graph says, and every SSD recipe has them so. It shows where the channels that the
+    weights are for are in the second place of the shape and not in the last.
+    """
+    nodes, found = {node.name: node for node in network.nodes}, set()
+    readers = collections.defaultdict(list)
+    for node in network.nodes:
+        for name in node.inputs[:1] if node.operation != "Binary" else node.inputs:
+            readers[name].append(node)
+    for node in network.nodes:
+        shape = node.integers("shape", default=[]) if node.operation == "Input" else []
+        todo, seen = readers[node.name] if len(shape) == 4 and shape[1] != shape[3] else [], set()
+        while todo:
+            reader, todo = todo[0], todo[1:]
+            if reader.name in seen:
+                continue
+            seen.add(reader.name)
+            if reader.operation in CARRIES:
+                todo = todo + readers[reader.name]
+            weights = nodes[reader.inputs[1]] if reader.operation == "Conv" and len(reader.inputs) > 1 else None
+            if weights is not None and weights.operation == "Const" and reader.data_format == "NHWC":
+                sizes, order = weights.integers("shape"), reader.order(1, HWCK)
+                channels = sizes[order.index(1)] if len(sizes) == len(order) == 4 else None
+                if shape[1] == channels and shape[3] != channels:
+                    found.add(node.name)
+    return found
+
+
 def slide(node, space, window, dilation):
     """(ONNX's attributes, [height, width] of the result) of a window [height, width] that moves over images of size `space`."""
     strides = node.integers("strides", 2, [1, 1])
@@ -99,24 +134,50 @@ def conv(graph, node, x, w):
 
 @operation("ConvTranspose", inputs=3)
 def conv_transpose(graph, node, x, w, output_shape):
-    images, weights = image(x, node.data_format), kernel(node, w, HWKC)
-    strides, known = node.integers("strides", 2), output_shape.known
+    return _transposed(graph, node, x, w, output_shape, node.data_format, node.integers("strides", 2), [1, 1])
+
+
+@operation("_Conv2DBackpropInput", inputs=3)
+def dilated_conv_transpose(graph, node, output_shape, w, x):
+    """A dilated one, with TensorFlow's fields: UFF's ConvTranspose has no dilation."""
+    data_format, padding = node.string("data_format", "NHWC"), node.string("padding")
+    first = 1 if data_format == "NHWC" else 2
+    strides, dilation = [node.integers(key, 4, [1] * 4)[first:first + 2] for key in ("strides", "dilations")]
+    if padding not in ("SAME", "VALID"):
+        raise UffException("padding is %s, not SAME or VALID" % padding)
+    return _transposed(graph, node, x, w, output_shape, data_format, strides, dilation)
+
+
+def _transposed(graph, node, x, w, output_shape, data_format, strides, dilation):
+    images, weights, known = image(x, data_format), kernel(node, w, HWKC), output_shape.known
     wanted = known.tolist() if known is not None and known.ndim == 1 else []
     wanted = wanted[1:3] if images.data_format == "NHWC" else wanted[2:4]
-    if len(wanted) != 2 or not all(isinstance(size, int) for size in wanted + list(images.space)):
+    # The convolution that this one transposes made `images.space` of `wanted`; the odd one of its padding came after.
+    extra = [_beyond(size, stride, (window - 1) * step + 1, want) for size, stride, window, step, want in zip(
+        images.space, strides, weights.space, dilation, wanted)]
+    if len(extra) != 2 or None in extra:
         raise UffException("height and width must be known, of the input '%s' and in the output shape '%s'" % (
             x.name, output_shape.name))
-    # The convolution that this one transposes made `images.space` of `wanted`; the odd one of its padding came after.
-    extra = [(size - 1) * stride + window - want
-             for size, stride, window, want in zip(images.space, strides, weights.space, wanted)]
     before = [max(pad, 0) // 2 for pad in extra]
     after = [max(pad, 0) - front for pad, front in zip(extra, before)]
     dtype = graph.lower_precision(x)
     inputs = [graph.tensor(x, images.layout, dtype), graph.weights(w, weights.swapped, dtype)]
     value = graph.emit(node, "ConvTranspose", inputs, images.shape(wanted, weights.outputs), dtype, images.layout,
-                       kernel_shape=weights.space, strides=strides, pads=before + after,
+                       kernel_shape=weights.space, strides=strides, pads=before + after, dilations=dilation,
                        output_padding=[max(-pad, 0) for pad in extra])
     return _awaits_bias(graph, value, images, weights.outputs)
+
+
+def _beyond(size, stride, reach, want):
+    """By how much what a transposed convolution makes of `size` is larger than what is wanted; None if that is not known."""
+    if isinstance(size, int) and isinstance(want, int):
+        return (size - 1) * stride + reach - want
+    if isinstance(size, str) and isinstance(want, str):
+        made = shapes.linear(size, stride)
+        for extra in range(-stride, reach + 1):  # (size - 1) * stride + reach - extra
+            if shapes.linear(made, 1, reach - stride - extra) == want:
+                return extra
+    return None
 
 
 def _awaits_bias(graph, value, images, channels):
@@ -142,17 +203,36 @@ def pool(graph, node, x):
                       **attributes)
 
 
-@operation("BatchNorm _FusedBatchNormV2 _FusedBatchNormV3", inputs=5)
+@operation("BatchNorm _FusedBatchNorm _FusedBatchNormV2 _FusedBatchNormV3", inputs=5)
 def batch_norm(graph, node, x, *parameters):
     custom = node.operation != "BatchNorm"
     if custom and node.boolean("is_training", True):
-        raise UffException("normalizes with the statistics of the batch: freeze the graph for inference. (Keras writes "
-                           "LayerNormalization in this way, too: that cannot be converted.)")
+        return _layer_norm(graph, node, x, *parameters[:2])
+    if custom and "D" in node.string("data_format", ""):
+        return volumes.batch_norm(graph, node, x, *parameters)
     nchw = custom and "NCHW" in node.string("data_format", "")
     images = image(x, "NCHW" if nchw else node.data_format)
     inputs = [graph.tensor(x, images.layout)] + [graph.tensor(value, TENSORFLOW, x.dtype) for value in parameters]
     return graph.emit(node, "BatchNormalization", inputs, images.shape(images.space, images.channels), x.dtype, images.layout,
                       epsilon=node.number("epsilon", 1e-4))
+
+
+def _layer_norm(graph, node, x, scale, offset):
+    """How Keras writes LayerNormalization: the statistics of a batch of one image, of which the samples are the channels."""
+    if x.rank != 4 or x.shape[0] != 1 or node.string("data_format", "NHWC") != "NCHW":
+        raise UffException("normalizes with the statistics of the batch: freeze the graph for inference, without the learning "
+                           "phase")
+    dtype, axes = graph.full_precision(x), [0, 2, 3]
+    tensor = graph.tensor(x, TENSORFLOW, dtype)
+    centred = graph.intermediate(node, "centred", "Sub", [tensor, graph.reduced(node, "ReduceMean", tensor, axes, True)])
+    variance = graph.reduced(node, "ReduceMean", graph.intermediate(node, "squares", "Mul", [centred, centred]), axes, True)
+    floored = graph.intermediate(node, "floored", "Add", [
+        variance, graph.constant(node.name + "/epsilon", np.array(node.number("epsilon", 1e-4), dtype))])
+    unit = graph.intermediate(node, "unit", "Div", [centred, graph.intermediate(node, "deviation", "Sqrt", [floored])])
+    columns = [graph.intermediate(node, name, "Reshape", [
+        graph.tensor(value, TENSORFLOW, dtype), graph.integers(node, "column", [1, -1, 1, 1])])
+        for name, value in (("scale", scale), ("offset", offset))]
+    return graph.emit(node, "Add", [graph.intermediate(node, "scaled", "Mul", [unit, columns[0]]), columns[1]], x.shape, dtype)
 
 
 @operation("LRN", inputs=1)

@@ -2,7 +2,7 @@
 from uffsurgeon.uff.schema import UffException
 
 from . import shapes
-from .graph import TENSORFLOW, Layer
+from .graph import FLOAT, HALF, TENSORFLOW, Layer
 from .nodes import operation
 
 
@@ -23,7 +23,7 @@ def fully_connected(graph, node, a, b):
     return value
 
 
-@operation("_BatchMatMul _BatchMatMulV2", inputs=2)
+@operation("_BatchMatMul _BatchMatMulV2 _BatchMatMulV3", inputs=2)
 def batch_matmul(graph, node, a, b):
     inputs, operands, dtype = [], [], graph.lower_precision(a)
     for value, key in ((a, "adj_x"), (b, "adj_y")):
@@ -37,3 +37,29 @@ def batch_matmul(graph, node, a, b):
         operands.append([value.shape[axis] for axis in perm])
     stack = shapes.broadcast(operands[0][:-2], operands[1][:-2])
     return graph.emit(node, "MatMul", inputs, stack + (operands[0][-2], operands[1][-1]), dtype)
+
+
+@operation("_Einsum", inputs=None)
+def einsum(graph, node, *values):
+    if not values:
+        raise UffException("has no inputs")
+    equation, dtype = node.string("equation").replace(" ", ""), graph.widest(*values)
+    dtype = FLOAT if dtype == HALF else dtype
+    left, arrow, right = equation.partition("->")
+    terms, shape = left.split(","), None
+    if not arrow or len(terms) != len(values):
+        raise UffException("the equation '%s' does not fit %d inputs" % (equation, len(values)))
+    if all(value.rank is not None for value in values):
+        sizes, most = {}, 0  # most: axes that an ellipsis stands for; they are called 0, 1, 2 from the right
+        for term, value in zip(terms, values):
+            hidden = value.rank - len(term.replace("...", ""))
+            if hidden < 0 or hidden and "..." not in term:
+                raise UffException("the equation '%s' does not fit '%s' of shape %s" % (equation, value.name, value.shape))
+            most, front = max(most, hidden), list(term.partition("...")[0])
+            names = front + list(range(hidden))[::-1] + list(term.partition("...")[2])
+            for letter, size in zip(names, value.shape):
+                sizes[letter] = size if sizes.get(letter) in (None, 1) else sizes[letter]
+        before, dots, after = right.partition("...")
+        shape = [sizes.get(letter) for letter in list(before) + (list(range(most))[::-1] if dots else []) + list(after)]
+    inputs = [graph.tensor(value, TENSORFLOW, dtype) for value in values]
+    return graph.emit(node, "Einsum", inputs, shape, dtype, equation=equation)

@@ -3,12 +3,14 @@
 `read` decodes a .uff once. From there on an operation gets a `Node`, which is plain Python, and asks it for fields by type:
 `node.integer("axis")`. Errors name the field; the converter puts the node's name in front of them.
 """
+import ast
 import collections
 import functools
+import re
 
 import numpy as np
 
-from uffsurgeon.dtypes import NUMPY_OF_UFF
+from uffsurgeon.dtypes import DTYPES, NUMPY_OF_UFF
 from uffsurgeon.graphs import inputs_first
 from uffsurgeon.names import did_you_mean
 from uffsurgeon.uff import schema
@@ -16,8 +18,10 @@ from uffsurgeon.uff.schema import UffException
 
 # UFF operation -> (function(graph, node, *values) -> Value, number of values, None for any number)
 OPERATIONS = {}
+NUMPY_OF_NAME = {row.name: row.numpy for row in DTYPES}
 NHWC, HWCK, HWKC = [schema.ORDERS[key] for key in ("N+C", "+CK", "+KC")]
 _TYPES = {"i": "an integer", "d": "a number", "b": "a bool", "s": "a string", "i_list": "a list of integers",
+          "d_list": "a list of numbers",
           "dtype": "a dtype", "dim_orders_list": "dimension orders"}
 _REQUIRED = object()
 
@@ -101,6 +105,9 @@ class Node:
             self.array = functools.partial(schema.array, message, meta)
             keys.remove("values")
         self.fields = {key: _decode(message, key, meta) for key in keys}
+        for key, data in message.extra_fields.items():  # the converter writes there what UFF's own operations do not say
+            if data.WhichOneof("data_oneof") == "dtype":
+                self.fields.setdefault(key, ("dtype", NUMPY_OF_UFF.get(data.dtype, data.dtype)))
 
     def integer(self, key, default=_REQUIRED):
         return self._field(key, ("i",), default)
@@ -108,11 +115,15 @@ class Node:
     def number(self, key, default=_REQUIRED):
         return float(self._field(key, ("d", "i"), default))
 
+    def numbers(self, key):
+        """A list of float."""
+        return list(map(float, self._field(key, ("d_list", "i_list"), _REQUIRED)))
+
     def boolean(self, key, default=_REQUIRED):
         return self._field(key, ("b",), default)
 
     def string(self, key, default=_REQUIRED):
-        return self._field(key, ("s",), default)
+        return plain(self._field(key, ("s",), default))
 
     def integers(self, key, count=None, default=_REQUIRED):
         """A list of int, of `count` elements if that is given."""
@@ -122,8 +133,11 @@ class Node:
         return list(values)
 
     def dtype(self, key):
-        """A NumPy dtype."""
-        dtype = self._field(key, ("dtype",), _REQUIRED)
+        """A NumPy dtype. A custom node has those that UFF does not know by name."""
+        dtype = self._field(key, ("dtype", "s"), _REQUIRED)
+        dtype = NUMPY_OF_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype
+        if isinstance(dtype, str):
+            raise UffException("field '%s' is the dtype %s, which ONNX does not have" % (key, dtype))
         if not isinstance(dtype, np.dtype):
             raise UffException("field '%s' holds dtype %d, which UFF does not define; NVIDIA's converter writes 7 for bool, "
                                "uint8, float64 and strings, which UFF cannot express" % (key, dtype))
@@ -148,6 +162,18 @@ class Node:
         return axes
 
     @property
+    def is_tensorflow_s(self):
+        """True of a custom node that is an operation of TensorFlow's, and not a plugin that graphsurgeon made.
+
+        TensorFlow's say the types of their inputs and outputs ("T", "Tidx", "SrcT"); a plugin's fields have "_u_" in their
+        names, or it is called after TensorRT.
+        """
+        if self.operation[:1] != "_" or self.operation.endswith("_TRT") or any("_u_" in key for key in self.fields):
+            return False
+        return any(key in ("SrcT", "DstT", "Tout") or re.match("T([a-z]*|[0-9])$", key) and kind in ("dtype", "s")
+                   for key, (kind, _) in self.fields.items())
+
+    @property
     def data_format(self):
         """"NHWC" or "NCHW": the layout of the images that the node reads and writes."""
         return "NHWC" if self.order(0, NHWC)[-1] == 1 else "NCHW"
@@ -161,6 +187,16 @@ class Node:
         if found not in types:
             raise UffException("field '%s' holds %r, expected %s" % (key, value, _TYPES[types[0]]))
         return value
+
+
+def plain(value):
+    """The string that is meant by one of NVIDIA's, which has "b'abc'" for abc; anything else as it is."""
+    if isinstance(value, str) and re.match("b(['\"]).*\\1$", value, re.DOTALL):
+        try:
+            return ast.literal_eval(value).decode("utf-8")
+        except (ValueError, SyntaxError, AttributeError):  # it looks like one, and is none
+            return value
+    return value
 
 
 def _decode(message, key, meta):

@@ -4,7 +4,7 @@ A plugin node becomes an ONNX node of domain `box3d`, named as the plugin, with 
 gets a body, a model-local function: ONNX Runtime and TensorRT for RTX compute that, and TensorRT may take the plugin. The body
 computes in float32 in a float16 model, too, where 1e-12 would be 0 and 300 squared infinity.
 """
-import ast
+import functools
 import re
 
 import numpy as np
@@ -15,7 +15,7 @@ from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff.schema import UffException
 
 from .graph import FLOAT, HALF, TENSORFLOW
-from .nodes import operation
+from .nodes import operation, plain
 
 DOMAIN = "box3d"
 CAN_WRITE_FUNCTIONS = "functions" in onnx.ModelProto.DESCRIPTOR.fields_by_name  # onnx 1.10
@@ -85,10 +85,32 @@ def _constant(graph, node, name, value):
     return graph.constant("%s/%s" % (node.name, name), np.array(value, FLOAT))
 
 
+def no_operation(nodes):
+    """The sentence about nodes that nothing can run: which they are, and the way out."""
+    ops = sorted({node.operation[1:] for node in nodes})
+    if any(node.operation in VARIABLES for node in nodes):
+        return "a variable has no value in the UFF: freeze the graph before it is converted (%s)" % ", ".join(
+            "'%s'" % node.name for node in nodes if node.operation in VARIABLES)
+    names = ["'%s' (%s)" % (node.name, node.operation[1:]) for node in nodes]
+    more = " and %d more" % (len(names) - 12) if len(names) > 12 else ""
+    return ("ONNX has no operation for TensorFlow's %s, and nothing can run %s%s. Cut that off with other outputs, or collapse "
+            "it into a plugin before the conversion to UFF: graph.collapse_namespaces({\"%s\": gs.create_plugin_node(\"%s\", "
+            "op=\"YourPlugin_TRT\")}). If a plugin has TensorFlow's name: plugin_ops=%r, or --plugin-op" % (
+                ", ".join(ops), ", ".join(names[:12]), more, nodes[0].name, nodes[0].name, ops))
+
+
+@functools.lru_cache(maxsize=None)
+def _onnx_names():
+    return {schema.name for schema in onnx.defs.get_all_schemas_with_history() if not schema.domain}
+
+
 def custom(graph, node, *values):
     """A node that only a plugin of its name can compute, from and to TensorFlow's layout."""
     if node.operation in VARIABLES:
         raise UffException("a variable has no value in the UFF: freeze the graph before it is converted")
+    if node.operation[1:] in _onnx_names():
+        raise UffException("TensorRT's parser looks at the name alone, and takes it for ONNX's %s: give the plugin another "
+                           "name, such as %s_TRT" % (node.operation[1:], node.operation[1:]))
     tensors = [value for value in values if value.array is None]
     dtype = graph.widest(*tensors or values) if values else HALF if graph.half else FLOAT
     inputs = [graph.tensor(value, TENSORFLOW, dtype) for value in values]
@@ -108,10 +130,5 @@ def _attributes(node):
 
 
 def _plain(value):
-    """UFF has "b'abc'" where abc is meant; a bool is an int in ONNX."""
-    if isinstance(value, str) and re.match("b(['\"]).*\\1$", value, re.DOTALL):
-        try:
-            return ast.literal_eval(value).decode("utf-8")
-        except (ValueError, SyntaxError):
-            return value
-    return int(value) if isinstance(value, bool) else value
+    """A bool is an int in ONNX."""
+    return int(value) if isinstance(value, bool) else plain(value)

@@ -4,19 +4,24 @@ Names, arguments, printed lines and results are those of NVIDIA's uff 0.6.3: equ
 Where NVIDIA's converter silently writes a wrong file, this one writes a right one if UFF can express it, and raises
 UffException if not; uffsurgeon/README.md lists these cases. The graph that is passed in is not changed.
 """
-import importlib.util
 import io
 import os
 import sys
 
-from uffsurgeon import files, graphsurgeon, nvidia_names, protobuf
+from uffsurgeon import files, graphsurgeon, protobuf
 from uffsurgeon.graphs import find_cycle
 from uffsurgeon.names import not_found, producer
 
-from . import schema, tensorflow_ops
+from . import attributes, constants, preparation, schema, tensorflow_ops
 from .schema import UffException
 
 __version__ = "0.6.3"
+CONTROL_FLOW = {"Switch", "RefSwitch", "Merge", "RefMerge", "Enter", "Exit", "NextIteration", "LoopCond"}
+RANDOM = {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniform",
+          "StatelessRandomUniformV2", "StatelessRandomNormal", "StatelessRandomNormalV2", "Multinomial"}
+# Operations whose weights may be computed from constants; UFF needs them as one.
+WITH_WEIGHTS = {"Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "FusedBatchNorm", "FusedBatchNormV2",
+                "FusedBatchNormV3"}
 
 
 class Conversion(object):
@@ -26,12 +31,13 @@ class Conversion(object):
     """
 
     def __init__(self, nodes, outputs, debug=False):
-        self.nodes = nodes
+        self.nodes = dict(nodes)  # a node's second output, and a computed constant, become nodes of their own here
         self.debug = debug
         self.meta = schema.MetaGraph(version=1, descriptor_core_version=1)
         self.meta.descriptors.add(id="tensorflow_extension", version=1)
         self.graph = self.meta.graphs.add(id="main")
         self.ids = set()
+        self.computed = set()  # names of nodes that depend on an input
         self.shapes = {}  # id of a Const -> its shape
         self.weights = []  # (reference, NodeDef), in file order
         stack = list(outputs)
@@ -53,43 +59,96 @@ class Conversion(object):
         if node.op in tensorflow_ops.VARIABLES:
             raise UffException("'%s' is a variable (%s): the graph is not frozen. Freeze it first, so that its weights are "
                                "constants" % (node.name, node.op))
-        control = [text for text in node.input if text.startswith("^")]
-        if control:
-            raise UffException("node '%s' (%s) has the control input '%s', and UFF has no control inputs. If nothing depends "
-                               "on it: dynamic_graph.remove('%s')" % (node.name, node.op, control[0], control[0][1:]))
-        inputs = [self.source(node, text) for text in node.input]
+        if node.op in CONTROL_FLOW:
+            raise UffException(_control_flow(self.nodes, node))
+        if node.op in RANDOM:
+            raise UffException("node '%s' (%s) draws random numbers: a dropout, or noise, that belongs to training. Freeze the "
+                               "graph for inference, without the learning phase: %s" % (
+                                   node.name, node.op, tensorflow_ops.INFERENCE))
+        if node.op == "Placeholder":  # what it reads, as the rest of a collapsed namespace, does not matter: its values are fed
+            inputs = []
+        elif node.op in WITH_WEIGHTS:
+            inputs = [self.source(node, text) for text in node.input if text[:1] != "^"]
+            for name in inputs[1:]:
+                self.fold(name)
+        else:
+            inputs = [self.source(node, text) for text in node.input if text[:1] != "^"]
         if self.debug:
             print("DEBUG [%s] Converting node %s (%s)" % (__name__, node.name, node.op))
         if node.op not in tensorflow_ops.OPERATIONS:
-            return self._convert_custom(node, inputs)
+            constant = self.fold(node.name)
+            return self.add_custom(node, inputs) if constant is None else self._convert(constant)
         least, most, convert = tensorflow_ops.OPERATIONS[node.op]
         if not least <= len(inputs) <= most:
             raise UffException("node '%s' (%s) has %d inputs, %s takes %d%s" % (
                 node.name, node.op, len(inputs), node.op, least, "" if len(inputs) > most else "; was one of them removed?"))
         return convert(node, inputs, self)
 
-    def _convert_custom(self, node, inputs):
+    def add_custom(self, node, inputs):
+        """Add a custom node, "_" and the name of the operation, with all attributes as fields. Returns `inputs`."""
         print("Warning: No conversion function registered for layer: %s yet." % node.op)
         print("Converting %s as custom op: %s" % (node.name, node.op))
         if not node.op:
             raise UffException("node '%s' has no op" % node.name)
         if len(self.meta.descriptors) == 1:
             self.meta.descriptors.add(id="custom", version=1)
-        return self.add(node, "_" + node.op, inputs, **tensorflow_ops.custom_fields(node))
+        return self.add(node, "_" + node.op, inputs, **attributes.custom_fields(node))
 
     def source(self, node, text):
-        """The id of the node that input `text` of `node` refers to; one Identity is passed over."""
-        name = producer(text)
-        if name not in self.nodes:
-            raise UffException("'%s' (%s) reads: %s" % (node.name, node.op, not_found("node", name, self.nodes)))
-        if text[len(name):] not in ("", ":0"):
-            raise UffException("'%s' (%s) reads '%s': a UFF node has one output only" % (node.name, node.op, text))
-        above = self.nodes[name]
+        """The id of the node that input `text` of `node` refers to; one Identity is passed over, and all that do nothing."""
+        passed = 0
+        while True:
+            name = producer(text)
+            if name not in self.nodes:
+                raise UffException("'%s' (%s) reads: %s" % (node.name, node.op, not_found("node", name, self.nodes)))
+            above, output = self.nodes[name], text[len(name) + 1:] or "0"
+            inputs = [each for each in above.input if each[:1] != "^"]
+            index = int(output) if above.op == "IdentityN" and output.isdigit() else 0
+            if above.op not in tensorflow_ops.PASSES_ON or index >= len(inputs) or producer(inputs[index]) == name:
+                break
+            text, passed = inputs[index], passed + 1
+            if passed > len(self.nodes):
+                raise UffException("the graph has a cycle through '%s' (%s)" % (above.name, above.op))
+        if output != "0":
+            return self._other_output(node, above, text, output)
         if above.op == "Identity" and above.input and not above.input[0].startswith("^"):
             inner = producer(above.input[0])
             if inner in self.nodes and above.input[0][len(inner):] in ("", ":0"):
                 return inner
+            if inner in self.nodes:
+                return self.source(above, above.input[0])
         return name
+
+    def _other_output(self, node, above, text, output):
+        """The id of a UFF node for an output behind the first."""
+        training = attributes.attr(above, "is_training", "b", False)
+        if above.op.startswith("FusedBatchNorm") and output in ("1", "2") and not training:
+            return self.source(above, above.input[2 + int(output)])  # mean and variance, unchanged
+        if above.op in tensorflow_ops.SEVERAL_OUTPUTS and output.isdigit():
+            if text not in self.nodes:
+                other = type(above)()
+                other.CopyFrom(above)
+                other.name, other.attr["output"].i = text, int(output)
+                self.nodes[text] = other
+            return text
+        if above.op in CONTROL_FLOW:
+            raise UffException(_control_flow(self.nodes, above))
+        raise UffException("'%s' (%s) reads '%s': a UFF node has one output only. Collapse the namespace that holds '%s' (%s) "
+                           "and what reads it into one plugin node: graph.collapse_namespaces({\"%s\": plugin_node})" % (
+                               node.name, node.op, text, above.name, above.op, above.name.rpartition("/")[0] or above.name))
+
+    def fold(self, name):
+        """The Const NodeDef of the constant that node `name` computes from constants, which takes its place; else None."""
+        node = self.nodes[name]
+        if node.op == "Const" or not node.input or node.op not in constants.FOLDS:
+            return None
+        value = constants.fold(self.nodes, name, self.computed)
+        if value is None:
+            return None
+        const = graphsurgeon.create_node(name, "Const", trt_plugin=True, value=value)
+        const.attr["dtype"].type = const.attr["value"].tensor.dtype
+        self.nodes[name] = const
+        return const
 
     def add(self, node, operation, inputs, **fields):
         """Add a UFF node for `node`. inputs: ids. fields: {name: (type in uff.Data, value)}. Returns `inputs`."""
@@ -124,11 +183,12 @@ class Conversion(object):
         name, index = node.name, 0
         while name in self.ids or index and name in self.nodes:  # NVIDIA's names: x, x_0, x_1
             name, index = "%s_%d" % (node.name, index), index + 1
-        sizes = tensorflow_ops.shape_of(node) if shape is None else list(shape)
+        sizes = attributes.shape_of(node) if shape is None else list(shape)
         # A Const made by hand may name its dtype in one place, or in none: then it is float.
-        number = node.attr["value"].tensor.dtype or tensorflow_ops.attr(node, "dtype", "type", 0) or 1
+        number = node.attr["value"].tensor.dtype or attributes.attr(node, "dtype", "type", 0) or 1
+        kind = attributes.dtype(6 if number == 10 else number, node)  # UFF has no bool; int8 has the same bytes, 0 and 1
         self._add(name, "Const", [], {
-            "dtype": ("dtype", tensorflow_ops.dtype(number, node)), "shape": ("i_list", sizes),
+            "dtype": ("dtype", kind), "shape": ("i_list", sizes),
             "values": ("ref", "weights_" + name)})
         self.shapes[name] = sizes
         self.weights.append(("weights_" + name, node, number))
@@ -144,8 +204,9 @@ class Conversion(object):
         while above.op == "Identity" and above.input and above.name not in passed:
             passed.add(above.name)  # a cycle of Identities would never end
             above = self.nodes.get(producer(above.input[0]), above)
+        above = self.fold(above.name) or above
         if above.op == "Const":
-            tensorflow_ops.attr(above, "value", "tensor")  # raises for one without
+            attributes.attr(above, "value", "tensor")  # raises for one without
         if above.op != "Const" and required:
             raise UffException((message or "Const node conversion requested, but node is not Const: "
                                 "'{name}' has op {op}").format(name=above.name, op=above.op)
@@ -158,7 +219,7 @@ class Conversion(object):
         if const is None:
             return None
         try:
-            return protobuf.array(const.attr["value"].tensor, tensorflow_ops.attr(const, "dtype", "type", 0))
+            return protobuf.array(const.attr["value"].tensor, attributes.attr(const, "dtype", "type", 0))
         except ValueError as error:
             raise UffException("Const '%s': %s" % (const.name, error)) from None
 
@@ -260,10 +321,21 @@ def from_tensorflow(graphdef, output_nodes=(), preprocessor=None, return_graph_i
     return (data, inputs, outputs) if return_graph_info else data
 
 
-def _has_patterns(graph):
-    """True when the steps before the conversion would change the graph."""
-    ops = {node.op for node in graph}
-    return "Assert" in ops or {"Softmax", "Slice"} <= ops or "BatchToSpaceND" in ops
+def _control_flow(nodes, node):
+    """The sentence about a branch or a loop of TensorFlow 1."""
+    found, todo, loop = set(), [node.name], False
+    while todo:
+        above = nodes.get(todo.pop())
+        if above is not None and above.name not in found:
+            found.add(above.name)
+            loop = loop or above.op in ("Enter", "Exit", "NextIteration", "LoopCond")
+            if above.op in CONTROL_FLOW or above.op in ("Identity", "LogicalNot", "PlaceholderWithDefault"):
+                todo.extend(map(producer, above.input))
+    text = "node '%s' (%s) belongs to a %s, and UFF has no control flow. " % (node.name, node.op, "loop" if loop else "branch")
+    if loop:
+        return text + ("Collapse its namespace into a plugin or an input, as SSD recipes do with \"Preprocessor\"; an LSTM or "
+                       "a GRU is built with unroll=True")
+    return text + "If it chooses by the learning phase, freeze the graph without that: %s" % tensorflow_ops.INFERENCE
 
 
 def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_node=(), text=False,
@@ -273,17 +345,17 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
     Thus the weights are never in memory twice. The Conversion is None with list_nodes.
     """
     # The preprocessor first: if it imports TensorFlow, the graph is then read as TensorFlow's messages.
-    preprocess = _load(preprocessor) if preprocessor else None
+    preprocess = preparation.load(preprocessor) if preprocessor else None
     graph = graphsurgeon.DynamicGraph(graphdef)
     if hasattr(graphdef, "node") or hasattr(graphdef, "node_map"):
-        if preprocess or input_node or _has_patterns(graph):
+        if preprocess or input_node or preparation.has_patterns(graph):
             graph = graphsurgeon.DynamicGraph(protobuf.copy(graph.as_graph_def(), protobuf.graph_def_class()()))
     log = (lambda *words: None) if quiet else print
     log("NOTE: UFF has been tested with TensorFlow 1.12.0. Other versions are not guaranteed to work")
     if getattr(sys.modules.get("tensorflow"), "__version__", None) != "1.12.0":
         print("WARNING: The version of TensorFlow installed on this system is not guaranteed to work with UFF.")
     log("UFF Version", __version__)
-    _prepare(graph, preprocess)
+    graph = preparation.prepare(graph, preprocess)
     base = os.path.splitext(str(output_filename))[0] if output_filename else None
     if write_preprocessed and base:
         graph.write(base + "_preprocessed.pb")
@@ -299,10 +371,10 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
         for index, node in enumerate(graph, 1):
             print('%d %s: "%s"' % (index, node.op, node.name))
         return None, [], []
-    outputs = _resolve(graph, output_nodes)
+    outputs = preparation.resolve(graph, output_nodes)
     for node in outputs:
         log("Using output node", node.name)
-    inputs = [_make_input(graph, option) for option in input_node] or graph.graph_inputs
+    inputs = [preparation.make_input(graph, option) for option in input_node] or graph.graph_inputs
     for node in inputs:
         log("Using input node", node.name)
     log("Converting to UFF graph")
@@ -322,72 +394,7 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
     return conversion, inputs, outputs
 
 
-def _load(preprocessor):
-    """The function `preprocess` of a Python file."""
-    nvidia_names.install()
-    path = os.path.abspath(str(preprocessor))
-    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, os.path.dirname(path))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(os.path.dirname(path))
-    if not hasattr(module, "preprocess"):
-        raise AttributeError("the preprocessor %s has no function preprocess(dynamic_graph)" % path)
-    return module.preprocess
-
-
-def _prepare(graph, preprocess):
-    """Change the graph as NVIDIA's converter does before the conversion."""
-    graph.remove(graph.find_nodes_by_op("Assert"), remove_exclusive_dependencies=True)
-    if preprocess:
-        preprocess(graph)
-    graphsurgeon.extras.process_dilated_conv(graph)
-    graphsurgeon.extras.process_softmax(graph)
-
-
 def _log_nodes(log, kind, nodes):
     log("=== Automatically deduced %s nodes ===" % kind)
     log(nodes)
     log("=" * (36 + len(kind)) + "\n")
-
-
-def _resolve(graph, names):
-    """NodeDefs for names, and for numbers as list_nodes prints them."""
-    nodes = []
-    for name in [names] if isinstance(names, str) else names:
-        text = str(name)
-        if text in graph.node_map:
-            nodes.append(graph[text])
-        elif text.lstrip("-").isdigit():
-            index = int(text)
-            if index == 0 or abs(index) > len(graph):
-                raise UffException("Invalid node index: %d. The graph has nodes 1 to %d, or -1 to %d from the end." % (
-                    index, len(graph), -len(graph)))
-            nodes.append(graph[index - 1 if index > 0 else index])
-        else:
-            raise UffException("%s was not found in the graph. Please use the -l option to list nodes in the graph. (%s)" % (
-                text, not_found("node", text, graph.node_map)))
-    return nodes
-
-
-def _make_input(graph, option):
-    """Turn a node into a Placeholder: "name,new_name,dtype,d1,d2,..."; returns it."""
-    parts = [part.strip() for part in option.split(",")]
-    if len(parts) < 4:
-        raise UffException("an input is given as name,new_name,dtype,d1,d2,... and not as '%s'" % option)
-    node = _resolve(graph, parts[:1])[0]
-    numbers = {dtype.name: number for number, dtype in protobuf.NUMPY.items()}
-    if parts[2] not in numbers or not all(part.lstrip("-").isdigit() for part in parts[3:]):
-        raise UffException("'%s': dtype and dimensions are written like float32,-1,224,224,3" % option)
-    name = parts[1] or node.name
-    if name != node.name and name in graph.node_map:
-        raise UffException("'%s': there is a node '%s' already" % (option, name))
-    for reader in graph.node_outputs[node.name]:
-        reader.input[:] = [name + text[len(node.name):] if producer(text) == node.name else text for text in reader.input]
-    new = graphsurgeon.create_node(name, "Placeholder", trt_plugin=True, shape=list(map(int, parts[3:])))
-    new.attr["dtype"].type = numbers[parts[2]]
-    protobuf.copy(new, node)
-    graph.changed()
-    return node

@@ -217,15 +217,20 @@ def parts(meta, blobs=()):
 def _entry(name, blob):
     """referenced_data[name] = Data(blob=blob) on the wire, without a copy of the blob."""
     key = name.encode("utf-8")
-    key = b"\x0a" + _varint(len(key)) + key  # map entry: field 1, the key
-    data = b"\x4a" + _varint(len(blob))  # Data: field 9, blob
-    value = b"\x12" + _varint(len(data) + len(blob)) + data  # map entry: field 2, the value
+    key = b"\x0a" + varint(len(key)) + key  # map entry: field 1, the key
+    data = b"\x4a" + varint(len(blob))  # Data: field 9, blob
+    value = b"\x12" + varint(len(data) + len(blob)) + data  # map entry: field 2, the value
     # MetaGraph: field 5, referenced_data
-    yield b"\x2a" + _varint(len(key) + len(value) + len(blob)) + key + value
+    yield b"\x2a" + varint(len(key) + len(value) + len(blob)) + key + value
     yield blob
 
 
-def _varint(number):
+def varint(number):
+    """A number in protobuf's encoding.
+
+        >>> varint(300)
+        b'\\xac\\x02'
+    """
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

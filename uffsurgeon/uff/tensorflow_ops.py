@@ -1,27 +1,34 @@
 """The UFF node that each TensorFlow operation becomes.
 
-`OPERATIONS` maps the 69 TensorFlow operations that UFF has an operation for to (least inputs, most inputs, function). A
-function gets the NodeDef, the ids of its inputs and the Conversion `to_uff` (converter.py); it adds one UFF node and returns
-the ids to convert next, in TensorFlow's order. Any other operation becomes a custom node, "_" + op, which TensorRT looks up
-among its plugins.
+`OPERATIONS` maps the TensorFlow operations that UFF has an operation for to (least inputs, most inputs, function): the 69 of
+NVIDIA's converter; AddV2, FusedBatchNormV2 and V3, which newer versions of TensorFlow write for Add and FusedBatchNorm; and
+those that do nothing. A function gets the NodeDef, the ids of its inputs and the Conversion `to_uff` (converter.py); it adds
+one UFF node and returns the ids to convert next, in TensorFlow's order. Any other operation becomes a custom node, "_" + op,
+which TensorRT looks up among its plugins.
 
 Layouts and kernels stay TensorFlow's: NHWC or NCHW as data_format says, kernels HWIO. The field `inputs_orders` tells the
 parser what each dimension means.
 """
 import warnings
 
-from uffsurgeon import protobuf
-from uffsurgeon.dtypes import UFF_OF_TENSORFLOW
+from uffsurgeon.names import producer
 
+from . import sizes
+from .attributes import attr, dtype, shape_of
 from .schema import UffException
 
 FORMATS = {"NHWC": "N+C", "NCHW": "NC+"}
 ACTIVATIONS = "Relu Relu6 Tanh Sigmoid Elu Selu Softsign Softplus".split()
 UNARY = "Neg Negative Abs Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Ceil Floor Sqrt Rsqrt Square Exp Log".split()
-BINARY = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "RealDiv": "div",
+BINARY = {"Add": "add", "AddV2": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "RealDiv": "div",
           "Minimum": "min", "Maximum": "max", "Pow": "pow"}
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp", "TemporaryVariable"}
+PASSES_ON = set("StopGradient PreventGradient CheckNumerics CheckNumericsV2 PlaceholderWithDefault EnsureShape Snapshot "
+                "IdentityN".split())  # operations whose outputs are their inputs
+SEVERAL_OUTPUTS = {"Split", "SplitV", "Unpack", "TopKV2"}  # a node for each output that is read
 NOT_NEGATIVE = {"Relu", "Relu6", "Sigmoid", "Softplus"}
+INFERENCE = ("in TensorFlow 1, keras.backend.set_learning_phase(0) before the model is built or loaded, or is_training=False; "
+             "in TensorFlow 2, model(x, training=False)")
 OPERATIONS = {}
 
 
@@ -35,49 +42,14 @@ def operation(names, least, most=None):
     return register
 
 
-_REQUIRED = object()
-
-
-def attr(node, key, kind, default=_REQUIRED):
-    """The value of an attribute of a NodeDef.
-
-    kind: the field of AttrValue that it must be in, or "ints" for a list of int; "s" is returned as str.
-    Raises UffException if it is in another, or is missing and there is no default.
-    """
-    if key not in node.attr and default is not _REQUIRED:
-        return default
-    value = node.attr[key] if key in node.attr else None
-    found = value and value.WhichOneof("value")
-    if found != {"ints": "list"}.get(kind, kind):
-        raise UffException("node '%s' (%s) has no attribute '%s'%s" % (
-            node.name, node.op, key, "" if value is None else " of type %s, but one of type %s" % (kind, found or "none")))
-    if kind == "ints":
-        return list(value.list.i)
-    return value.s.decode("utf-8", "replace") if kind == "s" else getattr(value, kind)
-
-
-def shape_of(const):
-    """The shape of a Const NodeDef's values, a list of int."""
-    return [dim.size for dim in attr(const, "value", "tensor").tensor_shape.dim]
-
-
-def dtype(number, node, what="values"):
-    """The uff.DataType number for a TensorFlow DataType number. what: the thing of that dtype, for the UffException."""
-    if number not in UFF_OF_TENSORFLOW:
-        names = {7: "strings", 14: "bfloat16"}
-        name = protobuf.NUMPY[number].name if number in protobuf.NUMPY else names.get(
-            number, "TensorFlow's DataType number %d" % number)
-        raise UffException("node '%s' (%s) has %s of %s, which UFF cannot express: it has int8, int16, int32, int64, float16, "
-                           "float32" % (node.name, node.op, what, name))
-    return UFF_OF_TENSORFLOW[number]
-
-
 @operation("Placeholder", 0, 1 << 30)
 def _input(node, inputs, to_uff):
     # It has inputs if it replaces a collapsed namespace. They do not matter: its values are fed.
-    sizes = [dim.size for dim in attr(node, "shape", "shape").dim] if "shape" in node.attr else []
-    kind = dtype(attr(node, "dtype", "type"), node)
-    return to_uff.add(node, "Input", [], dtype=("dtype", kind), shape=("i_list", sizes))
+    shape = [dim.size for dim in attr(node, "shape", "shape").dim] if "shape" in node.attr else []
+    if "dtype" not in node.attr:
+        print("Warning: input '%s' has no dtype and becomes float32. create_node(..., dtype=tf.float32) says so." % node.name)
+    kind = dtype(attr(node, "dtype", "type", 1), node)
+    return to_uff.add(node, "Input", [], dtype=("dtype", kind), shape=("i_list", shape))
 
 
 @operation("Const", 0)
@@ -86,10 +58,25 @@ def _const(node, inputs, to_uff):
     return []
 
 
+@operation(" ".join(sorted(PASSES_ON)), 1, 1 << 30)
+def _identity(node, inputs, to_uff):
+    return to_uff.add(node, "Identity", inputs[:1])
+
+
 @operation("Identity Shape", 1)
 @operation("Pad", 2)
 def _alike(node, inputs, to_uff):
-    return to_uff.add(node, node.op, inputs)
+    to_uff.add(node, node.op, inputs)
+    if node.op == "Shape":
+        _keep_type(node, to_uff, "out_type", 3)
+    return inputs
+
+
+def _keep_type(node, to_uff, key, default):
+    """Write a type that TensorFlow does not take by default beside the fields: UFF has none for it, and NVIDIA's converter
+    loses it."""
+    if attr(node, key, "type", default) != default:
+        to_uff.graph.nodes[-1].extra_fields["output_type"].dtype = dtype(attr(node, key, "type"), node, "indices")
 
 
 @operation(" ".join(BINARY), 2)
@@ -118,16 +105,48 @@ def _softmax(node, inputs, to_uff):
 def _axis(node, inputs, to_uff):
     axis = to_uff.number(node, inputs[1], "%s Axis node has op {op}, expected Const. The axis must be specified as a Const "
                      "node." % node.op)
-    return to_uff.add(node, node.op, inputs[:1], axis=("i", axis))
+    to_uff.add(node, node.op, inputs[:1], axis=("i", axis))
+    if node.op != "ExpandDims":
+        _keep_type(node, to_uff, "output_type", 9)
+    return inputs[:1]
 
 
 @operation("Reshape", 2)
 def _reshape(node, inputs, to_uff):
     scope = node.name.split("/")[-2:-1]
-    if scope and "flatten" in scope[0].lower() and to_uff.rank(inputs[1]) in (2, None):
+    if scope and "flatten" in scope[0].lower() and to_uff.rank(inputs[1]) in (2, None) and _flattens(node, inputs, to_uff):
         print("DEBUG: convert reshape to flatten node")
         return to_uff.add(node, "Flatten", inputs[:1])
     return to_uff.add(node, "Reshape", inputs)
+
+
+def _flattens(node, inputs, to_uff):
+    """True if a Reshape in a scope called flatten is one. NVIDIA's converter writes a Flatten for each of them."""
+    have, want = sizes.sizes(to_uff.nodes, inputs[0]), sizes.target(to_uff.nodes, inputs[1])
+    if want is not None and len(want) == 2:
+        batch, width = want
+        parts = [to_uff.nodes[producer(text)] for text in to_uff.nodes[inputs[1]].input] or [None, None]
+        if batch is None and not _first_size(to_uff, parts[0]) or width is None and parts[1].op != "Prod":
+            return False
+        if batch is None and width == -1 or width is None:
+            return True
+        volume = sizes.volume(have and have[1:])
+        if have and None not in (have[0], batch) and batch not in (-1, have[0]):
+            return False
+        if width != -1 and volume is not None:
+            return width == volume
+        if width == -1 and have and have[0] is not None:
+            return batch == have[0]
+    warnings.warn("'%s' stays a Reshape, to %s. NVIDIA's converter writes a Flatten for every reshape in such a scope, but "
+                  "whether this one is a flatten cannot be seen: the graph does not say the shape of '%s'" % (
+                      node.name, "a width of %s" % want[-1] if want else "a computed shape", inputs[0]))
+    return False
+
+
+def _first_size(to_uff, node):
+    """True if a node takes the first element of a Shape."""
+    begin = sizes.constant(to_uff.nodes, node.input[1]) if node.op == "StridedSlice" and len(node.input) > 1 else None
+    return begin is not None and begin.reshape(-1).tolist() == [0]
 
 
 @operation("Transpose", 2)
@@ -210,7 +229,7 @@ def _conv_transpose(node, inputs, to_uff):
     output_shape, kernel, x = inputs
     _, fields = _window(node, [x], to_uff, fuse=False)
     if fields.pop("dilation", ("", [1, 1]))[1] != [1, 1]:
-        raise UffException("node '%s' (%s) is dilated, and a ConvTranspose of UFF cannot be" % (node.name, node.op))
+        return to_uff.add_custom(node, inputs)  # UFF's ConvTranspose has no dilation
     to_uff.add(node, "ConvTranspose", [x, kernel, output_shape],
            inputs_orders=("orders", _format(node) + "_+KC"), **fields)
     return inputs
@@ -228,21 +247,27 @@ def _bias_add(node, inputs, to_uff):
     return inputs[:1]
 
 
-@operation("FusedBatchNorm", 5)
+@operation("FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3", 5)
 def _batch_norm(node, inputs, to_uff):
-    if attr(node, "is_training", "b", True):  # TensorFlow's default
-        raise UffException("node '%s' (FusedBatchNorm) is in training mode and would ignore its mean "
-                           "and variance; freeze the graph for inference" % node.name)
-    return to_uff.add(node, "BatchNorm", inputs, epsilon=("d", attr(node, "epsilon", "f")),
-                  inputs_orders=("orders", _format(node)))
+    # TensorFlow's default is training mode.
+    if attr(node, "data_format", "s", "NHWC") in ("NDHWC", "NCDHW") and not attr(node, "is_training", "b", True):
+        return to_uff.add_custom(node, inputs)
+    if not attr(node, "is_training", "b", True):
+        return to_uff.add(node, "BatchNorm", inputs, epsilon=("d", attr(node, "epsilon", "f")),
+                          inputs_orders=("orders", _format(node)))
+    shape = sizes.target(to_uff.nodes, (list(to_uff.nodes[inputs[0]].input) + ["", ""])[1])
+    if not shape or shape[0] != 1 or to_uff.nodes[inputs[0]].op != "Reshape":
+        raise UffException("node '%s' (%s) is in training mode and would ignore its mean and variance, to normalize with those "
+                           "of the batch. Freeze the graph for inference, without the learning phase: %s" % (
+                               node.name, node.op, INFERENCE))
+    # Keras writes LayerNormalization so: a batch of one image, with the samples as its channels.
+    return to_uff.add_custom(node, inputs)
 
 
 @operation("StridedSlice", 4)
 def _strided_slice(node, inputs, to_uff):
-    for mask in ("ellipsis_mask", "new_axis_mask"):
-        if attr(node, mask, "i", 0):
-            raise UffException("%s not supported (node '%s'): write x[:, :, :, 0] for x[..., 0], and a Reshape for "
-                               "tf.newaxis" % (mask, node.name))
+    if attr(node, "ellipsis_mask", "i", 0) or attr(node, "new_axis_mask", "i", 0):
+        return to_uff.add_custom(node, inputs)  # UFF's StridedSlice has neither
     masks = ("begin_mask", "end_mask", "shrink_axis_mask")
     return to_uff.add(node, "StridedSlice", inputs, **{m: ("i", attr(node, m, "i", 0)) for m in masks})
 
@@ -262,25 +287,28 @@ def _squeeze(node, inputs, to_uff):
 
 @operation("Gather", 2)
 def _gather(node, inputs, to_uff):
+    if attr(node, "batch_dims", "i", 0):
+        return to_uff.add_custom(node, inputs)
     return to_uff.add(node, "Gather", inputs, **dict(
         _gather_types(node, "Tparams"), validate_indices=("b", attr(node, "validate_indices", "b", True))))
 
 
 @operation("GatherV2", 3)
 def _gather_v2(node, inputs, to_uff):
+    if attr(node, "batch_dims", "i", 0):
+        return to_uff.add_custom(node, inputs)  # UFF gathers the same elements for every entry of the batch
     axis = to_uff.number(node, inputs[2])
     return to_uff.add(node, "GatherV2", inputs[:2], axis=("i", axis), **_gather_types(node, "Tparams"))
 
 
 @operation("ResourceGather", 2)
 def _resource_gather(node, inputs, to_uff):
+    if attr(node, "batch_dims", "i", 0):
+        return to_uff.add_custom(node, inputs)
     return to_uff.add(node, "GatherV2", inputs, axis=("i", 0), **_gather_types(node, "dtype"))
 
 
 def _gather_types(node, params):
-    if attr(node, "batch_dims", "i", 0):
-        raise UffException("node '%s' (%s) gathers per batch entry (batch_dims), which UFF cannot express" % (
-            node.name, node.op))
     return {"indices_dtype": ("dtype", dtype(attr(node, "Tindices", "type"), node, "indices")),
             "params_dtype": ("dtype", dtype(attr(node, params, "type"), node))}
 
@@ -341,56 +369,3 @@ def _warn_of_pad(node, above):
     elif node.op == "MaxPool" and above.op not in NOT_NEGATIVE:
         warnings.warn("'%s': the Pad before it adds zeros, TensorRT's padded maximum ignores the border; they differ where all "
                       "of a window is negative" % node.name)
-
-
-def custom_fields(node):
-    """The attributes of a NodeDef as fields of a custom node: {name: (type in uff.Data, value)}.
-
-    Raises UffException for one that UFF cannot express, unless it is TensorFlow's own (`_output_shapes`): these are left out.
-    """
-    fields = {}
-    for key in sorted(node.attr):
-        try:
-            field = _custom_field(node, key)
-        except UffException:
-            if not key.startswith("_"):
-                raise
-            continue
-        if field is not None:
-            fields[key] = field
-    return fields
-
-
-def _custom_field(node, key):
-    kind = node.attr[key].WhichOneof("value")
-    value = getattr(node.attr[key], kind) if kind else None
-    if kind == "list":
-        found = value.ListFields()
-        if not found:
-            return None  # UFF has no list without an element type
-        kind, value = found[0][0].name, list(found[0][1])
-        plain = {"i": "i_list", "f": "d_list", "b": "b_list"}
-        if kind == "s":
-            return "s_list", [_text(node, key, data) for data in value]
-        if kind == "type":
-            return "dtype_list", [dtype(number, node, "attribute '%s'" % key) for number in value]
-        kind = "list of " + kind if kind not in plain else kind
-    else:
-        plain = {"i": "i", "f": "d", "b": "b"}
-        if kind == "s":
-            return "s", _text(node, key, value)
-        if kind == "type":
-            return "dtype", dtype(value, node, "attribute '%s'" % key)
-        if kind == "shape":
-            return "i_list", [dim.size for dim in value.dim]
-    if kind not in plain:
-        raise UffException("Unsupported field type:%s ('%s' of node '%s', %s)" % (kind, key, node.name, node.op))
-    return plain[kind], value
-
-
-def _text(node, key, value):
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UffException("attribute '%s' of node '%s' (%s) holds bytes that are not UTF-8: %r" % (
-            key, node.name, node.op, value)) from None
