@@ -15,14 +15,14 @@ SIZE = (32, 32, 3)
 
 
 def padded(repaired=False):
-    """A padding of the image in front of a SAME convolution: UffParser pads the width only.
+    """The first layers of MobileNet in Keras 2.2, which pads below and on the right: UffParser pads on the right only.
 
-    Repaired: one padding of both, and a VALID convolution, with which UFF merges it.
+    Repaired: as later versions of Keras have it, a SAME convolution, which pads in the same places when the size is even.
     """
     layers = process.keras().layers
     image = layers.Input(SIZE, name="input_1")
-    x = layers.ZeroPadding2D(3 if repaired else 2, name="pad")(image)
-    x = layers.Conv2D(8, 3, padding="valid" if repaired else "same", activation="relu", name="conv")(x)
+    x = image if repaired else layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad")(image)
+    x = layers.Conv2D(8, 3, strides=2, padding="same" if repaired else "valid", activation="relu", name="conv")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     return process.keras().Model(image, layers.Dense(4, name="answer")(x))
 

@@ -221,6 +221,16 @@ def test_the_command(root, headers, tmp_path, capsys):
     assert "org.bytedeco:tensorrt:5.1-1.5.1:jar:linux-x86_64-redist, 68 MB" in said and "6.0-1.5.2" in said and "122 MB" in said
 
 
+def test_the_launcher_hands_on_what_follows(root, headers, tmp_path, monkeypatch, capfd):
+    monkeypatch.syspath_prepend(str(ROOT))
+    import workbook
+
+    monkeypatch.setattr(workbook, "environment", lambda python: python)
+    monkeypatch.setattr(sys, "argv", ["workbook.py", "parser", "6.0.1", "--headers", str(headers), "--folder", str(tmp_path)])
+    assert workbook.main() == 1
+    assert "not 6.0.1" in capfd.readouterr().err or sys.platform != "linux"
+
+
 # The stubs
 
 

@@ -2,11 +2,13 @@
 
     python3 workbook.py parser                      # TensorRT 5.1.5
     python data/making/parser/record.py             # with the environment's Python; once with TensorFlow 1.13, once with 2.x
+    python data/making/parser/record.py patients    # only those of helpers.patients
 
 The networks get random weights, so that each weight of a layer shows which constant of the file it came from; a recording has
 no weights. Files whose names and shapes are the same with both TensorFlows are recorded once.
 """
 import datetime
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -46,7 +48,7 @@ def leaky(graph, op="LReLU_TRT"):
     return dynamic
 
 
-def cases():
+def of_the_box():
     """(name, bytes of a .uff, how it is parsed)"""
     for flat in ("flatten", "reshape"):
         for width in (1, 16):
@@ -64,6 +66,10 @@ def cases():
     yield "box_l2norm_without_library", data, {}
     yield "box_l2norm", data, {"l2norm": True}
     yield "box_lrelu_misspelt_w8", to_uff(leaky(box(width=8), "LRelu_TRT").as_graph_def()), {}
+
+
+def of_patients():
+    """As of_the_box."""
     for name in ("padded", "cropped", "joined"):
         for repaired in (False, True):
             process.keras().backend.clear_session()
@@ -81,7 +87,8 @@ def text(record):
 def main():
     process.prepare_tensorflow()
     installation, today = uffparser.require(VERSION), datetime.date.today().isoformat()
-    for name, data, how in cases():
+    chosen = list(of_patients()) if sys.argv[1:] == ["patients"] else itertools.chain(of_the_box(), of_patients())
+    for name, data, how in chosen:
         meta = schema.read(data)
         libraries = [uffparser.l2norm(installation)] if how.get("l2norm") else []
         parsed = uffparser.parse(data, tensorrt=VERSION, libraries=libraries,
