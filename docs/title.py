@@ -17,7 +17,7 @@ broken = to_onnx.convert(data, flatten_as="nchw", plugins="inline")
 wrong = network.heads(run.onnx(broken, images))
 picture = show.scene_before_after(
     scene, parity.place(wrong, [scene])[0], parity.place(right, [scene])[0],
-    ("Flatten in another order, as the article reports for TensorRT 5.0.6, imitated: no error anywhere", "as TensorFlow has it"))
+    ("Flatten in another order, an imitation of what the article reports for TensorRT 5.0.6", "as TensorFlow has it"))
 drawn, stored = io.BytesIO(), io.BytesIO()
 picture.savefig(drawn, dpi=120, facecolor="white")
 Image.open(drawn).convert("RGB").save(stored, "JPEG", quality=85)

@@ -190,7 +190,7 @@ def test_an_ssd_from_pb_to_uff_to_onnx(frozen, tmp_path, capsys):
     meta = schema.read(made)
     nodes = {node.id: node for node in meta.graphs[0].nodes}
     assert list(nodes["NMS"].inputs) == ["concat_priorbox", "concat_box_loc", "concat_box_conf"]
-    assert schema.fields(nodes["Input"]) == {"dtype": schema.DTYPE["float32"], "shape": [1, 3, 32, 32]}
+    assert schema.fields(nodes["Input"]) == {"dtype": 0x20020, "shape": [1, 3, 32, 32]}
     heads = list(nodes["concat_box_loc"].inputs) + list(nodes["concat_box_conf"].inputs) + list(nodes["GridAnchor"].inputs)
     model = to_onnx.convert(meta, outputs=heads)
     assert [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim] == [1, 3, 32, 32]
@@ -215,7 +215,7 @@ def test_an_input_without_dtype_is_float32(frozen, tmp_path, capsys):
     data = uff.from_tensorflow_frozen_model(str(frozen[1]), ["NMS"], preprocessor=write_config(tmp_path, dtype=""))
     assert "input 'Input' has no dtype and becomes float32" in capsys.readouterr().out
     node = next(node for node in schema.read(data).graphs[0].nodes if node.id == "Input")
-    assert node.fields["dtype"].dtype == schema.DTYPE["float32"]
+    assert node.fields["dtype"].dtype == 0x20020
 
 
 REMOVE = 'dynamic_graph.find_nodes_by_name("Input")[0].input.remove("image_tensor:0")'

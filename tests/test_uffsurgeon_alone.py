@@ -93,7 +93,7 @@ def test_the_examples_on_its_page(folder, capsys):
     pytest.importorskip("onnx")
     text = (ROOT / "uffsurgeon" / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
     out = capsys.readouterr().out
