@@ -284,8 +284,9 @@ show.boxes_on_scene(street[1], parity.place(reference, street)[1], title="Tensor
 #
 # ## A fault that is real today
 #
-# Now we know how to look. So let us look at something that no article told us. Here is a small network with random weights: the
-# image gets a border of zeros, then comes a convolution. Many networks begin so.
+# Now we know how to look. So let us look at something that no article told us. Here is a small network with random weights that
+# begins as MobileNet does in Keras 2.2: the image gets a row of zeros below and a column of zeros on the right, then comes a
+# convolution.
 
 # %%
 sick = patients.freeze(patients.padded())
@@ -321,10 +322,9 @@ draw_errors(errors_by_layer(sick, parsed, picture))
 uffparser.table(parsed, "pad")
 
 # %% [markdown]
-# The first layer is wrong already. The border should make [36, 36, 3] of [32, 32, 3]; the parser makes [32, 36, 3]. It takes the
+# The first layer is wrong already. The zeros should make [33, 33, 3] of [32, 32, 3]; the parser makes [32, 33, 3]. It takes the
 # *last two* dimensions for height and width. Behind a convolution, where everything is channels, height, width, they are. Here, in
-# front of the first convolution, the order is still height, width, channels: the height gets no border, and a border of nothing is
-# put around the colours. And the answer?
+# front of the first convolution, the order is still height, width, channels, and the row is lost. And the answer?
 
 # %%
 truth = run.tensorflow(sick, picture)["answer/BiasAdd"]
@@ -332,9 +332,9 @@ told = through_uff.answers(parsed, picture)["answer/BiasAdd"]
 print(truth.round(3), told.round(3))
 
 # %% [markdown]
-# Off by some per cent: the mean at the end of this network hides where the pixels were. You would call it rounding. All UffParsers
-# from 5.1.5 to 8.2 do this, and 8.6.1 on a GPU. The repair is to let the *convolution* have the border. UFF merges a padding
-# with a convolution that pads nothing itself (`padding="valid"`).
+# Off by some per cent, because the mean at the end hides where the pixels were. You would call it rounding. All UffParsers from
+# 5.1.5 to 8.2 do this, and 8.6.1 on a GPU. The repair is what later versions of Keras do: no padding of its own, and a convolution that
+# pads itself (`padding="same"`), for an image of even size in the same places.
 
 # %%
 well = patients.freeze(patients.padded(repaired=True))

@@ -62,7 +62,7 @@ RULES = {name: Rule(*fields) for name, fields in {
     "int-values": ("error", "indices have no such layer", "mark the indices as the output"),
     # parse returns True, and the values are wrong
     "pad-lost": ("error", WRONG + "the padding of this axis is lost",
-                 "pad behind the first convolution, or before a VALID one"),
+                 "let the convolution pad itself (SAME), pad evenly before a VALID one, or pad behind the first convolution"),
     "concat-wrong": ("error", WRONG + "another axis is joined", FRONT + ", and no batch"),
     "concat-axes": ("error", WRONG + "another axis is joined", SAME + ", which brings the axes into TensorFlow's places"),
     "softmax-axis": ("error", WRONG + "another axis is normalised", "reshape to [batch, n] before it, or " + OUTSIDE),
