@@ -16,7 +16,8 @@
 
 # %%
 import numpy as np
-from helpers import freeze, network, page, parity, patients, process, run, scenes, show, through_uff
+from helpers import freeze, network, page, parity, patients, process
+from helpers import run, scenes, show, through_uff
 
 process.prepare_tensorflow()
 import uff

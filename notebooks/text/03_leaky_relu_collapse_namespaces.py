@@ -41,7 +41,13 @@ reference = network.heads(run.tensorflow(before, images))
 #
 # **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. **UFF** (Universal
 # Framework Format, NVIDIA's file format for networks before ONNX) has `relu`, `tanh` and six more activations, but not this
-# one. What happens if we convert anyway?
+# one.
+
+# %%
+show.graph(before, "leaky_re_lu_2", mark={"leaky_re_lu_2/LeakyRelu": "trouble"})
+
+# %% [markdown]
+# What happens if we convert anyway?
 
 # %%
 unchanged = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
@@ -460,8 +466,9 @@ if on_gpu:
 if on_gpu:
     buffers["input_1"].upload(batch, stream)
     if from_uff:
-        names = [loaded.get_binding_name(i) for i in range(loaded.num_bindings)]
-        context.execute_async(len(batch), [buffers[name].address for name in names], stream.handle)
+        order = [loaded.get_binding_name(i) for i in range(loaded.num_bindings)]
+        context.execute_async(len(batch), [buffers[name].address for name in order],
+                              stream.handle)
     else:
         context.set_input_shape("input_1", batch.shape)
         for name, buffer in buffers.items():
