@@ -25,7 +25,7 @@ def cells():
     twin = [path for path in execute.twins() if path.stem.startswith("03_")][0]
     found = [cell.source for cell in execute.learner(twin).cells
              if cell.cell_type == "code" and (cell.source.startswith(STARTS) or "init_libnvinfer_plugins" in cell.source)]
-    assert len(found) == 11
+    assert len(found) == 10
     return found
 
 

@@ -406,7 +406,8 @@ for graph, output in ((sick, "answer/BiasAdd"), (joined, "join/concat")):
 # first network, with its `Flatten`?
 
 # %%
-[finding.node for finding in checking.check(through_uff.convert(first)) if finding.level == "error"]
+found = checking.check(through_uff.convert(first))
+[finding.node for finding in found if finding.level == "error"]
 
 # %% [markdown]
 # Nothing. (A `Flatten` is right where a dense layer reads it, as here. As the last node of a network it is not.)

@@ -397,9 +397,21 @@ else:
     page.quote("109 layers\n['LayerType.PLUGIN_V2']", "TensorRT 8.6.1 on an H200, from UFF")
 
 # %% [markdown]
-# An `ACTIVATION` is a built-in layer; our plugin, from UFF, is a `PLUGIN_V2`. Now the settings. The workspace is scratch memory
+# An `ACTIVATION` is a built-in layer. From UFF it is our plugin, as NVIDIA's UffParser has it:
+
+# %%
+import uffparser
+
+uffparser.table(through_uff.parse(baseline), "leaky_re_lu_2")
+
+# %% [markdown]
+# Now the settings. The workspace is scratch memory
 # for the layers, 1 GB at most: with too little of it the builder has to pass over fast ways to compute a layer, or finds none.
 # (On a Nano, 1 GB is a quarter of all memory.)
+#
+# The batch is a setting, too. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest.
+# (TensorRT 8.6 warns that this is deprecated. UFF knows nothing else.) In our ONNX file it is an open axis, and the builder wants a
+# profile: the smallest, the usual and the largest shape. It tunes for the second.
 
 # %%
 if plain:
@@ -408,12 +420,6 @@ if plain:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, 1 << 30)
     else:
         config.max_workspace_size = 1 << 30
-
-# %% [markdown]
-# And the batch. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest. (TensorRT 8.6
-# warns that this is deprecated. UFF knows nothing else.) In our ONNX file it is an open axis, and the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
-
-# %%
 if plain and from_uff:
     builder.max_batch_size = 8
 elif plain:
@@ -503,7 +509,8 @@ else:
 # they only take room.
 
 # %%
-context = loaded = runtime = plan = profile = config = parser = layers = net = builder = plan_file = None
+context = loaded = runtime = plan = profile = config = None
+parser = layers = net = builder = plan_file = None
 if trt:
     model_file = uff_file if from_uff else onnx_file
     plan_file = engine.build(model_file, batch=8, trt=trt)
