@@ -584,6 +584,16 @@ graph.write_tensorboard(logs)
 """
 
 
+def test_a_softmax_behind_very_many_chains_takes_no_time():
+    """Each node reads the one before a hundred times, and the chain is not a softmax's: no way through it ends at a Sub."""
+    chain = ["x Placeholder", "pack Pack" + " x" * 100, "slice Slice" + " pack" * 100, "concat ConcatV2" + " slice" * 100,
+             "reshape Reshape" + " concat" * 100, "softmax Softmax reshape"]
+    graph = graph_of("\n".join(chain))
+    before = state(graph)
+    gs.extras.process_softmax(graph)
+    assert state(graph) == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["before", "between", "after", "hidden"])
 def test_messages_stay_attached_and_keep_their_class(order, tmp_path):

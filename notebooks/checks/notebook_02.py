@@ -35,7 +35,7 @@ def _reorder(function):
     assert np.allclose(x.transpose(0, 3, 1, 2).reshape(2, -1) @ new, wanted), (
         "flatten_nchw(x) @ your weights is not x.reshape(N, -1) @ kernel. Split the rows into height, width and channels, "
         "and move those three as flatten_nchw moves the axes of x")
-    return "The same sums, in another order. Each dense layer after the Flatten needs it, three in our network."
+    return "The same sums, in another order. Each dense layer after such a Flatten would need it, three in our network."
 
 
 _CULPRIT = "crop"

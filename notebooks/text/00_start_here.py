@@ -252,7 +252,7 @@ check("00.1", heading)
 # | notebook | what happens | minutes |
 # |---|---|---|
 # | [01 freeze](01_freeze.ipynb) | variables become constants; which operations will make trouble | 40 |
-# | [02 flatten and reshape](02_flatten_and_reshape.ipynb) | a layer that can convert without an error and ruin the boxes | 45 |
+# | [02 flatten and reshape](02_flatten_and_reshape.ipynb) | NVIDIA's own parser, asked what it makes of `Flatten`, and silent faults that it has | 45 |
 # | [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb) | a node replaced by a plugin; `collapse_namespaces` | 50 |
 # | [04 the L2 plugin](04_l2_plugin.ipynb) | a CUDA kernel of our own, compiled and put into the graph | 80 |
 # | [05 timing](05_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 60 |

@@ -10,7 +10,7 @@
 # - see in a UFF file what became of a `Flatten`, and what NVIDIA's parser makes of it,
 # - show with eight numbers how answers can be wrong although no error appears,
 # - find the first wrong layer in a network of your own, without knowing what to look for,
-# - recognise three faults that every UffParser of today has, and repair each in the model.
+# - recognise three silent faults of the UffParsers, and repair the model.
 #
 # **You need** notebook 01. **Time:** 45 minutes, exercises apart.
 
@@ -27,7 +27,8 @@ print("uff is", uff.__name__)
 # %% [markdown]
 # `uff` is NVIDIA's converter, or ours: the last line says whose. On a Jetson with JetPack 4.2 to 5.1 (JetPack is the system
 # software of a Jetson, with one fixed TensorRT) it is NVIDIA's, called just `uff`. Elsewhere Python finds `uffsurgeon.uff`
-# under that name, the workbook's own, with the same functions and the same results.
+# under that name, the workbook's own, with the same functions and, where NVIDIA's are not silently wrong, the same results.
+# `uffparser` is the workbook's cover for NVIDIA's parser.
 #
 # ## The network as it was first
 #
@@ -69,8 +70,8 @@ print("%.1f MB" % (len(data) / 1e6))
 # harm. Those about LeakyRelu wait for notebook 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
 # keeps the axis that was summed, as our sum does, so it does no harm. The line for us is the one that looks the least
 # important: `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a **scope** (the part of a node's
-# name before the last slash, here `flatten_1`) that contains the word *flatten*, and has guessed what is meant. It looks at
-# that name and at nothing else.
+# name before the last slash, here `flatten_1`) that contains the word *flatten*, and has guessed what is meant. NVIDIA's looks
+# at that name and at nothing else; the workbook's also looks whether the result is a row.
 
 # %%
 from uffsurgeon.uff import schema
@@ -109,8 +110,8 @@ uffparser.table(parsed, "flatten")
 
 # %% [markdown]
 # A *shuffle* is TensorRT's layer for any change of shape or order. This one stands in the place of our `Flatten`. What it does is
-# `transpose (1, 2, 0)`: of channels, height, width it makes height, width, channels. **The parser goes back to TensorFlow's order
-# first**, and only then are the numbers laid out. The parser's network as a whole, all its layers with all their weights, is there
+# `transpose (1, 2, 0)`: of channels, height, width it makes height, width, channels. **The parser goes back to TensorFlow's
+# order**, and the dense layer that follows reads the numbers in that order. The parser's network as a whole, all its layers with all their weights, is there
 # in `parsed`, and ONNX Runtime can compute it:
 
 # %%
@@ -118,9 +119,9 @@ found = network.heads(through_uff.normalized(through_uff.answers(parsed, images)
 parity.compare(reference, found, street)
 
 # %% [markdown]
-# *Equal*: not a number is in the wrong place. So it is with the UffParsers of 6.0.1, 7.1, 7.2, 8.0 and 8.2, which we asked in the same
-# way, and with 8.6.1, whose plan ran on a GPU ([docs/verified.md](../docs/verified.md)). What the article saw, it saw on 5.0.6, which
-# can no longer be had. Its report may be right for that version, and for no later one.
+# *Equal*: every value is in its place. The UffParsers of 6.0.1, 7.1, 7.2, 8.0 and 8.2, which we asked in the same way, transpose as
+# well, and so does that of 8.6.1, whose plan ran on a GPU ([docs/verified.md](../docs/verified.md)). What the article saw, it saw on
+# 5.0.6, which is no longer available. Its report may be right for that version. It is not for any of these seven.
 #
 # ## How it would look
 #
@@ -145,8 +146,8 @@ show.scene_before_after(
     ("Flatten in NCHW order", "as TensorFlow has it"))
 
 # %% [markdown]
-# Every box still lies over its car, because it is placed to fit the 2D box as well as it can. The view from above shows what
-# that costs: half of the boxes are turned by 40 degrees and more, and all but one of the far cars have left the map. The fault
+# Most boxes still lie over their cars, because each is placed to fit the 2D box as well as it can. The view from above shows what
+# that costs. In the two photos together, half of the boxes are turned by 40 degrees and more. The fault
 # does not produce nonsense, it produces *other answers*. With one far car to look at, you might have shipped it.
 #
 # ## How to find it
@@ -262,32 +263,32 @@ repaired = freeze.load(freeze.box3d(flat="reshape"))
 show.graph_before_after(first, repaired, "flatten_1", "reshape_1")
 
 # %% [markdown]
-# For the converter the scope is now called `reshape_1`, so it keeps the operation and its shape, and prints no `DEBUG` line. What does
-# the parser make of that?
+# (In the first version the name `reshape_1` belongs to another layer, the one in the orientation head.) For the converter the scope is
+# now called `reshape_1`, so it keeps the operation and its shape, and prints no `DEBUG` line. What does the parser make of that?
 
 # %%
-mended = through_uff.parse(through_uff.convert(repaired))
-uffparser.table(mended, "reshape_1")
+uffparser.table(through_uff.parse(through_uff.convert(repaired)), "reshape_1")
 
 # %% [markdown]
-# The same transpose, and then the reshape to 25,088 (with two ones, because this parser's shapes have three dimensions at least). On
-# a parser from 5.1.5 on, the repair changes nothing. It was still right to do: the file now *says* the shape, instead of leaving it to a
+# The same transpose, as a layer that the parser has added and not named, and then the reshape to 25,088 (with two ones, because this
+# parser's shapes have three dimensions at least). From 5.1.5 on the repair changes nothing. It was still right to do: the file now *says* the shape, instead of leaving it to a
 # guess from the name of a scope. A layer called `my_flattened_map` would have become a `Flatten`, too. The gate:
 
 # %%
-parity.compare(reference, network.heads(through_uff.run(repaired, images)), street)
+mended = network.heads(through_uff.run(repaired, images))
+parity.compare(reference, mended, street)
 
 # %%
-show.boxes_on_scene(street[1], parity.place(reference, street)[1], title="TensorFlow's boxes")
+show.boxes_on_scene(street[1], parity.place(mended, street)[1], title="through UFF")
 
 # %% [markdown]
-# *Equal*, or *close* where a plan ran on a GPU, whose FP32 is less exact (notebook 05).
+# *Equal*, or *close* where a plan ran on a GPU that computes in TF32 (notebook 05).
 #
-# ## A fault that is real today
+# ## A fault that nobody told us of
 #
 # Now we know how to look. So let us look at something that no article told us. Here is a small network with random weights that
 # begins as MobileNet does in Keras 2.2: the image gets a row of zeros below and a column of zeros on the right, then comes a
-# convolution.
+# convolution of stride 2.
 
 # %%
 sick = patients.freeze(patients.padded())
@@ -307,7 +308,7 @@ parsed = ask(sick, ["answer/BiasAdd"])
 
 # %% [markdown]
 # It says *yes*, and not a word more. **What do you expect from the search?** Every node that TensorFlow and the parser's network have in
-# common is compared; a layer with another number of values counts as infinitely wrong.
+# common is compared; a layer with another number of values counts as infinitely wrong (the chart ends at 10).
 
 # %%
 def errors_by_layer(graph, parsed, image):
@@ -323,9 +324,9 @@ draw_errors(errors_by_layer(sick, parsed, picture))
 uffparser.table(parsed, "pad")
 
 # %% [markdown]
-# The first layer is wrong already. The zeros should make [33, 33, 3] of [32, 32, 3]; the parser makes [32, 33, 3]. It takes the
-# *last two* dimensions for height and width. Behind a convolution, where everything is channels, height, width, they are. Here, in
-# front of the first convolution, the order is still height, width, channels, and the row is lost. And the answer?
+# The first layer is wrong already. The zeros should turn [32, 32, 3] into [33, 33, 3]; the parser makes [32, 33, 3]. It pads only the
+# *last two* of three dimensions. After a convolution, where everything is channels, height, width, those are the right ones. Here,
+# before the first convolution, the order is still height, width, channels, and the row of zeros is lost. And the answer?
 
 # %%
 truth = run.tensorflow(sick, picture)["answer/BiasAdd"]
@@ -333,9 +334,9 @@ told = through_uff.answers(parsed, picture)["answer/BiasAdd"]
 print(truth.round(3), told.round(3))
 
 # %% [markdown]
-# Off by some per cent, because the mean at the end hides where the pixels were. You would call it rounding. All UffParsers from
-# 5.1.5 to 8.2 do this, and 8.6.1 on a GPU. The repair is what later versions of Keras do: no padding of its own, and a convolution that
-# pads itself (`padding="same"`), for an image of even size in the same places.
+# Off by a few per cent, because the mean at the end hides where the pixels were. Nothing about it looks like a fault. All UffParsers
+# that we asked do this, and 8.6.1 on a GPU. The repair is what later versions of Keras do: no padding of its own, and a convolution
+# that pads itself (`padding="same"`), which with stride 2 and an even size pads in the same places.
 
 # %%
 well = patients.freeze(patients.padded(repaired=True))
@@ -343,7 +344,7 @@ parsed = ask(well, ["answer/BiasAdd"])
 draw_errors(errors_by_layer(well, parsed, picture))
 
 # %% [markdown]
-# ## Two more, and one that is mended
+# ## Two more, and one that was fixed
 #
 # `tf.concat(..., -1)`, the last axis, is what everybody writes. This parser wants the number 3:
 
@@ -354,21 +355,21 @@ uffparser.table(parsed, "concat")
 
 # %% [markdown]
 # Two images of 3 channels became one image twice as high. This time there is a line in the log, and `parse` returned `True`
-# nevertheless. With axis 3:
+# nevertheless. With axis 3, which is TensorRT's 2, because TensorRT does not count the batch:
 
 # %%
 parsed = ask(patients.freeze(patients.joined(repaired=True)), ["join/concat"])
 uffparser.table(parsed, "concat")
 
 # %% [markdown]
-# The next network is a `Flatten` of what is flat already. It changes nothing, so for the parser its output *is* its input.
+# The next network is a `Flatten` of an already flat tensor. It changes nothing, so for the parser its output *is* its input.
 
 # %%
 parsed = ask(patients.freeze(patients.unchanged()), ["flatten/Reshape"])
 print("outputs:", parsed.outputs)
 
 # %% [markdown]
-# `True`, and a network that gives nothing. So **never trust what `parse` returns alone**: look at the log, and count the outputs.
+# `True`, and a network that gives nothing. (Leave such a layer out.) So **never trust what `parse` returns alone**: look at the log, and count the outputs.
 #
 # And one that is no fault any more. `Reshape((6, -1))`, six rows and *work out the rest*, was refused by TensorRT 4:
 # `Reshape: -1 dimension specified more than 1 time` ([issue 384](https://github.com/NVIDIA/TensorRT/issues/384)), since the batch, of
@@ -376,7 +377,7 @@ print("outputs:", parsed.outputs)
 
 # %%
 minus_one = freeze.load(freeze.box3d(pairs=-1, width=8))
-show.graph(minus_one, "reshape_2/Reshape/shape", mark={"reshape_2/Reshape/shape/2": "trouble"})
+show.graph(minus_one, "reshape_2/Reshape/shape")
 
 # %%
 parsed = through_uff.parse(through_uff.convert(minus_one))
@@ -384,13 +385,13 @@ print("parse returned", parsed.ok)
 uffparser.table(parsed, "reshape_2")
 
 # %% [markdown]
-# From 5.1.5 on it converts, to [6, 2] and a one. Write `Reshape((6, 2))` anyway, as our network does: it costs nothing, and no parser
-# can count wrong.
+# From 5.1.5 on it converts, to [6, 2] with a trailing 1. Write `Reshape((6, 2))` anyway, as our network does: it costs nothing, and no
+# parser can miscount.
 #
 # ## Before you are at a board
 #
 # Seven UffParsers have been asked what they make of some thousands of small networks. What came out is in `uffsurgeon check`, which
-# reads a .uff and says what a parser will refuse and what it will silently get wrong, with the way out. Here it is on the border and
+# reads a .uff and says what a parser will refuse and what it will silently get wrong, with the way out. Here it is on the padding and
 # on the concatenation:
 
 # %%
@@ -410,7 +411,7 @@ found = checking.check(through_uff.convert(first))
 [finding.node for finding in found if finding.level == "error"]
 
 # %% [markdown]
-# Nothing. (A `Flatten` is right where a dense layer reads it, as here. As the last node of a network it is not.)
+# No error. (A `Flatten` is right where a dense layer reads it, as here. As the last node of a network, where nothing reads it, it is not.)
 #
 # ## Your turn
 #
@@ -436,8 +437,8 @@ def flatten_nchw(x):
 check("02.1", flatten_nchw)
 
 # %% [markdown]
-# **2.** There is another repair, if you cannot touch the graph: leave `Flatten` in, and put the *weights* into the order in which
-# the numbers will come. Write `reorder(kernel, height, width, channels)`: it gets the weights of a dense layer (Keras calls
+# **2.** Suppose that a tool has the imitation's fault, and you cannot touch the graph. Then leave `Flatten` in, and put the *weights* into
+# the order in which the numbers will come. Write `reorder(kernel, height, width, channels)`: it gets the weights of a dense layer (Keras calls
 # them its *kernel*), `[height * width * channels, units]`, as trained, and returns them so that `flatten_nchw(x) @
 # reorder(kernel, ...)` is what the layer should answer.
 
@@ -479,12 +480,12 @@ check("02.3", culprit)
 # %% [markdown]
 # ## What you saw
 #
-# - The UFF converter turns every `Reshape` whose scope contains *flatten* into a `Flatten` without a shape. In front of a dense layer
-#   every UffParser from 5.1.5 to 8.6.1 lays it out in TensorFlow's order. The damage that the article reports was seen on 5.0.6 alone.
+# - NVIDIA's converter turns every `Reshape` whose scope contains *flatten* into a `Flatten` without a shape. Before a dense layer all
+#   UffParsers that we asked, 5.1.5 to 8.6.1, keep TensorFlow's order. The damage that the article reports was seen on 5.0.6 alone.
 # - A row in another order has the right shape and the right numbers: sort both sides, and they are equal.
 # - Make every layer an output, compare layer by layer, and look at the first that differs.
-# - A border in front of the first convolution, a concatenation along axis -1 and a crop are converted wrong by every UffParser that we
-#   asked. `parse` returns `True` for each, and `uffsurgeon check` names them beforehand.
+# - Zeros padded to the image before the first convolution, images concatenated along axis -1, a crop of a feature map: every UffParser
+#   that we asked took these and computed something else. `uffsurgeon check` names them beforehand.
 # - After `parse`: look at the log, count the outputs, and let the gate decide.
 #
 # Next: [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb), an operation that UFF does not have.

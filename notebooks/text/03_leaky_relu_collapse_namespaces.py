@@ -218,8 +218,8 @@ print("forgotten:", *through_uff.parse(collapsed, plugins=False).log)
 print("made:     ", *through_uff.parse(collapsed).log)
 
 # %% [markdown]
-# The name in the file is right both times. In the second program the parser gets past all five activations, and stops at the next
-# trouble, which is notebook 04's.
+# The name in the file is right both times. In the second program the parser knows the activations, and stops at the next trouble,
+# which is notebook 04's.
 #
 # What happens with a name that is not in the list? We misspell one.
 
@@ -274,13 +274,13 @@ else:
 # %% [markdown]
 # *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
 # there that **version** (a plugin has one, mostly "1"), in that **namespace** (here one of plugins, mostly empty, not of
-# nodes)? And one more: has anybody registered it? The `UffParser` asks nothing:
+# nodes)? And one more: has anybody registered it? The `UffParser` gives no such hint:
 
 # %%
 print("\n".join(through_uff.parse(misspelt).log))
 
 # %% [markdown]
-# The same words as for the plugin that nobody had registered. It cannot know which of the two you forgot.
+# The same words as for the plugin that nobody had registered. It cannot know whether you forgot the call or misspelt the name.
 #
 # ## The namespace that matches nothing
 #
@@ -385,11 +385,11 @@ elif plain:
 
 # %% [markdown]
 # The `UffParser` leaves its reasons to the logger, the `OnnxParser` keeps them: `parser.num_errors`, `parser.get_error(0)`. What is
-# in the network now?
+# in the network now? (And has it outputs? Notebook 02 had a `True` without any.)
 
 # %%
 if plain:
-    assert done, "the parser refused the file: read what the logger has printed"
+    assert done and net.num_outputs, "no network: read what the logger has printed"
     layers = [net.get_layer(i) for i in range(net.num_layers)]
     print(len(layers), "layers")
     print([str(layer.type) for layer in layers if layer.name.startswith("leaky_re_lu_2")])
@@ -397,7 +397,7 @@ else:
     page.quote("109 layers\n['LayerType.PLUGIN_V2']", "TensorRT 8.6.1 on an H200, from UFF")
 
 # %% [markdown]
-# An `ACTIVATION` is a built-in layer. From UFF it is our plugin, as NVIDIA's UffParser has it:
+# An `ACTIVATION` is a built-in layer. From UFF it is the plugin, as NVIDIA's UffParser has it:
 
 # %%
 import uffparser
@@ -447,7 +447,9 @@ else:
 #
 # Three more objects run a plan. A **runtime** reads it and makes an **engine** of it, which holds the weights on the GPU. A
 # **context** holds what one run needs; two contexts can share an engine. The rest is CUDA: memory on the GPU for each input and
-# output, and a **stream**, a queue of work for the GPU. `cuda.Buffer` and `cuda.Stream` are thin covers of PyCUDA or cuda-python.
+# output, and a **stream**, a queue of work for the GPU. `cuda.Buffer` and `cuda.Stream` are thin
+# wrappers around PyCUDA or cuda-python. (We have tried these two cells on stand-ins for TensorRT only. `run.plan`, further down, makes
+# the same calls, and has run plans on GPUs.)
 
 # %%
 from helpers import cuda
@@ -504,7 +506,7 @@ else:
 #
 # `engine.build` and `run.plan` know all of them. They ask TensorRT what it has, with `hasattr`, and never which version it is;
 # `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins; that
-# has run with TensorRT 8.6.1 on a PC's GPU, and not yet on a Jetson ([docs/verified.md](../docs/verified.md)). The first line
+# has run with TensorRT 8.6.1 on an H200, and not yet on a Jetson ([docs/verified.md](../docs/verified.md)). The first line
 # gives the memory of our objects back. They had to live until the plan was there, because the parser may own the weights. Now
 # they only take room.
 

@@ -51,7 +51,7 @@ reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 # This is the operation as TensorFlow writes it: five steps and a constant.
 
 # %%
-parts = ["Maximum", "Maximum/y", "Rsqrt"]
+parts = ["Maximum", "Maximum/y"]
 trouble = {"orientation/l2_normalize/" + part: "trouble" for part in parts}
 show.graph(before, "orientation/l2_normalize", mark=trouble)
 
@@ -75,12 +75,15 @@ def to_uff(graph):
 print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 
 # %% [markdown]
-# It knows `max`, but not with a constant on the right. With 5.0.6 the article met a second refusal behind it, `Unary not supported
+# It knows `max`, but not with a constant, on either side. With 5.0.6 the article met a second refusal behind it, `Unary not supported
 # for other non-constant node`: `rsqrt`, one divided by the square root, but not of something that the network has just computed. A
-# list of names says what a format can *express*. What a parser can *read* is less, and only the parser knows it.
+# list of names says what a format can *express*. What a parser can *read* is less.
 #
-# The article of 2019 wrote a plugin for just those two nodes. We take all six at once, because there is a worse problem, which
-# no parser reports.
+# `uffsurgeon check`, of notebook 02, has learnt from the parsers what they read. It names this node, and a way out without a plugin:
+# `relu(x - c) + c` is `max(x, c)`. We do not take it. There is a worse problem in this operation, which no parser reports, and the next
+# operation may have no such way out.
+#
+# The article of 2019 wrote a plugin for just those two nodes. We take all six at once.
 #
 # ## The arithmetic
 #
@@ -515,12 +518,12 @@ import uffparser
 
 print("without the library:", *through_uff.parse(data).log)
 parsed = through_uff.parse(data, l2norm=True)
-print("with it: parse returned", parsed.ok)
+print("with it: parse returned", parsed.ok, "with outputs", [each.name for each in parsed.outputs])
 uffparser.table(parsed, "l2_normalize")
 
 # %% [markdown]
-# With our library in its registry, the parser takes the whole network. It gives the plugin the pairs as [6, 2, 1], with a one
-# behind them, and leaves the axis at TensorFlow's 2. A plugin has to know such habits: ours failed on them at first.
+# With our library in its registry, the parser takes the whole network. It gives the plugin the pairs as [6, 2, 1], with a trailing 1,
+# and hands on TensorFlow's axis, 2, which counts the batch. Our plugin first wanted the last axis, found the 1 there, and refused.
 #
 # ## On to ONNX, with a body
 #

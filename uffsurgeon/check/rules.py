@@ -11,7 +11,7 @@ Rule = collections.namedtuple("Rule", "level text recipe")
 Rule.__doc__ = """level: "error" (refused, or wrong values), "warning" (it depends on the values, or on your plugin), "note".
 text: what happens; "" where the parser's own words say it. recipe: what to do."""
 
-FRONT = "write the axis counted from the front"
+FRONT = "count the axis from the front, the batch as 0"
 BATCH = "keep the batch as the first axis"
 SAME = "put a Reshape to the same sizes before it"
 OWN = "let all readers of the tensor read one Reshape of it, and a convolution or Transpose a second one of its own"
@@ -48,8 +48,8 @@ RULES = {name: Rule(*fields) for name, fields in {
     "order-size": ("error", "", "reshape to four axes before it"),
     "shape-output": ("error", "", OUTSIDE),
     "shape-value": ("error", ENDS, OUTSIDE),
-    "gather-axis": ("error", "", FRONT + ", and no batch"),
-    "concat-axis": ("error", "", FRONT + ", and no batch"),
+    "gather-axis": ("error", "", FRONT + ", and do not name the batch"),
+    "concat-axis": ("error", "", FRONT + ", and do not name the batch"),
     "kernel-size": ("error", "", "register the input in the graph's order; " + OWN),
     "matmul-constant": ("error", ENDS, "one operand must be a constant"),
     "matmul-rank": ("error", "", "put a Reshape before it, which gives three sizes"),
@@ -63,7 +63,7 @@ RULES = {name: Rule(*fields) for name, fields in {
     # parse returns True, and the values are wrong
     "pad-lost": ("error", WRONG + "the padding of this axis is lost",
                  "let the convolution pad itself (SAME), pad evenly before a VALID one, or pad behind the first convolution"),
-    "concat-wrong": ("error", WRONG + "another axis is joined", FRONT + ", and no batch"),
+    "concat-wrong": ("error", WRONG + "another axis is joined", FRONT + ", and do not name the batch"),
     "concat-axes": ("error", WRONG + "another axis is joined", SAME + ", which brings the axes into TensorFlow's places"),
     "softmax-axis": ("error", WRONG + "another axis is normalised", "reshape to [batch, n] before it, or " + OUTSIDE),
     "gather-wrong": ("error", WRONG + "another axis is gathered", OUTSIDE),

@@ -58,6 +58,7 @@ def _producers(graph, node):
 
 def _ends(graph, node, ops):
     """True when `node` ends a chain of these ops."""
-    if node.op != ops[-1]:
-        return False
-    return len(ops) == 1 or any(_ends(graph, source, ops[:-1]) for source in _producers(graph, node))
+    level = {node.name: node} if node.op == ops[-1] else {}
+    for op in reversed(ops[:-1]):  # a level at a time: there may be very many chains
+        level = {source.name: source for each in level.values() for source in _producers(graph, each) if source.op == op}
+    return bool(level)
