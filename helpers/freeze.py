@@ -105,9 +105,10 @@ def check_frozen(graph_def):
     for node in graph_def.node:
         for key in sorted(node.attr):
             if node.attr[key].HasField("func"):
-                raise ValueError("node %r (%s) calls the function %r, and a frozen graph holds nodes only. LSTM, GRU, loops "
-                                 "and convolutions with groups are written so; leave that layer out of the model that you "
-                                 "freeze" % (node.name, node.op, node.attr[key].func.name))
+                raise ValueError("node %r (%s) calls the function %r, and a frozen graph holds nodes only. LSTM and GRU are "
+                                 "written so, unless they are made with unroll=True; loops and convolutions with groups are, "
+                                 "too: leave such a layer out of the model that you freeze"
+                                 % (node.name, node.op, node.attr[key].func.name))
         if node.op in VARIABLES or "dtype" in node.attr and node.attr["dtype"].type == _RESOURCE:
             raise ValueError("node %r (%s) is a variable or a table, and its value is not in the graph. Freeze the Keras model "
                              "or the SavedModel, without what belongs to none of its layers"
