@@ -77,7 +77,8 @@ print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 # %% [markdown]
 # It knows `max`, but not with a constant, on either side. With 5.0.6 the article met a second refusal behind it, `Unary not supported
 # for other non-constant node`: `rsqrt`, one divided by the square root, but not of something that the network has just computed. A
-# list of names says what a format can *express*. What a parser can *read* is less.
+# list of names says what a format can *express*. What a parser can *read* is less. (Let the normalisation read a flat input,
+# and it stops at another of the six: `Sum: Invalid reduction axes`. That is from our recordings.)
 #
 # `uffsurgeon check`, of notebook 02, has learnt from the parsers what they read. It names this node, and a way out without a plugin:
 # `relu(x - c) + c` is `max(x, c)`. We do not take it. There is a worse problem in this operation, which no parser reports, and the next
