@@ -72,7 +72,7 @@ reference = network.heads(run.tensorflow(freeze.load(freeze.box3d()), images))
 #
 # A Jetson has one memory for everything: Linux, the desktop, the GPU. On a board with 8 GB such a command is likely to end with
 # one word, `Killed`. It does not have to run there. A plan belongs to one kind of GPU and has to be built on it, but an ONNX
-# file belongs to no machine. Convert on a laptop, and copy the file.
+# file is the same on every machine. Convert on a laptop, and copy the file.
 #
 # And on a small laptop? The converter does not need the weights at all: what it translates is the *structure*. So we take the
 # weights out first, and put them back afterwards.

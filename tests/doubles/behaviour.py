@@ -150,7 +150,7 @@ class IBuilderConfig:
         return ITimingCache(bytes(data))
 
     def set_timing_cache(self, cache, ignore_mismatch):
-        """False for what another version measured, and for what is no cache."""
+        """False for what another version measured, and for what is no cache: by NVIDIA's documentation, not from a run."""
         if cache._data and not cache._data.startswith(self._trt.__version__.encode()):
             return False
         self._timings = cache

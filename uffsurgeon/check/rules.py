@@ -33,9 +33,8 @@ RULES = {name: Rule(*fields) for name, fields in {
     "reduce-nothing": ("error", "", "name the axes"),
     "reduce-order": ("error", "", SAME + ", from which the parser knows the axes"),
     "argument-axis": ("error", "", FRONT),
-    "binary-constant": ("error", "",
-                        "write max(x, c) as relu(x - c) + c, min(x, c) as -relu(-x + c) + c, c - x as -x + c, c / x as "
-                                     "x ** -1 * c"),
+    "binary-constant": ("error", "", "write max(x, c) as relu(x - c) + c, min(x, c) as -relu(-x + c) + c, "
+                                     "c - x as -x + c, c / x as x ** -1 * c"),
     "binary-function": ("error", "", "write x ** y as exp(y * log(x))"),
     "scale-weights": ("error", "", "let a convolution read the image first, or give the constant all sizes of the tensor"),
     "scale-rank": ("error", "", "put a Reshape before it, which gives three sizes"),
