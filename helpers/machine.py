@@ -347,7 +347,7 @@ class Machine:
         lines = ["%s is installed but broken (%s): reinstall it, or remove it." % (package.name, package.note)
                  for package in self.packages.values() if package.state == "broken"]
         if self.packages["tensorflow"].state == "absent":
-            lines.append("No TensorFlow for notebooks 01 to 05: " + (
+            lines.append("No TensorFlow for notebooks 01 to 06: " + (
                 "install NVIDIA's build for JetPack %s (their page 'Installing TensorFlow for Jetson')." % self.jetson[2]
                 if self.jetson else "`python3 workbook.py run` installs it."))
         if self.gpu and not self.jetson and self.packages["tensorrt"].state == "absent" and self.system == "Linux x86_64":
@@ -359,7 +359,7 @@ class Machine:
             lines.append("No plan runs on this GPU (%s): requirements/README.md says what to add to the environment."
                          % self.tensorrt.why_not)
         elif not self.tensorrt.module:
-            lines.append("No TensorRT of any kind for notebooks 02 to 06: plans are explained, not built.")
+            lines.append("No TensorRT of any kind for notebooks 02 to 07: plans are explained, not built.")
         if not self.compilers["g++"]:
             lines.append("No C++ compiler for notebook 04: install g++ (Linux: `sudo apt install g++`).")
         if self.gpu and not self.compilers["nvcc"]:

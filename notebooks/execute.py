@@ -218,7 +218,7 @@ def index(rows, path):
 
 # The stages (helpers.machine) that a notebook goes through.
 STAGES = {"00": ("freeze", "plan", "run"), "01": ("freeze",), "02": ("surgery, UFF", "plan"), "03": ("surgery, UFF", "plan"),
-          "04": ("L2 layer",), "05": ("plan", "timing"), "06": ("plan", "run")}
+          "04": ("L2 layer",), "06": ("plan", "timing"), "07": ("plan", "run")}
 
 
 def main():

@@ -1,4 +1,4 @@
-"""Notebook 06: its table of versions, compared with the names that each version has, and the checks of its exercises."""
+"""Notebook 07: its table of versions, compared with the names that each version has, and the checks of its exercises."""
 import copy
 import json
 import re
@@ -12,7 +12,7 @@ from notebooks import checks
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "fixtures" / "tensorrt_api"
-TEXT = (ROOT / "notebooks" / "text" / "06_onnx_road.py").read_text(encoding="utf-8")
+TEXT = (ROOT / "notebooks" / "text" / "07_onnx_road.py").read_text(encoding="utf-8")
 # The columns of the table, each with the versions that it covers.
 COLUMNS = {"5": ["tensorrt-5.0.6-documented"], "7": ["tensorrt-7.1.3-documented"],
            "8": ["tensorrt-8.0", "tensorrt-8.2", "tensorrt-8.4", "tensorrt-8.5", "tensorrt-8.6"],
@@ -90,7 +90,7 @@ def right(kernel):
     (lambda model, *_: without(model, lambda kernel: kernel.transpose(1, 0, 2, 3)), "channels"),
     (lambda model, *_: None, "`return` missing"), (lambda model, *_: 3, "return the model")])
 def test_06_1_says_what_is_wrong(answer, word):
-    verdict, said = checks.judge("06.1", answer)
+    verdict, said = checks.judge("07.1", answer)
     assert verdict is False and word in said, said
 
 
@@ -114,7 +114,7 @@ def in_place(model, height, width, channels):
 
 @pytest.mark.parametrize("answer", [lambda model, *_: without(model, right), with_new_initializers, in_place])
 def test_06_1_takes_right_answers(answer):
-    assert checks.judge("06.1", answer)[0], checks.judge("06.1", answer)[1]
+    assert checks.judge("07.1", answer)[0], checks.judge("07.1", answer)[1]
 
 
 def borders(model, names, known=True, outputs=True, repeat=False, empty=True):
@@ -132,8 +132,8 @@ def borders(model, names, known=True, outputs=True, repeat=False, empty=True):
     ({"empty": False}, "left out")])
 def test_06_2_says_what_is_wrong(options, word):
     for kind in (list, set, tuple, dict.fromkeys):
-        assert checks.judge("06.2", lambda model, names, kind=kind: [kind(found) for found in borders(model, names)])[0]
-    verdict, said = checks.judge("06.2", lambda model, names: borders(model, names, **options))
+        assert checks.judge("07.2", lambda model, names, kind=kind: [kind(found) for found in borders(model, names)])[0]
+    verdict, said = checks.judge("07.2", lambda model, names: borders(model, names, **options))
     assert verdict is False and word in said, said
 
 
@@ -238,17 +238,17 @@ def by_old_calls(trt, builder, size):
 
 @pytest.mark.parametrize("answer", [settings, by_fp16_mode, by_exceptions, by_classes_of_the_module, by_dir, by_old_calls])
 def test_06_3_takes_every_way_to_ask_for_names(answer):
-    verdict, said = checks.judge("06.3", answer)
+    verdict, said = checks.judge("07.3", answer)
     assert verdict is True, said
 
 
 def test_06_3_wants_names_asked_for_and_not_versions():
-    verdict, said = checks.judge("06.3", lambda *given: settings(*given, ask="version"))
+    verdict, said = checks.judge("07.3", lambda *given: settings(*given, ask="version"))
     assert verdict is False and "AttributeError" in said
     for answer, word in ((lambda trt, b, n: (settings(trt, b, n)[0], True), "cannot"),
                          (lambda trt, b, n: settings(trt, b, n - 1), "bytes"),
                          (lambda trt, b, n: (b.create_builder_config(), True), "on TensorRT 8.0 the scratch memory"),
                          (lambda trt, b, n: (setattr(b, "max_workspace", n), True), "has no attribute 'max_workspace'"),
                          (lambda trt, b, n: (b, settings(trt, b, n)[1]), "where the settings were made")):
-        verdict, said = checks.judge("06.3", answer)
+        verdict, said = checks.judge("07.3", answer)
         assert verdict is False and word in said, said

@@ -8,8 +8,8 @@ PRODUCTS = [("Keras\nmodel", ".npz file"), ("frozen\ngraph", ".pb file"), ("grap
             ("boxes", "a picture")]
 STEPS = [("freeze", "freeze", [("01", "freeze")]),
          ("surgery", "surgery, UFF", [("02", "surgery, UFF"), ("03", "surgery, UFF"), ("04", "L2 layer")]),
-         ("convert", "surgery, UFF", [("02", "surgery, UFF"), ("06", "surgery, UFF")]),
-         ("build", "plan", [("03", "plan"), ("05", "plan")]), ("run", "run", [("05", "run")]), ("decode", None, [("00", None)])]
+         ("convert", "surgery, UFF", [("02", "surgery, UFF"), ("07", "surgery, UFF")]),
+         ("build", "plan", [("03", "plan"), ("06", "plan")]), ("run", "run", [("06", "run")]), ("decode", None, [("00", None)])]
 REAL, STAND_IN = COLOURS["new"][1], COLOURS["trouble"][1]
 
 

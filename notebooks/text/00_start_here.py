@@ -208,8 +208,8 @@ here
 # - *ONNX Runtime* computes the same graph on the CPU where no plan can run. So every number on these pages was computed: here
 #   or, where it says *quoted*, elsewhere.
 #
-# TensorFlow computes on the CPU on these pages, also where there is a GPU; it gets the GPU in 05 only. And memory: have 4 GB
-# free. Notebook 06 takes 3.3 GB, too much for a board with 4 GB.
+# TensorFlow computes on the CPU on these pages, also where there is a GPU; it gets the GPU in 06 only. And memory: have 4 GB
+# free. Notebook 07 takes 3.3 GB, too much for a board with 4 GB.
 #
 # ## Your turn
 #
@@ -255,8 +255,8 @@ check("00.1", heading)
 # | [02 flatten and reshape](02_flatten_and_reshape.ipynb) | NVIDIA's own parser, asked what it makes of `Flatten`, and silent faults that it has | 45 |
 # | [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb) | a node replaced by a plugin; `collapse_namespaces` | 50 |
 # | [04 the L2 plugin](04_l2_plugin.ipynb) | a CUDA kernel of our own, compiled and put into the graph | 80 |
-# | [05 timing](05_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 60 |
-# | [06 the ONNX road](06_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 75 |
+# | [06 timing](06_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 60 |
+# | [07 the ONNX road](07_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 75 |
 #
 # The minutes are for reading and trying. Each notebook ends with **your turn**: up to three exercises, with a check that says
 # what is still wrong. The solutions are in [solutions](solutions).

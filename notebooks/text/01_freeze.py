@@ -3,7 +3,7 @@
 #
 # TensorRT cannot read a Keras model. It reads a **graph**: the operations (*nodes*) and what feeds what, with all weights as
 # plain numbers. TensorFlow's format for a graph is called **GraphDef**. Making one from a model is called **freezing**. It is
-# the first step, and it already shows what will go wrong later. (Today's converters do it inside, as in notebook 06. Doing it
+# the first step, and it already shows what will go wrong later. (Today's converters do it inside, as in notebook 07. Doing it
 # by hand shows what they do.)
 #
 # After this page you will be able to

@@ -282,7 +282,7 @@ parity.compare(reference, mended, street)
 show.boxes_on_scene(street[1], parity.place(mended, street)[1], title="through UFF")
 
 # %% [markdown]
-# *Equal*, or *close* where a plan ran on a GPU that computes in TF32 (notebook 05).
+# *Equal*, or *close* where a plan ran on a GPU that computes in TF32 (notebook 06).
 #
 # ## A fault that nobody told us of
 #

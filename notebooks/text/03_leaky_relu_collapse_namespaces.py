@@ -441,7 +441,7 @@ else:
     page.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# That is a plan, as large as the weights and a little more. (From a shell `trtexec` does the same; notebook 05 has its lines.)
+# That is a plan, as large as the weights and a little more. (From a shell `trtexec` does the same; notebook 06 has its lines.)
 #
 # ## Running it, in TensorRT's own words
 #

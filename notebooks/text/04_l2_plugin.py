@@ -611,7 +611,7 @@ if with_plugin and machine.tensorrt().flavour == "uff":
 # %% [markdown]
 # A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. Only exit
 # status 0 means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; notebook
-# 05 builds the others. (`trtexec`, NVIDIA's command-line builder, takes our library with `--plugins=`, from 8.6 on
+# 06 builds the others. (`trtexec`, NVIDIA's command-line builder, takes our library with `--plugins=`, from 8.6 on
 # `--dynamicPlugins=`: [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
 
 # %%
@@ -802,4 +802,4 @@ check("04.3", eps_for_half)
 # - Settings are read from the graph, and a constant may have another reader.
 # - A node with a body needs no plugin, and may still have one.
 #
-# Next: [05 timing](05_timing.ipynb), where all of this is to pay off.
+# Next: [06 timing](06_timing.ipynb), where all of this is to pay off.

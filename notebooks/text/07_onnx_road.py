@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 06 The ONNX road
+# # 07 The ONNX road
 #
 # UFF, the file format of notebooks 01 to 04, ended with TensorRT 8.6. On a Jetson Orin or Thor with a current JetPack, on a
 # data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write.
@@ -572,7 +572,7 @@ parity.compare(reference, answers_of(int8_file), street)
 
 # %% [markdown]
 # FP16, above, turned no box that you could see. INT8 is rougher by an order of magnitude, and still close. That is one street
-# with few vehicles. Notebook 05 asks the same of more, and there the worst box counts.
+# with few vehicles. Notebook 06 asks the same of more, and there the worst box counts.
 
 # %% [markdown]
 # ## The lines that changed
@@ -664,7 +664,7 @@ def without_transpose(model, height, width, channels):
     return ...  # the model
 
 
-check("06.1", without_transpose)
+check("07.1", without_transpose)
 
 # %% tags=["solution"]
 from notebooks.checks import check
@@ -686,7 +686,7 @@ def without_transpose(model, height, width, channels):
     return model
 
 
-check("06.1", without_transpose)
+check("07.1", without_transpose)
 
 # %% tags=["solution"]
 straight = without_transpose(onnx.load(str(onnx_file)), 7, 7, 512)
@@ -704,7 +704,7 @@ def borders(model, names):
     return ...  # comes_in, goes_out
 
 
-check("06.2", borders)
+check("07.2", borders)
 
 # %% tags=["solution"]
 def borders(model, names):
@@ -718,7 +718,7 @@ def borders(model, names):
     return sorted(comes_in), sorted(made & wanted)
 
 
-check("06.2", borders)
+check("07.2", borders)
 
 # %% tags=["solution"]
 borders(model, [node.name for node in model.graph.node if node.name.startswith("orientation")])
@@ -735,7 +735,7 @@ def settings(trt, builder, size):
     return ...  # where the settings were made, True or False
 
 
-check("06.3", settings)
+check("07.3", settings)
 
 # %% tags=["solution"]
 def settings(trt, builder, size):
@@ -752,7 +752,7 @@ def settings(trt, builder, size):
     return config, old or hasattr(trt.BuilderFlag, "FP16")
 
 
-check("06.3", settings)
+check("07.3", settings)
 
 # %% [markdown]
 # ## What you saw

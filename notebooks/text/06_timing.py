@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 05 Timing
+# # 06 Timing
 #
 # The article of 2019 ends in three numbers for one Jetson AGX Xavier: 30 ms in TensorFlow, 18 ms in TensorRT, 6 ms in TensorRT
 # with 16-bit numbers. It does not say how they were measured. This page builds the **plans** (what TensorRT makes of a network:
@@ -546,7 +546,7 @@ show.samples(record)
 # And what if somebody else is measuring on this machine? Let us be somebody else for a moment:
 
 # %%
-with timing.lock("an exercise of notebook 05", wait=300):
+with timing.lock("an exercise of notebook 06", wait=300):
     try:
         timing.measure(columns, some, seconds=1)
     except TimeoutError as error:
@@ -668,7 +668,7 @@ def p90(samples):
     return ...
 
 
-check("05.1", p90)
+check("06.1", p90)
 
 # %% tags=["solution"]
 from notebooks.checks import check
@@ -678,7 +678,7 @@ def p90(samples):
     return sorted(samples)[rank - 1]
 
 
-check("05.1", p90)
+check("06.1", p90)
 
 # %% [markdown]
 # **2.** Three recordings of the same network, in TensorFlow on one machine, each 24 runs. One was made as it should be, one without a
@@ -691,10 +691,10 @@ show.samples(three["results"]["samples_ms"])
 
 # %% tags=["exercise"]
 answer = ...  # "A", "B" or "C"
-check("05.2", answer)
+check("06.2", answer)
 
 # %% tags=["solution"]
-check("05.2", "A")
+check("06.2", "A")
 
 # %% [markdown]
 # **3.** Which batch should a program use? Write `best_batch(rows, deadline)`. `rows` are what `timing.rows(record)` gives, in any order:
@@ -706,7 +706,7 @@ def best_batch(rows, deadline):
     return ...
 
 
-check("05.3", best_batch)
+check("06.3", best_batch)
 
 # %% tags=["solution"]
 def best_batch(rows, deadline):
@@ -716,7 +716,7 @@ def best_batch(rows, deadline):
     return max(in_time, key=lambda row: row["batch"] / row["ms"])["batch"]
 
 
-check("05.3", best_batch)
+check("06.3", best_batch)
 
 # %% [markdown]
 # ## What you saw
@@ -727,4 +727,4 @@ check("05.3", best_batch)
 # - No warm-up, a single run, a neighbour, no synchronise: each gives a number, none of them the one you wanted.
 # - Median and p90 of many runs, in processes of their own that take turns, under a lock, with device and parity beside them.
 #
-# Next: [06 the ONNX road](06_onnx_road.ipynb).
+# Next: [07 the ONNX road](07_onnx_road.ipynb).
