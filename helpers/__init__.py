@@ -8,7 +8,7 @@ The rooms, from the ground up. Each uses only rooms of the floors below its own,
 
     floor  rooms
     1      artifacts boxes child jetpack page
-    2      machine
+    2      cuda_libraries machine
     3      process
     4      board cuda network scenes
     5      engine parity saved

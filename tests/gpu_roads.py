@@ -8,8 +8,8 @@ node, as a local function and as plain nodes; in FP32 with and without TF32, FP1
 crops; the gate compares it with TensorFlow on the CPU, on all vehicles of the scenes. The file is written after each road,
 and a road that is in it already is not built again. --seconds: no road is begun after that many.
 
-`times`: TensorFlow, and TensorRT in FP32, FP16 and INT8, in turns, by `timing.measure`, --seconds for each column and batch.
-Each batch has a plan of its own.
+`times`: TensorFlow, and TensorRT in FP32, FP16 and INT8, FP16 also as a CUDA graph, in turns, by `timing.measure`, --seconds
+for each column and batch. Each batch has a plan of its own. The layer times of FP16 at the smallest batch are stored, too.
 """
 import argparse
 import contextlib
@@ -141,11 +141,18 @@ def make_times(target, batches, seconds):
     for precision, name in (("fp32", "FP32 (TF32)"), ("fp16", "FP16"), ("int8", "INT8")):
         made = {batch: roads.plan(road, precision, batch)[0] for batch in batches}
         columns.append(timing.Column("TensorRT " + name, "tensorrt", made, {"plugins": roads.plugins(road)}))
+        if precision == "fp16":
+            columns.append(timing.Column("TensorRT FP16, CUDA graph", "tensorrt", made,
+                                         {"plugins": roads.plugins(road), "graph": True}))
+            half = timing.Column("TensorRT FP16", "tensorrt", made[min(batches)], {"plugins": roads.plugins(road)})
     record = timing.measure(columns, images, batches=batches, seconds=seconds, wait=60,
                             judge=lambda reference, outputs: parity.compare(
                                 network.heads(reference), network.heads(outputs), street))
     for column in record["results"]["columns"]:
         column.pop("samples_ms", None)  # thousands; the summary stays
+    layers, whole = timing.layers(half, images[:min(batches)], wait=60)
+    record["results"]["layers"] = {"column": half.name, "batch": min(batches), "whole_ms": round(whole, 4),
+                                   "ms": [[name, round(ms, 5)] for name, ms, _ in layers]}
     record["command"] = "python tests/gpu_roads.py times data/runs/" + os.path.basename(target)
     timing.save(record, target)
     print(timing.table(record))

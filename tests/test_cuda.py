@@ -35,6 +35,7 @@ class Runtime:
     def __init__(self, devices=1, failing=()):
         self.calls, self.devices, self.failing, self.live = [], devices, set(failing), {}
         self.cudaMemcpyKind = types.SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+        self.cudaStreamCaptureMode = types.SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
     def __getattr__(self, name):
         if not name.startswith("cuda"):
@@ -312,3 +313,24 @@ def test_a_library_that_fails_is_tried_again(monkeypatch):
         assert words in cuda.why_not()
     install(monkeypatch, runtime=Runtime())
     assert cuda.available()
+
+
+def test_a_graph_is_recorded_once_and_a_failure_ends_the_recording(monkeypatch):
+    runtime = Runtime()
+    install(monkeypatch, runtime=runtime)
+    stream, done = cuda.Stream(), []
+    graph = cuda.Graph(stream, lambda: done.append(1))
+    graph.launch(stream)
+    graph.launch(stream)
+    assert done == [1] and runtime.calls.count("cudaGraphLaunch") == 2
+    graph.free()
+    assert runtime.calls[-1] == "cudaGraphExecDestroy" and "cudaGraphDestroy" in runtime.calls
+    with pytest.raises(ZeroDivisionError):
+        cuda.Graph(stream, lambda: 1 / 0)
+    assert runtime.calls[-1] == "cudaStreamEndCapture", "a stream that is left in capture takes no other work"
+
+
+def test_pycuda_says_that_it_records_no_graphs(monkeypatch):
+    install(monkeypatch, pycuda=Driver())
+    with pytest.raises(RuntimeError, match="cuda-python can"):
+        cuda.Graph(cuda.Stream(), lambda: None)

@@ -446,6 +446,20 @@ def test_wrong_images_say_so(ready, wrong, sentence):
         network.run(wrong())
 
 
+def test_recorded_launches_answer_as_the_calls_do_until_the_shapes_change(ready):
+    trt, plan = ready
+    with engine.Engine(plan, trt=trt) as network:
+        right = network.run(images(2))
+        network.step(images(2))
+        network.record()
+        network._context.execute_async_v3 = None  # a replay asks TensorRT for nothing
+        network.step(images(2))
+        for tensor in network.outputs:
+            np.testing.assert_array_equal(np.ravel(tensor.values), np.ravel(right[tensor.name]))
+        with pytest.raises(TypeError):
+            network.step(images(1))
+
+
 def test_images_that_are_not_contiguous_run(ready):
     trt, plan = ready
     batch = images(4)[::2, :, ::-1]

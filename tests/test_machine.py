@@ -239,8 +239,8 @@ STATES = {"tensorrt": [("absent", {}), ("broken", {}), ("ready", REFUSED),
 def test_everybody_gives_the_same_answer_on_every_combination_of_facts(bare, monkeypatch):
     """360 machines: the report, engine.tensorrt, cuda.why_not and machine.tensorrt never differ."""
     monkeypatch.setattr(engine.library.importlib, "import_module", lambda name: name)
-    for kind in ("_PyCuda", "_CudaPython"):
-        monkeypatch.setattr(cuda, kind, type(kind, (), {}))
+    for kind in ("PyCuda", "CudaPython"):
+        monkeypatch.setattr(cuda.cuda_libraries, kind, type(kind, (), {}))
     for gpu, states in itertools.product((None, H200), itertools.product(*STATES.values())):
         facts = {name: dict(extra, state=state) for name, (state, extra) in zip(STATES, states)}
         here = bare(gpu=gpu, tensorflow={}, **facts)

@@ -62,7 +62,7 @@ class Engine:
 
     def __init__(self, plan, plugins=(), trt=None):
         self.path, self.trt = Path(str(plan)), trt or tensorrt()
-        self._runtime = self._engine = self._context = self._stream = None
+        self._runtime = self._engine = self._context = self._stream = self._graph = None
         self.inputs, self.outputs = [], []
         data, record = plans.read(self.path)
         plans.check_origin(self.path, record, self.trt)
@@ -158,6 +158,7 @@ class Engine:
 
     def _set_shapes(self, shapes):
         """Tell the execution context the inputs' shapes, {name: shape}; with implicit batch each call gives the batch."""
+        self._graph = None
         self._shapes = None  # when the second of two inputs is refused, the context has a new shape for the first
         for tensor in self.inputs:
             if self._implicit or -1 not in tensor.shape:
@@ -266,8 +267,19 @@ class Engine:
             tensor.device.download(tensor.values, self._stream)
         self._stream.synchronize()
 
+    def record(self):
+        """Let `enqueue` replay a CUDA graph of the last step's launches, until a step has other shapes.
+
+        Raises RuntimeError where launches cannot be recorded: with PyCUDA, or a plan that waits for the GPU within.
+        """
+        self._alive()
+        self._graph = None
+        self._graph = cuda.Graph(self._stream, self.enqueue)
+
     def enqueue(self):
         """Ask the GPU to run what lies in the inputs' device memory, in the shapes of the last step; returns at once."""
+        if self._graph is not None:
+            return self._graph.launch(self._stream)
         with collected(self.trt) as errors:
             if self._by_name:
                 done = self._context.execute_async_v3(self._stream.handle)
@@ -326,7 +338,7 @@ class Engine:
 
     def close(self):
         """Give back the GPU memory; may be called twice."""
-        self._context = self._engine = self._runtime = None  # in this order: each lives in the next
+        self._graph = self._context = self._engine = self._runtime = None  # in this order: each lives in the next
         for tensor in self.inputs + self.outputs:
             tensor.free()
         if self._stream is not None:

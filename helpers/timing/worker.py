@@ -102,14 +102,17 @@ class OnnxRuntime(Runner):
 
 
 class TensorRT(Runner):
-    """A plan, with its copies to and from the GPU; the events enclose the GPU's work alone. options: "plugins", paths."""
+    """A plan, with its copies to and from the GPU; the events enclose the GPU's work alone.
+
+    options: "plugins", paths; "graph": True to hand the launches in as one CUDA graph.
+    """
 
     where = "GPU"
 
     def __init__(self, model, options):
         from .. import cuda, engine
 
-        self.engine = engine.Engine(model, plugins=options.get("plugins", ()))
+        self.engine, self.graph = engine.Engine(model, plugins=options.get("plugins", ())), options.get("graph", False)
         self.events = cuda.Event(), cuda.Event()
         self.versions = {self.engine.trt.__name__: self.engine.trt.__version__, "cuda library": cuda.library()}
 
@@ -117,6 +120,9 @@ class TensorRT(Runner):
         if len(images) > self.engine.batch:
             raise ValueError("%s takes %d images at once, not %d" % (self.engine.path, self.engine.batch, len(images)))
         self.images = images
+        if self.graph:
+            self.engine.step(images)
+            self.engine.record()
 
     def step(self, before=None, after=None):
         self.engine.step(self.images, before, after)
