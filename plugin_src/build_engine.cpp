@@ -203,11 +203,12 @@ void registerOwnPlugins(Logger& logger) {
     if (symbol) reinterpret_cast<bool (*)(void*, const char*)>(symbol)(static_cast<nvinfer1::ILogger*>(&logger), "");
 }
 
-void loadPlugin(nvinfer1::IBuilder& builder, const std::string& library) {
+// Into the registry of the process: UffParser does not ask the builder's own (seen on 8.6.1).
+void loadPlugin(const std::string& library) {
 #if NV_TENSORRT_MAJOR > 8 || (NV_TENSORRT_MAJOR == 8 && NV_TENSORRT_MINOR >= 6)
-    if (!builder.getPluginRegistry().loadLibrary(library.c_str())) throw std::runtime_error("cannot load " + library);
+    if (!getPluginRegistry()->loadLibrary(library.c_str())) throw std::runtime_error("cannot load " + library);
 #else
-    (void)builder;  // the library registers its creators itself while it is loaded
+    // The library registers its creators itself while it is loaded.
     if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) throw std::runtime_error(dlerror());
 #endif
 }
@@ -291,7 +292,7 @@ int main(int argc, char** argv) {
     try {
         auto builder = own(nvinfer1::createInferBuilder(logger), "builder");
         registerOwnPlugins(logger);
-        for (const auto& library : options.plugins) loadPlugin(*builder, library);
+        for (const auto& library : options.plugins) loadPlugin(library);
         auto network = makeNetwork(*builder, !options.uff.empty());
         auto parser = options.uff.empty() ? parseOnnx(*network, options, logger) : parseUff(*network, options);
         std::unique_ptr<CachedRanges> calibrator;

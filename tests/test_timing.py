@@ -332,13 +332,15 @@ def test_published_figures_have_a_source_and_a_plain_value():
 
 
 def test_our_recorded_times_say_where_they_come_from():
-    found = {(entry["precision"], entry["batch"]): entry for entry in timing.recorded()}
-    assert set(found) == {(name, batch) for name in ("fp32", "tf32", "fp16") for batch in (1, 8, 32)}
-    for times in found.values():
-        assert times["measured"] and times["framework"] == "PyTorch" and "H200" in times["device"]
-        assert times["images_per_second"] * times["ms"] == pytest.approx(1e3 * times["batch"])
-        assert times["ms"] <= times["p90"]
-    assert found["fp16", 1]["ms"] < found["tf32", 1]["ms"] < found["fp32", 1]["ms"]
+    found = {(entry["framework"], entry["precision"], entry["batch"]): entry for entry in timing.recorded()}
+    names = [("TensorFlow", None), ("TensorRT", "FP32 (TF32)"), ("TensorRT", "FP16"), ("TensorRT", "FP16, CUDA graph"),
+             ("TensorRT", "INT8")]
+    assert set(found) == {name + (batch,) for name in names for batch in (1, 8)}
+    for (framework, _, batch), times in found.items():
+        assert times["measured"] and "H200" in times["device"] and "TensorRT 8.6.1" in times["source"]
+        assert times["images_per_second"] * times["ms"] == pytest.approx(1e3 * batch) and times["ms"] <= times["p90"]
+        assert (times["gpu_ms"] is None) == (framework == "TensorFlow")
+        assert times["gpu_ms"] is None or times["gpu_ms"] < times["ms"], "the host's clock also sees the copies"
 
 
 def test_the_recorded_gpu_times_agree_with_pytorch():

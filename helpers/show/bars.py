@@ -85,7 +85,7 @@ def _measured_bar(axis, y, row, gap):
 
 
 def _published_bar(axis, y, entry, gap):
-    label = "%s %s" % (entry["framework"], (entry["precision"] or "").upper())
+    label = _label(entry)
     by_precision = entry.get("measured") or entry["framework"] == "TensorRT"
     axis.barh(y, entry["ms"], height=0.62, facecolor="white", edgecolor=_colour(label if by_precision else "TensorFlow"),
               hatch="////", lw=1.0)
@@ -153,7 +153,7 @@ def over_batches(found):
         rows, style = timing.rows(found), dict(fmt="o-")
         title = "Measured here: %(name)s" % found["machine"]
     else:
-        rows = [dict(entry, name="%s %s" % (entry["framework"], entry["precision"].upper())) for entry in found]
+        rows = [dict(entry, name=_label(entry)) for entry in found]
         style = dict(fmt="o--", mfc="white")
         title = "Measured by us, not here: %(device)s, %(source)s" % found[0] if found else ""
     if not rows:
@@ -237,6 +237,12 @@ def plan_sizes(plans):
         axis.set_xlabel(label, fontsize=8.5)
         axis.tick_params(axis="x", labelsize=8)
     return finish_chart(figure, ("top", "right", "left"))
+
+
+def _label(entry):
+    """The name of an entry's bar: "TensorRT FP16". What we measured ourselves is written as it was recorded."""
+    precision = entry["precision"] or ""
+    return ("%s %s" % (entry["framework"], precision if entry.get("measured") else precision.upper())).strip()
 
 
 def _colour(name):

@@ -167,15 +167,15 @@ def published():
 
 
 def recorded():
-    """Our own times of the network in PyTorch on one H200, as entries like those of `published`, with "p90" and
-    "measured": True. A CUDA graph on the GPU's own clock, without copies; not TensorRT."""
-    path = RUNS / "gpu_precision_h200.json"
+    """Our own times of the network on one H200, TensorFlow beside TensorRT 8.6.1, as entries like those of `published`, with
+    "p90", "gpu_ms" (None for TensorFlow) and "measured": True. Medians on the host's clock, with the copies."""
+    path = RUNS / "timing_tensorrt8.6.1_h200.json"
     record, entries = load(path), []
-    for name, ms in record["results"]["ms"].items():
-        precision, batch = name.split(", batch ")
+    source = "TensorFlow %(tensorflow)s, TensorRT %(tensorrt)s" % record["versions"] + ", data/runs/" + path.name
+    for row in rows(record):
+        framework, _, precision = row["name"].partition(" ")
         entries.append({"device": record["machine"]["name"], "network": "this 3D-box network, 224x224",
-                        "framework": "PyTorch", "precision": precision.lower(), "batch": int(batch), "ms": ms["median"],
-                        "p90": ms["p90"], "images_per_second": int(batch) * 1e3 / ms["median"], "year": None,
-                        "measured": True, "source": "PyTorch %s, data/runs/%s" % (record["versions"]["pytorch"], path.name),
-                        "note": "CUDA graph, no copies"})
-    return sorted(entries, key=lambda entry: (["fp32", "tf32", "fp16"].index(entry["precision"]), entry["batch"]))
+                        "framework": framework, "precision": precision or None, "batch": row["batch"], "ms": row["ms"],
+                        "p90": row["p90"], "gpu_ms": row["gpu_ms"], "images_per_second": row["images_per_second"],
+                        "year": int(record["date"][:4]), "measured": True, "source": source, "note": "with the copies"})
+    return entries
