@@ -10,6 +10,8 @@ and a road that is in it already is not built again. --seconds: no road is begun
 
 `times`: TensorFlow, and TensorRT in FP32, FP16 and INT8, FP16 also as a CUDA graph, in turns, by `timing.measure`, --seconds
 for each column and batch. Each batch has a plan of its own. The layer times of FP16 at the smallest batch are stored, too.
+
+    python tests/gpu_roads.py table data/runs/roads_*.json      # as it stands in docs/verified.md
 """
 import argparse
 import contextlib
@@ -158,18 +160,39 @@ def make_times(target, batches, seconds):
     print(timing.table(record))
 
 
+def table(records):
+    """The rows of `roads` records as lines of Markdown, in the order of the roads."""
+    lines = ["| TensorRT | from | precision | build | ms, batch 1 | batch 8 | verdict | worst |", "|---|---|---|---|---|---|---|---|"]
+    for record in records:
+        version, found = record["versions"]["tensorrt"], record["results"]
+        for road in ("uff", "onnx node", "onnx function", "onnx inline"):
+            for precision in ("fp32 without tf32", "fp32", "fp16", "int8"):
+                row = found.get("%s, %s" % (road, precision))
+                if row:
+                    lines.append("| %s | %s | %s | %.0f s | %.2f (%.2f) | %.2f (%.2f) | *%s* | %.3f degrees, %.1f cm, %.2f |" % (
+                        version, road.replace("onnx", "ONNX,").replace("uff", "UFF"),
+                        precision.upper().replace("WITHOUT", "without"), row["build_s"],
+                        row["batch 1"]["gpu_ms"], row["batch 1"]["ms"], row["batch 8"]["gpu_ms"], row["batch 8"]["ms"],
+                        row["verdict"], row["turn_deg"], 100 * row["shift_m"], row["share_of_limit"]))
+    return "\n".join(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["roads", "times"])
-    parser.add_argument("target", help="the .json to write")
+    parser.add_argument("what", choices=["roads", "times", "table"])
+    parser.add_argument("target", nargs="+", help="the .json to write, or for `table` those to read")
     parser.add_argument("--batch", type=int, nargs="+", help="default: 8 for roads; 1, 8 and 32 for times")
     parser.add_argument("--seconds", type=float, help="default: no limit for roads; 10 for times")
     options = parser.parse_args()
+    if options.what == "table":
+        print(table([timing.load(target) for target in options.target]))
+        return
+    (target,) = options.target
     process.prepare_tensorflow()
     if options.what == "times":
-        make_times(options.target, options.batch or [1, 8, 32], options.seconds or 10)
+        make_times(target, options.batch or [1, 8, 32], options.seconds or 10)
     for batch in (options.batch or [8]) if options.what == "roads" else ():
-        make_roads(options.target, batch, options.seconds or 1e9)
+        make_roads(target, batch, options.seconds or 1e9)
 
 
 if __name__ == "__main__":

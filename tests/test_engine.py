@@ -638,6 +638,20 @@ def test_half_and_quantised_graphs_compute_the_same(models, tmp_path, monkeypatc
         engine.quantize(tmp_path / "q.onnx", batch, tmp_path / "qq.onnx")
     with pytest.raises(ValueError, match="does not fit"):
         engine.quantize(models["open"], images(2, size=16), tmp_path / "qq.onnx")
+    with pytest.raises(ValueError, match=r"no layer of .* is called block9_\*; there are "):
+        engine.quantize(models["open"], batch, tmp_path / "qq.onnx", keep=["block9_*"])
+
+
+def test_a_layer_that_is_kept_has_no_pair(models, tmp_path):
+    def quantised(**options):
+        graph = onnx.load(str(engine.quantize(models["open"], images(2), tmp_path / "q.onnx", **options))).graph
+        made_by = {name: node.op_type for node in graph.node for name in node.output}
+        return {node.name for node in graph.node if node.op_type in ("Conv", "MatMul", "Gemm")
+                and made_by.get(node.input[0]) == "DequantizeLinear"}
+
+    every = quantised()
+    first = sorted(name for name in every if name.startswith("block1"))
+    assert first and quantised(keep=["block1_*"]) == every - set(first) != set()
 
 
 def normalising(kind):

@@ -343,6 +343,13 @@ def test_our_recorded_times_say_where_they_come_from():
         assert times["gpu_ms"] is None or times["gpu_ms"] < times["ms"], "the host's clock also sees the copies"
 
 
+def test_the_table_of_the_roads_is_that_of_the_records():
+    from gpu_roads import table
+
+    made = table([timing.load(timing.RUNS / ("roads_tensorrt%s_h200.json" % version)) for version in ("8.6.1", "10.6.0")])
+    assert made in (timing.RUNS.parent.parent / "docs" / "verified.md").read_text(encoding="utf-8")
+
+
 def test_the_recorded_gpu_times_agree_with_pytorch():
     results = timing.load(timing.RUNS / "gpu_timing_h200.json")["results"]
     times = results["times"]

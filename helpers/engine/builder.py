@@ -271,7 +271,7 @@ def _use_timings(trt, config):
         return None
     path = artifacts.BUILD / ("timings.%s.%s.cache" % (trt.__version__, re.sub(r"\W+", "_", gpu["name"])))
     for known in ([path.read_bytes()] if path.is_file() else []) + [b""]:
-        with collected(trt):  # by its documentation it refuses what is damaged or from elsewhere; we have not seen it
+        with collected(trt):  # of damaged bytes 8.6.1 makes a cache that it then refuses to set
             timings = config.create_timing_cache(known)
             if timings is not None and config.set_timing_cache(timings, ignore_mismatch=False):
                 break

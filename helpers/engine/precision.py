@@ -6,6 +6,7 @@ or QuantizeLinear and DequantizeLinear pairs. TensorRT 9 and 10 take float16 ten
 8 to 10 the pairs.
 """
 import contextlib
+import fnmatch
 import inspect
 import logging
 import os
@@ -226,7 +227,7 @@ def is_quantized(model):
     return any(node.op_type in QUANTIZED for node in model.graph.node)
 
 
-def quantize(source, images, path):
+def quantize(source, images, path, keep=()):
     """Write an .onnx with explicit INT8: Q/DQ pairs before convolutions and wide dense layers; returns `path`.
 
     source: path of an .onnx, opset 13 or later, float32, with one input. images: float32 [N, ...] in the shape of that
@@ -234,14 +235,15 @@ def quantize(source, images, path):
     Made as TensorRT wants it: symmetric (zero point 0), one scale per output channel of a weight, biases in float, and no
     pair between a layer and its activation, which would keep TensorRT from computing the two in one kernel.
     Ranges are the largest values seen (min-max); TensorRT's own `calibrator` clips the rare ones (entropy).
-    Dense layers with fewer than 32 outputs stay in float: they cost nothing, and their outputs are the answers.
-    Raises FileNotFoundError, and ValueError for images or a graph that do not fit.
+    Dense layers with fewer than 32 outputs stay in float: they cost nothing, and their outputs are the answers. keep:
+    names of more layers that should, such as ("block1_*",).
+    Raises FileNotFoundError, and ValueError for images or a graph that do not fit, or a name in `keep` that no layer has.
     """
-    artifacts.write(path, quantized(load(source), images).SerializeToString())
+    artifacts.write(path, quantized(load(source), images, keep).SerializeToString())
     return Path(path)
 
 
-def quantized(source, images):
+def quantized(source, images, keep=()):
     """The ModelProto that `quantize` writes. source: a `Model`, which is released."""
     import onnx
     from onnxruntime import quantization
@@ -264,7 +266,12 @@ def quantized(source, images):
         def get_next(self):
             return next(batches, None)
 
-    kept = []
+    weighted, options = ["Conv", "MatMul", "Gemm"], {}
+    layers = [node.name for node in model.graph.node if node.op_type in weighted]
+    unknown = [name for name in keep if not fnmatch.filter(layers, name)]
+    if unknown:
+        raise ValueError("no layer of %s is called %s; there are %s" % (source.path.name, unknown[0], ", ".join(layers[:4])))
+    kept = [name for name in layers if any(fnmatch.fnmatchcase(name, word) for word in keep)]
     for node in model.graph.node:
         shape = weights.get(node.input[1]) if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1 else None
         transposed = any(entry.name == "transB" and entry.i for entry in node.attribute)
@@ -272,7 +279,6 @@ def quantized(source, images):
         if narrow or node.op_type == "Softmax":  # ONNX Runtime 1.19 adjusts a softmax's range and fails without one
             node.name = node.name or ("dense_to_" if narrow else "softmax_to_") + node.output[0]
             kept.append(node.name)
-    weighted, options = ["Conv", "MatMul", "Gemm"], {}
     if "optimize_model" in inspect.signature(quantization.quantize_static).parameters:
         options["optimize_model"] = False  # up to ONNX Runtime 1.11; it would rename and fuse nodes
     with tempfile.TemporaryDirectory() as folder:

@@ -57,8 +57,7 @@ def timings(record, published=(), batch=1):
     for (device, _), entries in groups:
         words.append("%s, %s: %s." % (
             "Measured by us, not here" if entries[0].get("measured") else "Published, not reproduced", device, "; ".join(
-                "%s %s %s, batch %s" % (entry["framework"], (entry["precision"] or "").upper(), _number(entry["ms"]),
-                                        entry["batch"]) for entry in entries)))
+                "%s %s, batch %s" % (_label(entry), _number(entry["ms"]), entry["batch"]) for entry in entries)))
     describe(figure, " ".join(words))
     axis.set_ylim(y - 0.4, -0.75)
     axis.set_xlim(0, 1.16 * longest)
@@ -123,11 +122,12 @@ def _legend(rows, groups):
     return legend
 
 
-def samples(strips, batch=1):
+def samples(strips, batch=1, from_zero=True):
     """Every run in the order in which it was made, one strip for each name. Returns a matplotlib Figure.
 
-    strips: {name: [ms]}, or a record, of which the columns for `batch` are drawn. All strips have one scale; the solid
-    line is the median, the dashed one p90. Raises ValueError for no strips, or one without a time.
+    strips: {name: [ms]}, or a record, of which the columns for `batch` are drawn. All strips have one scale, which begins
+    at zero or, for a closer look, at the fastest run; the solid line is the median, the dashed one p90. Raises ValueError
+    for no strips, or one without a time.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -139,7 +139,7 @@ def samples(strips, batch=1):
     figure, axes = subplots(len(strips), 1, figsize=(9.5, 0.6 + 1.05 * len(strips)), dpi=95, sharey=True, squeeze=False)
     for axis, (name, ms) in zip(axes[:, 0], strips.items()):
         summary = timing.summary(ms)
-        axis.vlines(range(1, len(ms) + 1), 0, ms, color=PALE, lw=1)
+        axis.vlines(range(1, len(ms) + 1), 0 if from_zero else summary["median"], ms, color=PALE, lw=1)
         axis.plot(range(1, len(ms) + 1), ms, "o", ms=3.5, color=_colour(name))
         axis.axhline(summary["median"], color=INK, lw=1)
         axis.axhline(summary["p90"], color=INK, lw=0.8, ls="--")
@@ -153,8 +153,9 @@ def samples(strips, batch=1):
         "%s: %d runs, median %s, p90 %s, from %s to %s, the first %s." % ((name, len(ms)) + tuple(map(_number, (
             timing.summary(ms)["median"], timing.summary(ms)["p90"], min(ms), max(ms), ms[0]))))
         for name, ms in strips.items()))
-    axes[0, 0].set_ylim(bottom=0)
-    axes[-1, 0].set_xlabel("run", fontsize=8)
+    if from_zero:
+        axes[0, 0].set_ylim(bottom=0)
+    axes[-1, 0].set_xlabel("run" if from_zero else "run; the scale does not begin at 0", fontsize=8)
     return finish_chart(figure)
 
 
