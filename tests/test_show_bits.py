@@ -34,6 +34,13 @@ def test_16_bits_within_a_node_and_casts_before_it():
     assert steps == [("Mul", 16, 16), ("Exp", 32, 16)]
 
 
+def test_casts_that_stand_behind_what_reads_them():
+    steps = bits.along(model([
+        ("Mul", ["x16", "x16"], "s", "norm/square", {}), ("Exp", ["s32"], "y", "norm/exp", {}), cast("x", "x16", 10),
+        cast("s", "s32", 1)]), "norm")
+    assert steps == [("Mul", 16, 16), ("Exp", 32, 16)]
+
+
 def test_a_node_of_another_domain_is_one_step():
     made = model([cast("x", "x16", 10), cast("x16", "x32", 1), ("MyNorm", ["x32"], "y", "norm", {"domain": "mine"})])
     assert bits.along(made, "norm") == [("MyNorm", 32, 16)]

@@ -3,6 +3,8 @@ import collections
 
 import numpy as np
 
+from uffsurgeon.graphs import inputs_first
+
 from .figures import COLOURS, GREY, INK, describe, finish_drawing, rounded_box, subplots
 
 Step = collections.namedtuple("Step", "op bits before")
@@ -15,12 +17,16 @@ WIDTH, HEIGHT, COLUMN, ROW, LEFT = 0.98, 0.34, 1.28, 0.62, 2.35  # inches
 
 
 def types(model):
-    """{tensor: its ONNX type, a number} of a ModelProto whose large weights stay where they are."""
+    """{tensor: its ONNX type, a number} of a ModelProto, inferred without a copy of its large weights."""
     import onnx
 
     hollow = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    for field in ("node", "input", "output"):
-        getattr(hollow.graph, field).extend(getattr(model.graph, field))
+    makers = {name: number for number, node in enumerate(model.graph.node) for name in node.output}
+    order = inputs_first(range(len(model.graph.node)), lambda number: [
+        makers[name] for name in model.graph.node[number].input if name in makers])
+    hollow.graph.node.extend(model.graph.node[number] for number in order)  # ONNX Runtime's converter appends its casts
+    hollow.graph.input.extend(model.graph.input)
+    hollow.graph.output.extend(model.graph.output)
     hollow.graph.name = model.graph.name
     for tensor in model.graph.initializer:
         if np.prod(tensor.dims) < 1024:  # it may be the shape that a Reshape reads

@@ -672,8 +672,9 @@ bits.draw([(title, bits.along(onnx.load(str(path)), "orientation/l2_normalize"),
            for title, path, verdict in rows])
 
 # %% [markdown]
-# The picture has all of it: a box says in how many bits an operation computes, an arrow what its number went through. One
-# orange arrow is enough to lose a vector whose square is too large.
+# The picture has all of it: a box says in how many bits an operation computes, an arrow what its number went through on the
+# way. The pairs arrive in 16 bits in every row, and that does no harm. What does is an orange arrow *between* the boxes: the
+# square of a long vector does not fit through.
 #
 # With the FP16 *flag* none of this is safe: there a cast in the file is only a hint, and the builder may square in 16 bits
 # all the same. `engine.build` makes a strongly typed network wherever it can, and elsewhere pins the layers one by one, as
