@@ -7,10 +7,10 @@ from .bars import layers, over_batches, plan_sizes, samples, timings
 from .graphs import census, graph, graph_before_after, nodes
 from .live import netron_view
 from .overview import road
-from .plugin import kernel_speed, over_lengths, plugin_life, thread_reads
+from .plugin import answers, kernel_speed, over_lengths, plugin_life, thread_reads, threads
 from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene, closeup
 
-__all__ = ["boxes_on_scene", "census", "closeup", "graph", "graph_before_after", "kernel_speed", "layers", "netron_view",
+__all__ = ["answers", "boxes_on_scene", "census", "closeup", "graph", "graph_before_after", "kernel_speed", "layers", "netron_view",
            "nodes", "over_batches", "over_lengths", "plan_sizes", "plugin_life", "road", "samples", "scene_before_after",
-           "thread_reads", "timings"]
+           "thread_reads", "threads", "timings"]

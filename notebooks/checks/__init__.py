@@ -8,7 +8,7 @@ never raises, so that an open exercise does not stop a run.
 
 One module for each notebook; `judging` has what they share.
 """
-from . import notebook_00, notebook_01, notebook_02, notebook_04, notebook_06, notebook_07  # noqa: F401 (importing them registers the checks)
+from . import notebook_00, notebook_01, notebook_02, notebook_04, notebook_05, notebook_06, notebook_07  # noqa: F401 (importing them registers the checks)
 from .judging import CHECKS, check, exercise, judge
 from .notebook_03 import swish_graph
 
