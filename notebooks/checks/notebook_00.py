@@ -1,7 +1,7 @@
 """Checks of notebook 00, start here."""
 import numpy as np
 
-from .judging import exercise
+from .judging import a, exercise, is_number
 
 # The pairs of a vehicle in all bins but the best: unit vectors, none of which gives the right angle.
 OTHERS = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, -1.0], [1.0, 0.0], [0.8, -0.6], [-0.6, -0.8]])
@@ -9,13 +9,16 @@ OTHERS = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, -1.0], [1.0, 0.0], [0.8, -0.6]
 VEHICLES = [(0, -20, 0), (2, 25, 0), (4, 10, -20), (3, 20, 30)]
 
 
-@exercise("00.1", "heading(confidence, pairs, ray)")
+@exercise("00.1", "heading(confidence, pairs, ray)", returns="one number, the heading in degrees,")
 def _heading(function):
     for best, offset, ray in VEHICLES:
         confidence, pairs = np.full(6, 0.04), OTHERS.copy()
         confidence[best] = 0.8
         pairs[best] = np.cos(np.radians(offset)), np.sin(np.radians(offset))
-        found = float(function(confidence, pairs, ray))
+        found = np.asarray(function(confidence, pairs, ray))
+        assert found.size == 1 and is_number(found.reshape(-1)[0]), "the heading is one number; yours is %s" % (
+            a(type(found.tolist()).__name__))
+        found = float(found.reshape(-1)[0])
         right = _wrap(60 * best + offset + ray)
         _compare(found, right, best, offset, ray)
     return "Bin, sign, ray and the turn over 180 degrees are all right."
@@ -41,3 +44,11 @@ def _compare(found, right, best, offset, ray):
 def _wrap(degrees):
     """The same direction in (-180, 180]."""
     return 180 - (180 - degrees) % 360
+
+
+HINTS = {
+    "00.1": ("Four steps: which bin is the surest, where is its centre, how far from there does its pair point, and what "
+             "leads from that angle, which is alpha, to the heading? The section From angle to box has the last one.",
+             "The bins are 60 degrees wide and the first has its centre at 0. `np.arctan2` takes sine and cosine, in this "
+             "order, and gives radians. At the end bring an angle such as 250 back to -110."),
+}

@@ -1,10 +1,10 @@
 """Checks of notebook 02, Flatten and Reshape."""
 import functools
 
-from .judging import exercise, nodes_of
+from .judging import a, exercise, nodes_of
 
 
-@exercise("02.1", "flatten_nchw(x)")
+@exercise("02.1", "flatten_nchw(x)", returns="an array [N, H * W * C]")
 def _flatten_nchw(function):
     import numpy as np
 
@@ -19,7 +19,7 @@ def _flatten_nchw(function):
     return "One transpose, and the weights that follow no longer fit."
 
 
-@exercise("02.2", "reorder(kernel, height, width, channels)")
+@exercise("02.2", "reorder(kernel, height, width, channels)", returns="an array with the shape of `kernel`")
 def _reorder(function):
     import numpy as np
 
@@ -48,12 +48,15 @@ def _patient():
     return patients.freeze(patients.cropped())
 
 
-@exercise("02.3")
+@exercise("02.3", returns="the name of a node, a string,")
 def _culprit(name):
     from uffsurgeon.names import did_you_mean, producer
 
-    assert isinstance(name, str), "give the name of a node as a string; this is a %s" % type(name).__name__
+    name = getattr(name, "name", name)  # a NodeDef is as good
+    assert isinstance(name, str), "give the name of a node as a string; yours is %s" % a(type(name).__name__)
+    assert name.strip(), "the name is empty"
     nodes = nodes_of(_patient())
+    name = name.strip()
     layer, layers = producer(name).split("/")[0], [known.split("/")[0] for known in nodes]
     assert producer(name) in nodes or name in layers, "the graph has no node %r%s" % (name, did_you_mean(name, nodes))
     assert layers.index(layer) >= layers.index(_CULPRIT), (
@@ -62,3 +65,19 @@ def _culprit(name):
                                "the graph" % name)
     return ("It cuts off a channel and a row where TensorFlow cuts off a row and a column. A Reshape to the same shape in "
             "front of it mends that: patients.cropped(repaired=True).")
+
+
+HINTS = {
+    "02.1": ("The numbers are laid out in the order of the axes, the last one fastest. So first bring the axes into the "
+             "order in which you want to read them, then make rows.",
+             "The batch stays in front, the channels come next, then rows, then columns. `x.transpose` takes the old numbers"
+             " of the axes in their new order, and `reshape` with the batch size and -1 makes the rows."),
+    "02.2": ("Row k of the weights belongs to number k of TensorFlow's row. Which place of the feature map is that? Give the"
+             " rows of `kernel` the three axes that they stand for.",
+             "Reshape the rows into height, width and channels, with the units behind. Then move these three exactly as in "
+             "02.1, where there is no batch now, and reshape back."),
+    "02.3": ("Convert and parse it as the padded network, then compare layer by layer. The first wrong layer in the order of"
+             " the graph is the culprit; those after it only pass the error on.",
+             "`errors_by_layer` wants the graph, what `ask` returned and `picture`. Look for the first bar that is orange, "
+             "and for a layer that takes something away."),
+}

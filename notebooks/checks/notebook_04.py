@@ -1,14 +1,13 @@
 """Checks of notebook 04, half precision and a kernel."""
 import math
-import numbers
 import re
 
 from helpers import kernel
 
-from .judging import Open, exercise
+from .judging import Open, a, exercise, is_number
 
 
-@exercise("04.1", "softmax_half(x)")
+@exercise("04.1", "softmax_half(x)", returns="a float16 array of the shape of x")
 def _softmax_half(function):
     import numpy as np
 
@@ -36,9 +35,9 @@ def _softmax_half(function):
     return "32 bits alone do not help, subtracting the maximum does; and 32 bits keep the digits."
 
 
-@exercise("04.2")
+@exercise("04.2", returns="the text of the kernel")
 def _normalize_pairs(source):
-    assert isinstance(source, str), "give the text of the kernel, in quotes; this is a %s" % type(source).__name__
+    assert isinstance(source, str), "give the text of the kernel, in quotes; yours is %s" % a(type(source).__name__)
     if "..." in re.sub(r"//.*", "", source):
         raise Open("the dots are still in your kernel; replace them.")
     said = []
@@ -165,12 +164,12 @@ def _likely(rows, y, right, row, bad, how):
     return ""
 
 
-@exercise("04.3")
+@exercise("04.3", returns="two numbers, (smallest, largest)")
 def _eps_for_half(given):
     assert hasattr(given, "__len__") and not isinstance(given, (str, set, dict)) and len(given) == 2, (
         "give two numbers, (smallest, largest)")
     for eps in given:
-        assert isinstance(eps, numbers.Real) and not isinstance(eps, bool), "give numbers; this is a %s" % type(eps).__name__
+        assert is_number(eps), "give numbers; this is %s" % a(type(eps).__name__)
         assert eps > 0, "eps has to be larger than 0: a row of zeros is divided by its root"
     smallest, largest = given
     for eps in given:
@@ -204,3 +203,17 @@ def _half_with(eps):
     return "" if off.max() < 0.01 else (
         "a row of length %.3g comes out with length %.3g: eps is compared with the *square* of the length" % (
             norm[off.argmax()], np.hypot(*y[off.argmax()])))
+
+
+HINTS = {
+    "04.1": ("float32 holds exp(12), and not exp(100). What may you do to a whole row without changing its softmax?",
+             "Convert to float32, subtract each row's maximum, so that no exponent is above 0 and one is exactly 0; then divide, and "
+             "convert back last. `keepdims=True` keeps the axis."),
+    "04.2": ("The first two lines are those of `scale`, with `rows` for `n`. Then read both numbers into two variables of type float, "
+             "before anything is written.",
+             "With a and b the two numbers as float, the factor is rsqrtf(fmaxf(a * a + b * b, eps)). Multiply in float, and write "
+             "__float2half of each product."),
+    "04.3": ("Two things limit eps: what FP16 can still hold, and the square of the shortest row that must stay right.",
+             "The smallest number of FP16 is 0.00000006, and a power of ten below half of it is 0. The shortest row has length 0.01, "
+             "and eps must not be larger than its square. Try the neighbours of both ends."),
+}

@@ -1,10 +1,10 @@
 """Checks of notebook 05, the L2 plugin."""
 import collections
 
-from .judging import exercise, graph_of, nodes_of
+from .judging import a, exercise, graph_of, nodes_of, shown
 
 
-@exercise("05.1", "collapse_l2(graph, name)", in_place=True)
+@exercise("05.1", "collapse_l2(graph, name)", in_place=True, returns="the graph")
 def _collapse_l2(function):
     import numpy as np
 
@@ -49,13 +49,14 @@ TYPES, FORMATS = ("float32", "float16", "int8"), ("linear", "hwc8")
 ACCEPTED = Tensor("float32", "linear"), Tensor("float16", "linear"), Tensor("float16", "hwc8")
 
 
-@exercise("05.2", "supports(position, tensors)")
+@exercise("05.2", "supports(position, tensors)", returns="True or False")
 def _supports(function):
     import numpy as np
 
     def ask(position, tensors):
         given = function(position, list(tensors))
-        assert isinstance(given, (bool, np.bool_)), "answer True or False; it returned %r" % (given,)
+        assert isinstance(given, (bool, np.bool_)), "answer True or False; it returned %s" % (
+            shown(given) or a(type(given).__name__))
         return bool(given)
 
     every = [Tensor(kind, form) for kind in TYPES for form in FORMATS]
@@ -83,3 +84,14 @@ def _why(own, first, position):
             "that" if own in ACCEPTED else "FP32 and FP16, no INT8" if own.type == "int8" else "hwc8 in FP16 only")
     same = own.type == first.type
     return "the %s differs, and the kernel has one type and one format for all three" % ("format" if same else "type")
+
+
+HINTS = {
+    "05.1": ("Read axis and eps before you change the graph: from the constants that `Sum` and `Maximum` have as second inputs. What the "
+             "namespace reads from outside becomes an input of the new node.",
+             "`tf.make_ndarray(graph.node_map[constant].attr[\"value\"].tensor)` is the value of a constant. Remove the second input "
+             "of `Sum` with `del`, then make the node with `gs.create_plugin_node` and collapse."),
+    "05.2": ("Position 0 is decided by what the kernel reads. Is there anything left to choose at positions 1 and 2?",
+             "One type and one format for all: from position 1 on, type and format have to be those of `tensors[0]`. Say so with "
+             "`position`, and touch no tensor behind it."),
+}

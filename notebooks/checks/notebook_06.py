@@ -1,8 +1,8 @@
 """Checks of notebook 06, timing: a percentile, three recordings, throughput under a deadline."""
-from .judging import exercise
+from .judging import a, exercise, is_number, shown
 
 
-@exercise("06.1", "p90(samples)")
+@exercise("06.1", "p90(samples)", returns="a time in ms")
 def _p90(function):
     import numpy as np
 
@@ -12,8 +12,9 @@ def _p90(function):
         random.shuffle(samples)
         given = list(samples)
         found = function(samples)
-        assert isinstance(found, (int, float, np.number)) and not isinstance(found, bool), (
-            "for %d samples it returns a %s; it should be a time in ms" % (n, type(found).__name__))
+        assert is_number(found), "for %d samples it returns %s; it should be a time in ms" % (n, a(type(found).__name__))
+        near = [ms for ms in samples if abs(ms - found) < 1e-5 * ms]  # found may be a float32
+        found = near[0] if near else float(found)
         assert samples == given, "it changes the list that it gets: sorted(samples) makes a new one"
         small = "the %d samples %s" % (n, sorted(samples)) if n < 12 else "%d samples" % n
         assert any(abs(found - ms) < 1e-9 for ms in samples), (
@@ -26,9 +27,9 @@ def _p90(function):
     return "In any order, for any number of samples, and always a time that occurred."
 
 
-@exercise("06.2")
+@exercise("06.2", returns="one letter")
 def _beside_a_neighbour(letter):
-    assert isinstance(letter, str), "give one letter as a string; this is a %s" % type(letter).__name__
+    assert isinstance(letter, str), "give one letter as a string; yours is %s" % a(type(letter).__name__)
     letter = letter.strip().upper()
     assert letter in ("A", "B", "C"), "the recordings are called A, B and C"
     assert letter != "B", "the first run of B stands out, and the rest is as low as C: it had no warm-up, and no neighbour"
@@ -36,7 +37,7 @@ def _beside_a_neighbour(letter):
     return "All of its runs are slow and none stands out. Only the comparison with C shows it."
 
 
-@exercise("06.3", "best_batch(rows, deadline)", in_place=True)  # for one deadline, None is the right answer
+@exercise("06.3", "best_batch(rows, deadline)", in_place=True, returns="a batch size")  # once None is right
 def _best_batch(function):
     def row(batch, ms, p90):
         return {"name": "x", "batch": batch, "ms": ms, "p90": p90, "images_per_second": batch * 1e3 / ms}
@@ -49,6 +50,21 @@ def _best_batch(function):
             (5, None, "none is in time")):
         found = function([dict(row) for row in rows], deadline)
         assert found is not None or deadline != 100, "your function returns nothing: is the `return` missing?"
-        assert found == wanted and not isinstance(found, (bool, dict)), (
-            "for a deadline of %d ms it gives %r; right is %r: %s" % (deadline, found, wanted, why))
+        assert not isinstance(found, dict), "it returns the whole row; the answer is its batch"
+        assert found == wanted and (found is None or is_number(found)), (
+            "for a deadline of %d ms it gives %s; right is %r: %s" % (
+                deadline, shown(found) or a(type(found).__name__), wanted, why))
     return "The deadline decides by p90, the throughput by the median."
+
+
+HINTS = {
+    "06.1": ("Sort the samples. How many of them must not be larger than the answer, for 10 samples, for 11, for 20?",
+             "Nine tenths of the count, rounded up, is the rank of the answer, counted from one. Round up in whole numbers, "
+             "and mind that Python counts from zero. `sorted` leaves the list as it came."),
+    "06.2": ("A missing warm-up shows in the first runs. A neighbour is there all the time.",
+             "Compare the levels of the three, not their first samples: which one is slow from the beginning to the end?"),
+    "06.3": ("Two columns have two jobs: one says whether a batch is in time in nine runs of ten, the other how many images "
+             "come out.",
+             "First keep the rows whose `p90` is at most the deadline; if none is left, the answer is None. Of these take "
+             "the one with the most images for each ms, and return its batch."),
+}

@@ -2,7 +2,7 @@
 import enum
 import types
 
-from .judging import exercise, raised
+from .judging import Stopped, a, exercise, raised
 
 
 def _two_heads():
@@ -41,13 +41,14 @@ def _computed(model):
     return dict(zip([output.name for output in session.get_outputs()], session.run(None, {"input": images})))
 
 
-@exercise("07.1", "without_transpose(model, height, width, channels)")
+@exercise("07.1", "without_transpose(model, height, width, channels)", returns="the model, a ModelProto,")
 def _without_transpose(function):
     import numpy as np
 
     wanted = _computed(_two_heads())
     model = function(_two_heads(), 2, 3, 4)
-    assert hasattr(model, "graph"), "it should return the model; yours returns a %s" % type(model).__name__
+    assert hasattr(model, "graph"), "it should return the model; yours returns %s" % a(type(model).__name__)
+    assert len(model.graph.node), "the model that your function returned has no nodes"
     names = [node.name for node in model.graph.node if node.op_type == "Transpose"]
     assert "Transpose__7" not in names, "the Transpose before the Reshape is still there"
     assert "first" in names, "the Transpose after the input has to stay: convolutions work on NCHW"
@@ -70,7 +71,7 @@ def _without_transpose(function):
                          "channels, and move the channels to the front")
 
 
-@exercise("07.2", "borders(model, names)")
+@exercise("07.2", "borders(model, names)", returns="two lists of names")
 def _borders(function):
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
@@ -90,7 +91,10 @@ def _borders(function):
         given = function(model, list(names))
         assert isinstance(given, (tuple, list)) and len(given) == 2, "it should return two lists, comes_in and goes_out"
         for word, found, wanted in (("comes in", given[0], comes_in), ("goes out", given[1], goes_out)):
+            assert not isinstance(found, str), "what %s is a list of names; yours is the text %r" % (word, found)
             found = list(found)
+            assert all(isinstance(name, str) for name in found), "what %s are names, strings; in yours there is %s" % (
+                word, a(type(next(name for name in found if not isinstance(name, str))).__name__))
             assert not {"axes", "most"} & set(found), "%s is an initializer, and moves along with the nodes" % (
                 sorted({"axes", "most"} & set(found))[0])
             assert len(found) == len(set(found)), "for %s, %s is listed twice: the new node reads it once" % (
@@ -150,20 +154,20 @@ def _stand_in(version):
     return trt, made, settings
 
 
-@exercise("07.3", "settings(trt, builder, size)")
+@exercise("07.3", "settings(trt, builder, size)", returns="the object with the settings, and True or False,")
 def _settings(function):
     size = 123 << 20
     for version in VERSIONS:
         trt, builder, config = _stand_in(version)
         try:
             given = function(trt, builder, size)
-        except AttributeError as error:
-            raise AssertionError("on TensorRT %s %s" % (version, raised(error, function)))
+        except Stopped as stopped:
+            raise AssertionError("on TensorRT %s %s" % (version, raised(stopped.__cause__)))
         assert isinstance(given, (tuple, list)) and len(given) == 2, "it should return two things, the config and True or False"
         assert given[0] is config, "on TensorRT %s the first thing returned is not where the settings were made%s" % (
             version, ": there, that is the builder" if config is builder else "")
         old, known = config is builder, hasattr(trt, "BuilderFlag") and hasattr(trt.BuilderFlag, "FP16")
-        assert given[1] == (old or known), "on TensorRT %s FP16 %s be asked for, and you return %r" % (
+        assert bool(given[1]) == (old or known), "on TensorRT %s FP16 %s be asked for, and you return %r" % (
             version, "can" if old or known else "cannot", given[1])
         limits = getattr(config, "max_workspace_size", 0), getattr(config, "pool_limits", {}).get(0)
         assert size in limits, "on TensorRT %s the scratch memory was not set to %d bytes" % (version, size)
@@ -171,3 +175,20 @@ def _settings(function):
             assert config.fp16_mode if old else config.get_flag(trt.BuilderFlag.FP16), (
                 "on TensorRT %s FP16 was not asked for" % version)
     return "Four generations, and no version number was needed."
+
+
+HINTS = {
+    "07.1": ("Two things have to change together: what the Reshape reads, and the order of the rows in the weights that read"
+             " its result. The section A Transpose that looks superfluous does the first half.",
+             "More than one MatMul reads the Reshape; those further down do not. Split the rows of a kernel into height, "
+             "width and channels, move the channels to the front, and store the result as an initializer of the same name."),
+    "07.2": ("Collect four sets: what the chosen nodes make, what they read, what the other nodes read, and what the model "
+             "gives out.",
+             "What comes in is read inside, but neither made inside nor an initializer; an empty name is no tensor. What "
+             "goes out is made inside, and read outside or an output of the model."),
+    "07.3": ("Ask in the order of the table The lines that changed: is there a config at all, how does it take the memory, "
+             "is there a flag? `hasattr` answers each, for an object as for a module.",
+             "Without `create_builder_config` the builder takes all settings, and `fp16_mode` is its switch. Else the config"
+             " takes them, and the flag exists if `trt.BuilderFlag` has the name FP16. Return the object, and whether you "
+             "could ask."),
+}
