@@ -145,7 +145,7 @@ def method(name, inside="L2Plugin", file="l2_normalize_plugin.cpp"):
     if inside is not None:
         start = re.search(r"^(?:class|namespace) %s\b" % re.escape(inside), text, re.M)
         text = _to_the_closing_brace(text, start.start()) if start else ""
-    start = re.search(r"^[ \t]*(?:[\w:<>*&]+ )+[*&]*%s\([^;]*?\{" % re.escape(name), text, re.M)
+    start = re.search(r"^(?:template <.*>\n)?[ \t]*(?:[\w:<>*&]+ )+[*&]*%s\([^;]*?\{" % re.escape(name), text, re.M)
     if not start:
         raise LookupError("%s has no function %s%s" % (file, name, " in %s" % inside if inside else ""))
     return textwrap.dedent(_to_the_closing_brace(text, start.start()))

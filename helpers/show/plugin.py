@@ -86,7 +86,8 @@ def plugin_life():
 class answers:
     """Questions of TensorRT, each beside the C++ that answers it, as a table for a notebook.
 
-    pairs: [(question, C++)]. The text form, for a terminal, has one below the other.
+    pairs: [(question, C++)]; what follows the first line of a question is shown smaller. The text form, for a terminal, has one
+    below the other.
     """
 
     def __init__(self, pairs):
@@ -97,11 +98,14 @@ class answers:
 
     def _repr_html_(self):
         cell = "<td style='text-align:left;vertical-align:top;padding:.5em 1em .5em 0;%s'>%s</td>"
-        rows = "".join("<tr>%s%s</tr>" % (
-            cell % ("min-width:11em;max-width:14em;white-space:normal", html.escape(question)),
-            cell % ("", "<pre style='margin:0;font-size:86%%;white-space:pre-wrap'>%s</pre>" % html.escape(code).replace("\n", "&#10;")))
-            for question, code in self.pairs)
-        return "<table><tbody>%s</tbody></table>" % rows
+        rows = []
+        for question, code in self.pairs:
+            first, _, more = html.escape(question).partition("\n")
+            asked = first + "<br><span style='font-size:86%%;opacity:.7'>%s</span>" % more.replace("\n", "<br>")
+            rows.append("<tr>%s%s</tr>" % (
+                cell % ("min-width:11em;max-width:15em;white-space:normal", asked),
+                cell % ("", "<pre style='margin:0;font-size:86%%;white-space:pre-wrap'>%s</pre>" % html.escape(code))))
+        return "<table><tbody>%s</tbody></table>" % "".join(rows)
 
 
 def threads(count, size):

@@ -206,14 +206,14 @@ def _half_with(eps):
 
 
 HINTS = {
-    "04.1": ("float32 holds exp(12), and not exp(100). What may you do to a whole row without changing its softmax?",
-             "Convert to float32, subtract each row's maximum, so that no exponent is above 0 and one is exactly 0; then divide, and "
-             "convert back last. `keepdims=True` keeps the axis."),
-    "04.2": ("The first two lines are those of `scale`, with `rows` for `n`. Then read both numbers into two variables of type float, "
-             "before anything is written.",
-             "With a and b the two numbers as float, the factor is rsqrtf(fmaxf(a * a + b * b, eps)). Multiply in float, and write "
-             "__float2half of each product."),
+    "04.1": ("float32 holds the exponential of 12, and not that of 100. What may you do to a whole row without changing its softmax?",
+             "Convert to float32 and subtract each row's maximum, so that no exponent is above 0 and one of them is exactly 0. Divide, "
+             "and convert back last. `keepdims` keeps the axis."),
+    "04.2": ("Which row is mine, and is there one? That is as in `scale`, with `rows` for `n`. Then read both numbers into two variables "
+             "of type float, before anything is written.",
+             "The factor is the reciprocal root of the larger of two numbers: the sum of both squares, and eps. Multiply in float, and "
+             "convert each product to half as you write it."),
     "04.3": ("Two things limit eps: what FP16 can still hold, and the square of the shortest row that must stay right.",
-             "The smallest number of FP16 is 0.00000006, and a power of ten below half of it is 0. The shortest row has length 0.01, "
+             "The smallest number of FP16 is 0.00000006, and what is less than half of it becomes 0. The shortest row has length 0.01, "
              "and eps must not be larger than its square. Try the neighbours of both ends."),
 }

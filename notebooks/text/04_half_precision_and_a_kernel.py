@@ -20,14 +20,12 @@ from helpers import cuda, freeze, kernel, network, page, parity, plugin, process
 from helpers import run, scenes, show, timing
 
 process.prepare_tensorflow()
-before = freeze.load(freeze.box3d())
-show.graph(before, "orientation/l2_normalize")
 
 # %% [markdown]
-# This is the operation as TensorFlow writes it: five steps and a constant. The frozen network computes the reference, and this time
-# it also gives out the pairs *before* they are normalised.
+# The frozen network computes the reference, and this time it also gives out the pairs *before* they are normalised.
 
 # %%
+before = freeze.load(freeze.box3d())
 street = [scenes.load(name) for name in scenes.names()[10:12]]
 images = network.preprocess([crop for scene in street for crop in scenes.crops(scene)])
 answers = run.tensorflow(before, images, network.OUTPUTS + ("reshape_2/Reshape",))
@@ -36,6 +34,12 @@ reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 # %% [markdown]
 # ## The arithmetic
 #
+# This is the operation as TensorFlow writes it, five steps and a constant:
+
+# %%
+show.graph(before, "orientation/l2_normalize")
+
+# %% [markdown]
 # With `x` a row of numbers, here a pair, the five steps are
 #
 # ```text
@@ -101,7 +105,6 @@ def in_float64(x, eps=1e-12):
     wide = x.astype(np.float64)
     return wide / np.sqrt(np.maximum((wide * wide).sum(-1, keepdims=True), eps))
 
-# %%
 show.over_lengths(lengths, in_float64(rows), {"five steps in FP16": naive_fp16(rows)})
 
 # %% [markdown]
@@ -181,10 +184,10 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 #
 # **1.** The confidence head ends in a softmax, `exp(x) / sum(exp(x))` over each row. Write `softmax_half(x)`: it takes a `float16`
 # array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be
-# enough; the check shows you a row.)
+# enough; the check shows you a row. `hint("04.1")` helps, and helps again.)
 
 # %% tags=["exercise"]
-from notebooks.checks import check
+from notebooks.checks import check, hint
 
 def softmax_half(x):
     return ...
@@ -251,12 +254,6 @@ kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0
 # order. One thread for each row; `eps` is 1e-12. You need `sqrtf` or `rsqrtf`, one divided by the root, and `fmaxf`, the larger of two.
 # It will be tried in blocks of several sizes, with rows of zeros, with rows that are very long or short, with `x` and `y` in the same
 # place, and with arrays that begin at any `half`. Only the result may be rounded to `half`.
-#
-# <details><summary>A hint</summary>The first two lines are those of <code>scale</code>. Then read both numbers into two
-# <code>float</code>s, before anything is written.</details>
-#
-# <details><summary>Another hint</summary>With <code>a</code> and <code>b</code> the numbers as <code>float</code>, the factor is
-# <code>rsqrtf(fmaxf(a * a + b * b, eps))</code>. Multiply, round, write both.</details>
 
 # %% tags=["exercise"]
 normalize = """
@@ -326,11 +323,7 @@ else:
 # FP32, four in FP16.
 
 # %%
-def excerpt(name, start, end):
-    text = (plugin.SOURCES / name).read_text()
-    print(text[text.index(start):text.index(end, text.index(start)) + len(end)])
-
-excerpt("l2_normalize.cu", "template <int V, int K, typename T>", "\n}")
+print(plugin.method("load_packs", inside=None, file="l2_normalize.cu"))
 
 # %% [markdown]
 # Each thread asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma
