@@ -253,7 +253,7 @@ kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0
 # **2.** Normalise `rows` rows of two numbers: row number `i` is `x[2 * i]` and `x[2 * i + 1]`, and `y` gets the result in the same
 # order. One thread for each row; `eps` is 1e-12. You need `sqrtf` or `rsqrtf`, one divided by the root, and `fmaxf`, the larger of two.
 # It will be tried in blocks of several sizes, with rows of zeros, with rows that are very long or short, with `x` and `y` in the same
-# place, and with arrays that begin at any `half`. Only the result may be rounded to `half`.
+# place, and with arrays that begin at any `half`. Only the result may be rounded to `half`. (`hint("04.2")`, twice, if you are stuck.)
 
 # %% tags=["exercise"]
 normalize = """

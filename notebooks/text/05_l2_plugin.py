@@ -5,13 +5,10 @@
 # save it and how to make it again. The object that answers is a **plugin**, an operation of our own in TensorRT. On this page you read
 # its C++ method by method, beside the question that each answers. Then one node in the graph asks for it, in the place of six.
 #
-# Two things first.
-#
-# - **Today you would not need it.** ONNX can say this operation in plain parts, as the last table of this page shows. We write
-#   a plugin because the parser for UFF refuses these parts; because a plugin decides for itself how precisely it adds; and because
-#   your next operation may have no plain parts.
-# - **It has run in TensorRT 8.6.1, and on no Jetson.** On an H200, plans from UFF with it ran in FP32, FP16 and INT8, plans from
-#   ONNX in FP32 and FP16, and all were *close* ([docs/verified.md](../docs/verified.md)).
+# Today you would not need it: ONNX can say this operation in plain parts, as the last table of this page shows. The parser for UFF
+# refuses these parts, a plugin decides for itself how precisely it adds, and your next operation may have no plain parts. This one was
+# recorded in TensorRT 8.6.1 on an H200: plans from UFF in FP32, FP16 and INT8, from ONNX in FP32 and FP16, all *close*
+# ([docs/verified.md](../docs/verified.md)). It never ran on a Jetson.
 #
 # After this page you will be able to
 #
@@ -19,7 +16,7 @@
 # - collapse six nodes into one, with settings that are read from the graph and not typed in,
 # - act on *plugin not found*.
 #
-# **You need** notebooks 03 and 04. **Time:** about 60 minutes, 25 of them for the exercises.
+# **You need** notebooks 03 and 04. **Time:** about 60 minutes, 15 of them for the exercises.
 
 # %%
 import sys
@@ -71,9 +68,8 @@ print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 
 # %% [markdown]
 # It knows `max`, but not with a constant, on either side. A list of names says what a format can *express*. What a parser can *read*
-# is less. `uffsurgeon check`, of notebook 02, names this node, and a way out without a plugin: `relu(x - c) + c` is `max(x, c)`. We do
-# not take it, because it leaves the sum of squares in FP16, where notebook 04 saw it break. The article of 2019 wrote a plugin for two
-# of the nodes. We take all six at once.
+# is less. There is a way out without a plugin, `relu(x - c) + c` for `max(x, c)`. We do not take it, because the sum of squares would
+# stay a layer of the plan, in FP16 if the builder likes. The article of 2019 wrote a plugin for two of the nodes. We take all six.
 #
 # ## A plugin's life
 #
@@ -104,8 +100,8 @@ show.answers([
     ("Another one like you, please.", plugin.method("clone"))])
 
 # %% [markdown]
-# Name, version and namespace are how a node finds its creator. `clone` copies everything: fields, shape, even a refusal. Most
-# crashes of first plugins are a clone that shares a pointer with its original, and one of the two has been destroyed.
+# Name, version and namespace are how a node finds its creator. `clone` copies everything: fields, shape, even a refusal. A clone
+# that shares a pointer with its original is the classic mistake: one of the two is destroyed first.
 #
 # Next, what goes in and what comes out.
 
@@ -121,7 +117,7 @@ show.answers([
 # - `check_shape` looks whether the axis is one of the shape's. If not, `refuses` writes one line into TensorRT's log. Two of these
 #   methods return something that cannot say no, so the refusal is remembered, and `initialize` returns it.
 # - `kLinear` is numbers in a row. A plugin that says yes to a layout which its kernel does not read computes nonsense without an error.
-# - In an INT8 plan nobody hands us INT8: we did not say that we take it, so the builder puts a conversion in front.
+# - It did not say that it takes INT8, so it gets FP32 or FP16 in an INT8 plan, too (recorded: 8.6.1 on an H200).
 #
 # Then the plan: what is to be kept, and how it becomes a plugin again. The last three are methods of the creator.
 
@@ -148,7 +144,7 @@ show.answers([
 
 # %% [markdown]
 # A **stream** is a queue of work for the GPU. `enqueue` puts the kernel into it and returns at once, with 0. It allocates nothing and
-# waits for nothing: it is called for every picture, and its time is everybody's. `l2_normalize` at the centre is the launch of
+# waits for nothing: it is called in every run, and its time is everybody's. `l2_normalize` at the centre is the launch of
 # notebook 04.
 #
 # That is the whole class. The others are `L2DynamicPlugin` (`IPluginV2DynamicExt`: ONNX in TensorRT 6 to 9) and `L2PluginV3`
@@ -175,16 +171,7 @@ except (LookupError, OSError, RuntimeError) as error:
 
 # %% [markdown]
 # If the message is about headers or `nvcc`, nothing was compiled, and the rest of this page does without the library. TensorRT for RTX
-# takes no plugins: a network with one would end the whole process, so `load` refuses there, even with a library. But its registry may
-# be *asked*, in a child process, a process of its own that ends right after: is the library well formed, do its creators answer?
-
-# %%
-if library and hasattr(trt, "IPluginV3"):
-    for each in plugin.registry_in_child(library, trt.__name__):
-        print(each)
-else:
-    page.quote("L2Norm_TRT version 1, fields axis, eps",
-               "TensorRT for RTX 1.7.1, with the headers of 10.16")
+# takes no plugins: a network with one would end the whole process, so `load` refuses there.
 
 # %% [markdown]
 # ### On your own network
@@ -349,8 +336,8 @@ uffparser.table(parsed, "l2_normalize")
 
 # %% [markdown]
 # With our library in its registry, the parser takes the whole network. It gives the plugin the pairs as [6, 2, 1], with a trailing 1,
-# and hands on TensorFlow's axis, 2, which counts the batch. Our plugin first wanted the last axis, found the 1 there, and refused on
-# every TensorRT. Now it takes any axis of any shape; `find_axis` in `plugin_src/plugin_state.h` has the rules.
+# and hands on TensorFlow's axis, 2, which counts the batch. Our plugin first wanted the last axis, found the 1 there, and refused, so
+# that no plan was built (recorded: 8.6.1). Now it takes any axis of any shape; `find_axis` in `plugin_src/plugin_state.h` has the rules.
 #
 # ## On to ONNX, with a body
 #
@@ -361,17 +348,9 @@ uffparser.table(parsed, "l2_normalize")
 model = to_onnx.convert(data)
 show.graph(model, "orientation/l2_normalize")
 
-# %%
-if to_onnx.CAN_WRITE_FUNCTIONS:
-    import onnx.printer
-
-    function = [f for f in model.functions if f.name == "L2Norm_TRT"][0]
-    print(onnx.printer.to_text(function))
-else:
-    print("This onnx is older than local functions: the body is in the graph itself.")
-
 # %% [markdown]
-# Either way it is the formula, line by line. `convert` can write three forms:
+# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; notebook 07 prints such a
+# body. `convert` can write three forms:
 #
 # | `plugins=` | in the file | who can read it |
 # |---|---|---|
@@ -397,8 +376,11 @@ show.scene_before_after(street[1], wrong[1], right[1],
 # the cure of notebook 04, written in ONNX.
 
 # %%
-half = answers_of(data, precision="fp16")
-parity.compare(reference, half, street)
+half = to_onnx.convert(data, precision="fp16", plugins="inline")
+show.graph(half, "orientation/l2_normalize")
+
+# %%
+parity.compare(reference, network.heads(run.onnx(half, images)), street)
 
 # %% [markdown]
 # ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither its speed
@@ -439,8 +421,6 @@ from helpers import engine
 plan = engine.build(sys.argv[1], sys.argv[2], batch=8, plugins=sys.argv[3:])
 print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6))
 """
-
-# %%
 plan_file, built = artifacts.BUILD / "box3d_plugin.plan", None
 plugins = [library] if with_plugin else []
 if trt:
@@ -466,7 +446,7 @@ else:
 # ## Plugin not found
 #
 # The most frequent message of all about plugins. Here is how to get it: a node without a body, in a process that has loaded no
-# library.
+# library. `plugin.require`, below, asks the registry of *this* process the same question beforehand, and has more to say.
 
 # %%
 bare = artifacts.BUILD / "box3d_bare_node.onnx"
@@ -477,8 +457,6 @@ trt = engine.tensorrt()
 network = trt.Builder(engine.logger(trt)).create_network(*engine.network_flags(trt))
 engine.parse(trt, network, sys.argv[1])
 """
-
-# %%
 if trt:
     done = child.run([sys.executable, "-c", parse, bare])
     print("exit status", done.code)
@@ -487,9 +465,6 @@ else:
     page.quote("node 'orientation/l2_normalize' (L2Norm_TRT): creator && \"Plugin not "
                "found, are the plugin name, version, and namespace correct?\"",
                "TensorRT for RTX 1.7.1")
-
-# %% [markdown]
-# `plugin.require` asks the registry the same question beforehand, and has more to say:
 
 # %%
 if trt:
@@ -530,6 +505,8 @@ if trt:
 # The plugin is worth its trouble where TensorRT is old, or your kernel is better.
 #
 # ## Your turn
+#
+# (Stuck? `hint("05.1")`, and once more.)
 #
 # **1.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
 # an l2_normalize, and puts one `L2Norm_TRT` in its place, with axis and eps from the graph and the vectors as its only input.
