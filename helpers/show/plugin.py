@@ -3,7 +3,7 @@ import html
 
 import numpy as np
 
-from .figures import COLOURS, GREY, INK, finish_chart, finish_drawing, rounded_box, subplots
+from .figures import COLOURS, GREY, INK, describe, finish_chart, finish_drawing, rounded_box, subplots
 
 # One row for each stage: (title, [(key of CALLERS, call, what it means)]), and in LOOP the calls that the builder repeats.
 LIFE = [
@@ -40,14 +40,20 @@ def over_lengths(lengths, right, results, seen=()):
     the rows as each way made them. seen: lengths that occur in practice, as black marks below.
     """
     figure, axis = subplots(figsize=(9.5, 1.15 + 0.42 * (len(results) + bool(len(seen)))), dpi=110)
-    for row, y in enumerate(results.values()):
+    words = []
+    for row, (name, y) in enumerate(results.items()):
         error, size = np.abs(np.asarray(y, np.float64) - right).max(-1), np.abs(y).max(-1)
         with np.errstate(invalid="ignore"):  # old NumPy warns of comparing with NaN, which is the question here
             wrong = [np.isnan(error), np.isinf(error), (error > 0.01) & (size == 0), error > 0.01]
         found = np.select(wrong, ["not a number", "infinite", "zero", "off by more than 0.01"], "right")
+        words.append("%s: %s" % (name, ", ".join("%s from %.2g to %.2g" % (verdict, *_ends(lengths[found == verdict]))
+                                                 for verdict in VERDICTS if (found == verdict).any())))
         for verdict, colour in VERDICTS.items():
             chosen = lengths[found == verdict]
             axis.scatter(chosen, [row] * len(chosen), s=190, marker="|", color=colour)
+    if len(seen):
+        words.append("seen in these scenes: lengths from %.2g to %.2g" % _ends(seen))
+    describe(figure, "What each way to normalise gives for rows of which length. %s." % "; ".join(words))
     axis.scatter(seen, [len(results)] * len(seen), s=120, marker="|", color=INK, lw=0.7)
     for verdict, colour in VERDICTS.items():
         axis.scatter([], [], s=60, marker="s", color=colour, label=verdict)
@@ -56,6 +62,10 @@ def over_lengths(lengths, right, results, seen=()):
     axis.set_ylim(len(results) - 0.4 + bool(len(seen)), -0.6)
     axis.legend(ncol=5, loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=8, frameon=False)
     return finish_chart(figure)
+
+
+def _ends(lengths):
+    return float(np.min(lengths)), float(np.max(lengths))
 
 
 def plugin_life():
@@ -78,18 +88,23 @@ def plugin_life():
             axis.annotate("", xy=(first, y + 0.45), xytext=(first, y + 0.66), arrowprops=arrow)
             axis.text((first + last) / 2, y + 0.68, LOOP[3], ha="center", va="center", fontsize=8.5, color=GREY,
                       bbox=dict(fc="white", ec="none", pad=1.5))
+    describe(figure, "The calls in a plugin's life. %s While the plan is built, supportsFormat, configure, clone and enqueue come "
+             "again for each type and layout that the plugin may take." % " ".join("%s: %s." % (title.capitalize(), "; ".join(
+                 "%s (%s)" % (call, meaning.replace("\n", " ")) for _, call, meaning in calls)) for title, calls in LIFE))
     for i, (kind, meaning) in enumerate(CALLERS.values()):
         axis.text(-0.1 + 1.72 * i, -4.95, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
     return finish_drawing(figure, axis, (-1.0, 10.0), (-5.15, 0.6))
 
 
-class answers:
+def answers(pairs):
     """Questions of TensorRT, each beside the C++ that answers it, as a table for a notebook.
 
-    pairs: [(question, C++)]; what follows the first line of a question is shown smaller. The text form, for a terminal, has one
-    below the other.
+    pairs: [(question, C++)]; what follows the first line of a question is shown smaller. In a terminal the table is text.
     """
+    return _Answers(pairs)
 
+
+class _Answers:
     def __init__(self, pairs):
         self.pairs = list(pairs)
 
@@ -129,6 +144,8 @@ def threads(count, size):
             axis.text(left + thread + 0.5, 0.78, "thread %d" % thread, ha="center", va="center", fontsize=8, color=GREY)
             axis.text(left + thread + 0.5, 0.34, str(number) if busy else "%d: none" % number, ha="center", va="center",
                       fontsize=11 if busy else 8.5, fontweight="bold" if busy else "normal")
+    describe(figure, "%d blocks of %d threads, numbered from 0 over all blocks. Those numbered below %d have work, the last %d have "
+             "none." % (blocks, size, count, blocks * size - count))
     axis.text(-0.12, -0.45, "number = block x %d + thread; there is work for %d, so numbers from %d on have none" % (
         size, count, count), fontsize=9, va="center", color=GREY)
     return finish_drawing(figure, axis, (-0.4, blocks * (size + 0.6) - 0.2), (-0.7, 1.75))
@@ -151,6 +168,10 @@ def kernel_speed(record):
                 shares["%s, FP%s" % (name, entry["dtype"][len("float"):])] = 100 * speed["share_of_faster_copy"]
     shape, latency = next(item for item in record["results"]["latency"].items() if item[0].startswith("1 x"))
     times = {name: latency[name]["graph_us"] for name in sorted(latency, key=_rank)}
+    describe(figure, "Not from this machine: measured on %s. In %% of a plain copy's speed: %s. In microseconds for %s "
+             "numbers: %s." % (
+        record["machine"]["gpu"], ", ".join("%s %.1f" % item for item in shares.items()), shape,
+        ", ".join("%s %.2f" % item for item in times.items())))
     left.axvline(100, color=INK, lw=1, zorder=0)
     _hatched(left, shares, "%.1f %%", inside=True)
     _hatched(right, times, "%.2f")
@@ -216,6 +237,8 @@ def thread_reads():
                           bbox=dict(fc=face, ec="none", pad=1))
                 axis.text(x + 0.5, y - 0.28, "pack %d" % pack, ha="center", va="center", fontsize=8, color=GREY)
             x += 1.1
+    describe(figure, "Which numbers of a long row thread 0 of the first block reads. In the simple kernel one pair, 4 bytes, "
+             "its neighbours the next ones. In the plugin's four packs of 16 bytes: those numbered 0, 128, 256 and 384.")
     axis.text(0, 0.62, "A small box is a pair, a thick one a pack. The number in it: which thread of the first block reads it.",
               fontsize=9, va="center")
     return finish_drawing(figure, axis, (-2.1, x), (-1.5, 0.85))

@@ -259,4 +259,5 @@ check("00.1", heading)
 # | [07 the ONNX road](07_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 75 |
 #
 # The minutes are for reading and trying. Each notebook ends with **your turn**: up to three exercises, with a check that says
-# what is still wrong. The solutions are in [solutions](solutions).
+# what is still wrong. The solutions are in the folder `solutions`, [one notebook for
+# each](solutions/00_start_here.ipynb).

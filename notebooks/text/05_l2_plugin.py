@@ -372,8 +372,8 @@ show.scene_before_after(street[1], wrong[1], right[1],
 # %% [markdown]
 # ## Half precision: who obeys a cast?
 #
-# `precision="fp16"` writes the network with 16-bit weights. The body then begins with a cast to 32 bits and ends with one back:
-# the cure of notebook 04, written in ONNX.
+# `precision="fp16"` writes the network with 16-bit weights. In front of the body then stands a cast to 32 bits (type 1 in ONNX), the
+# cure of notebook 04. Here the body is written in the node's place:
 
 # %%
 half = to_onnx.convert(data, precision="fp16", plugins="inline")
@@ -470,6 +470,7 @@ else:
 if trt:
     try:
         plugin.require(trt)
+        print("The registry of this process has it.")
     except LookupError as error:
         print(textwrap.fill(str(error), 88))
 
