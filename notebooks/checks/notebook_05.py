@@ -19,6 +19,7 @@ def _collapse_l2(function):
             (name + "/Maximum", "Maximum", [name + "/Sum", name + "/Maximum/y"]),
             (name + "/Rsqrt", "Rsqrt", [name + "/Maximum"]), (name, "Mul", ["x", name + "/Rsqrt"]), ("y", "Neg", [name]),
             ("shape", "Pack", [] if constant == inside else [constant])])
+        next(node for node in nodes.node if node.op == "Sum").attr["keep_dims"].b = True
         nodes.node.extend([freeze.constant_node(constant, np.int32(axis)),
                            freeze.constant_node(name + "/Maximum/y", np.float32(eps))])
         graph = graphsurgeon.DynamicGraph(nodes)
