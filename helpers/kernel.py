@@ -2,9 +2,10 @@
 
     y = kernel.run(source, x, count=len(x), number=1e-12)
 
-`source` is CUDA C++ with one function `__global__ void name(const half* x, half* y, int count, float number)`. It runs in a child
-process with a time limit, so a kernel that crashes or never ends does not take the notebook with it. On the CPU the threads run one
-after the other, and each access outside of `x` or at a wrong address is reported with its thread; a GPU reports less.
+`source` is CUDA C++ with one function `__global__ void name(const half* x, half* y, int count, float number)`. It runs in a
+child process with a time limit, so a kernel that crashes or never ends does not take the notebook with it. On the CPU the
+threads run one after the other, and each access outside of `x` or at a wrong address is reported with its thread; a GPU
+reports less.
 """
 import os
 import re
@@ -86,13 +87,13 @@ def _first_error(text, source, name):
 def run(source, x, count=None, number=0.0, threads=128, in_place=False, shift=0, on="cpu"):
     """Run the kernel of `source` on `x` and return y, a float16 array of the shape of x.
 
-    x: an array, taken as float16. count: the kernel's third argument, x.size by default; as many threads are started, and more,
-    until the last block is full. number: the kernel's fourth argument. threads: in a block, 1 to 1024. in_place: x and y are the
-    same memory. shift: elements by which x and y lie behind an address that is a multiple of 4. on: "cpu" or "gpu".
+    x: an array, taken as float16. count: the kernel's third argument, x.size by default; as many threads are started, and
+    more, until the last block is full. number: the kernel's fourth argument. threads: in a block, 1 to 1024. in_place: x and y
+    are the same memory. shift: elements by which x and y lie behind an address that is a multiple of 4. on: "cpu" or "gpu".
 
     What no thread wrote is NaN with the bits `UNWRITTEN`. What the kernel prints with printf is printed.
-    Raises what `compile` raises, ValueError for another `threads`, and RuntimeError with what the kernel did wrong: an access outside
-    of the arrays or at a wrong address, an endless loop, CUDA's error.
+    Raises what `compile` raises, ValueError for another `threads`, and RuntimeError with what the kernel did wrong: an access
+    outside of the arrays or at a wrong address, an endless loop, CUDA's error.
     """
     x = np.ascontiguousarray(x, np.float16)
     count = x.size if count is None else int(count)
@@ -137,16 +138,16 @@ def _ending(words, count, threads, status):
     block, thread = int(words[1]), int(words[2])
     who, number = "thread %d of block %d" % (thread, block), block * threads + thread
     if words[0] == "endless":
-        return ("it did not end within %d seconds; %s was at work. Is there a loop that never ends, or does each thread do the "
-                "work of all?" % (SECONDS, who))
+        return ("it did not end within %d seconds; %s was at work. Is there a loop that never ends, or does each thread do "
+                "the work of all?" % (SECONDS, who))
     if words[0] == "outside":
-        why = ("It is thread number %d of all, counted from 0, and there is work for %d only: such a thread must return before it "
-               "reads or writes" % (number, count) if number >= count else
+        why = ("It is thread number %d of all, counted from 0, and there is work for %d only: such a thread must return before "
+               "it reads or writes" % (number, count) if number >= count else
                "Its own number among all threads is blockIdx.x * blockDim.x + threadIdx.x = %d: look at how the index is "
                "computed" % number)
         return "%s, in blocks of %d, uses memory outside of the arrays. %s" % (who, threads, why)
-    return ("%s uses an address that the type does not allow, or divides an integer by zero. A half2 or float2 needs an address that "
-            "is a multiple of 4 or 8; x and y may begin at any half, a multiple of 2" % who)
+    return ("%s uses an address that the type does not allow, or divides an integer by zero. A half2 or float2 needs an "
+            "address that is a multiple of 4 or 8; x and y may begin at any half, a multiple of 2" % who)
 
 
 def _look_outside(y, guard, count, threads):
@@ -154,8 +155,8 @@ def _look_outside(y, guard, count, threads):
     outside = np.flatnonzero(np.concatenate([y[:guard], y[-guard:]]) != UNWRITTEN)
     if len(outside):
         first = outside[0] - guard if outside[0] < guard else y.size - 3 * guard + outside[0]
-        raise RuntimeError("it writes outside of y: y has %d elements, and element %d was written. In blocks of %d there are %d "
-                           "threads for %d pieces of work: those without work must return first"
+        raise RuntimeError("it writes outside of y: y has %d elements, and element %d was written. In blocks of %d there are "
+                           "%d threads for %d pieces of work: those without work must return first"
                            % (y.size - 2 * guard, first, threads, -(-count // threads) * threads, count))
 
 

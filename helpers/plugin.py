@@ -138,12 +138,12 @@ def run_compiler(command):
 def method(name, inside="L2Plugin", file="l2_normalize_plugin.cpp"):
     """The C++ text of a function in a file of `plugin_src/`, without its indentation.
 
-    inside: the class (or namespace) that has it; None takes the first function of that name in the file. Raises LookupError when
-    there is none.
+    inside: the class that has it; None takes the first function of that name in the file.
+    Raises LookupError when there is none.
     """
     text = (SOURCES / file).read_text(encoding="utf-8")
     if inside is not None:
-        start = re.search(r"^(?:class|namespace) %s\b" % re.escape(inside), text, re.M)
+        start = re.search(r"^class %s\b" % re.escape(inside), text, re.M)
         text = _to_the_closing_brace(text, start.start()) if start else ""
     start = re.search(r"^(?:template <.*>\n)?[ \t]*(?:[\w:<>*&]+ )+[*&]*%s\([^;]*?\{" % re.escape(name), text, re.M)
     if not start:

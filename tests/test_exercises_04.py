@@ -1,4 +1,6 @@
 """The checks of notebook 04: right answers pass, each usual mistake gets its own reason."""
+import math
+
 import numpy as np
 import pytest
 
@@ -15,12 +17,32 @@ def softmax(of=np.float32, less=np.max, out=np.float16):
     return function
 
 
+def by_logarithm(x):
+    wide = x.astype(np.float64)
+    return np.exp(wide - np.logaddexp.reduce(wide, axis=-1)[..., None]).astype("float16")
+
+
+def row_by_row(x):
+    y = np.empty_like(x)
+    for index in np.ndindex(x.shape[:-1]):
+        row = [float(number) for number in x[index]]
+        powers = [math.exp(number - max(row)) for number in row]
+        y[index] = [power / sum(powers) for power in powers]
+    return y
+
+
+def by_einsum(x):
+    powers = np.exp2((x.astype("f4").T - x.astype("f4").max(-1)) * np.float32(1 / np.log(2)))
+    return np.float16(powers / np.einsum("ij->j", powers)).T
+
+
 def nothing(x, axis, keepdims):
     return x.dtype.type(0)
 
 
 @pytest.mark.parametrize("function, verdict, word", [
     (softmax(), True, "maximum"), (softmax(np.float64), True, "right"),
+    (by_logarithm, True, ""), (row_by_row, True, ""), (by_einsum, True, ""),
     (softmax(np.float16, nothing), False, "exp(12) is 162755"), (softmax(np.float32, nothing), False, "too large for FP32"),
     (softmax(np.float64, nothing), False, "became"), (softmax(np.float16), False, "more than the rounding"),
     (softmax(less=np.mean), False, "became"), (softmax(out=np.float32), False, "float32"),
@@ -86,7 +108,8 @@ WRONG = [
     ("a little off", PLAIN.replace("(a * scale)", "(a * 1.0007f * scale)"), "more than one rounding"),
     ("a sum in half", PLAIN.replace("fmaxf(a * a + b * b, eps)", "fmaxf(__half2float(__float2half(a * a + b * b)), eps)"),
      "keep float until"),
-    ("a square in half", PLAIN.replace("fmaxf(a * a + b * b", "fmaxf(float(x[2*row] * x[2*row]) + b * b"), "Half ends at 65504"),
+    ("a square in half", PLAIN.replace("fmaxf(a * a + b * b", "fmaxf(float(x[2*row] * x[2*row]) + b * b"),
+     "Half ends at 65504"),
     ("no eps", PLAIN.replace("fmaxf(a * a + b * b, eps)", "a * a + b * b"), "0 / 0"),
     ("eps added", PLAIN.replace("fmaxf(a * a + b * b, eps)", "a * a + b * b + eps"), "eps is added"),
     ("eps against the length", PLAIN.replace("rsqrtf(fmaxf(a * a + b * b, eps))", "1 / fmaxf(sqrtf(a * a + b * b), eps)"),
@@ -102,7 +125,8 @@ WRONG = [
      "exchanged"),
     ("endless", PLAIN.replace("    float scale", "    while (true) { if (a == 12345) break; }\n    float scale"), "loop"),
     ("each does all", normalize("for (int row = 0; row < rows; ++row) {\n" + READ + SCALE + WRITE + "}"), "work of all"),
-    ("no semicolon", PLAIN.replace("eps));", "eps))"), "expected ',' or ';'"), ("no brace", PLAIN.rstrip()[:-1], "} is missing"),
+    ("no semicolon", PLAIN.replace("eps));", "eps))"), "expected ',' or ';'"),
+    ("no brace", PLAIN.rstrip()[:-1], "} is missing"),
     ("a missing parameter", normalize(INDEX + READ + SCALE + WRITE, parameters="const half* x, half* y, int rows").replace(
         "eps", "1e-12f"), "should have the parameters"), ("float pointers", PLAIN.replace("half*", "float*"), "no"),
     ("two kernels", PLAIN + PLAIN.replace("normalize", "other"), "2: normalize, other"),
@@ -130,7 +154,8 @@ def test_04_2_wrong_kernels_are_told_why(name, source, words, monkeypatch):
 
 
 def test_04_2_with_dots_is_open_and_without_a_compiler_is_not_judged(monkeypatch):
-    assert checks.judge("04.2", normalize("    ...")) == (None, "Exercise 04.2, not yet: the dots are still in your kernel; replace them.")
+    assert checks.judge("04.2", normalize("    ...")) == (
+        None, "Exercise 04.2, not yet: the dots are still in your kernel; replace them.")
     monkeypatch.setattr(kernel, "places", lambda: [])
     monkeypatch.setattr(kernel.shutil, "which", lambda name: None)
     verdict, said = checks.judge("04.2", PLAIN)

@@ -92,7 +92,8 @@ def test_without_compilers_an_attempt_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(kernel.shutil, "which", lambda name: None)
     monkeypatch.setattr(kernel.machine, "find_nvcc", lambda: None)
     assert kernel.places() == []
-    assert kernel.attempt(SCALE, np.ones(2)) is None and "Not run: no C++ compiler: g++ is not on PATH" in capsys.readouterr().out
+    assert kernel.attempt(SCALE, np.ones(2)) is None
+    assert "Not run: no C++ compiler: g++ is not on PATH" in capsys.readouterr().out
     assert kernel.attempt(SCALE, np.ones(2), on="gpu") is None and "no CUDA compiler" in capsys.readouterr().out
 
 
@@ -106,9 +107,9 @@ def test_it_is_compiled_once(monkeypatch):
 @compiles
 def test_halves_compute_as_on_a_gpu():
     """An operator between two halves rounds: the squares of 300 are infinite, and 2048 + 1 is 2048."""
-    square = SCALE.replace("__float2half(factor * __half2float(x[i]))", "x[i] * x[i]")
-    assert kernel.run(square, [300, 3]).tolist() == [np.inf, 9]
-    assert kernel.run(SCALE.replace("__float2half(factor * __half2float(x[i]))", "x[i] + half(1)"), [2048, 5]).tolist() == [2048, 6]
+    for expression, x, y in (("x[i] * x[i]", [300, 3], [np.inf, 9]), ("x[i] + half(1)", [2048, 5], [2048, 6])):
+        source = SCALE.replace("__float2half(factor * __half2float(x[i]))", expression)
+        assert kernel.run(source, x).tolist() == y
 
 
 @pytest.mark.skipif(not cuda.available(), reason="needs a GPU and nvcc")

@@ -13,5 +13,5 @@ from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene, closeup
 
 __all__ = ["alternative_text", "answers", "boxes_on_scene", "census", "closeup", "describe", "graph", "graph_before_after",
-           "kernel_speed", "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_sizes", "plugin_life", "road",
-           "samples", "scene_before_after", "thread_reads", "threads", "timings"]
+           "kernel_speed", "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_sizes", "plugin_life",
+           "road", "samples", "scene_before_after", "thread_reads", "threads", "timings"]

@@ -88,9 +88,10 @@ def plugin_life():
             axis.annotate("", xy=(first, y + 0.45), xytext=(first, y + 0.66), arrowprops=arrow)
             axis.text((first + last) / 2, y + 0.68, LOOP[3], ha="center", va="center", fontsize=8.5, color=GREY,
                       bbox=dict(fc="white", ec="none", pad=1.5))
-    describe(figure, "The calls in a plugin's life. %s While the plan is built, supportsFormat, configure, clone and enqueue come "
-             "again for each type and layout that the plugin may take." % " ".join("%s: %s." % (title.capitalize(), "; ".join(
-                 "%s (%s)" % (call, meaning.replace("\n", " ")) for _, call, meaning in calls)) for title, calls in LIFE))
+    stages = " ".join("%s: %s." % (title.capitalize(), "; ".join(
+        "%s (%s)" % (call, meaning.replace("\n", " ")) for _, call, meaning in calls)) for title, calls in LIFE)
+    describe(figure, "The calls in a plugin's life. %s While the plan is built, the calls from supportsFormat to enqueue come "
+             "again for each type and layout that the plugin may take." % stages)
     for i, (kind, meaning) in enumerate(CALLERS.values()):
         axis.text(-0.1 + 1.72 * i, -4.95, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
     return finish_drawing(figure, axis, (-1.0, 10.0), (-5.15, 0.6))
@@ -144,8 +145,8 @@ def threads(count, size):
             axis.text(left + thread + 0.5, 0.78, "thread %d" % thread, ha="center", va="center", fontsize=8, color=GREY)
             axis.text(left + thread + 0.5, 0.34, str(number) if busy else "%d: none" % number, ha="center", va="center",
                       fontsize=11 if busy else 8.5, fontweight="bold" if busy else "normal")
-    describe(figure, "%d blocks of %d threads, numbered from 0 over all blocks. Those numbered below %d have work, the last %d have "
-             "none." % (blocks, size, count, blocks * size - count))
+    describe(figure, "%d blocks of %d threads, numbered from 0 over all blocks. Those numbered below %d have work, the last %d "
+             "have none." % (blocks, size, count, blocks * size - count))
     axis.text(-0.12, -0.45, "number = block x %d + thread; there is work for %d, so numbers from %d on have none" % (
         size, count, count), fontsize=9, va="center", color=GREY)
     return finish_drawing(figure, axis, (-0.4, blocks * (size + 0.6) - 0.2), (-0.7, 1.75))

@@ -72,13 +72,14 @@ def pairs_cases():
     return [
         ("six rows", few, {}), ("one row", few[:1], {}), ("201 rows", of_length(many[:201]), {}),
         ("201 rows in blocks of 64", of_length(many[:201]), {"threads": 64}), ("rows of zeros", zeros, {}),
-        ("long rows", of_length(np.geomspace(100, 80000, 200)), {}), ("short rows", of_length(np.geomspace(1e-7, 0.1, 200)), {}),
+        ("long rows", of_length(np.geomspace(100, 80000, 200)), {}),
+        ("short rows", of_length(np.geomspace(1e-7, 0.1, 200)), {}),
         ("x and y in the same place", of_length(many[:130]), {"in_place": True}),
         ("x and y one half further", of_length(many[:130]), {"shift": 1}), ("100,000 rows", of_length(many), {"threads": 256})]
 
 
 def _try_kernel(source, what, rows, how):
-    """The worst error of a kernel on `rows`, in roundings. Raises AssertionError with the first wrong row and a likely reason."""
+    """The worst error of a kernel on `rows`, in roundings. Raises AssertionError with the first wrong row and why."""
     import numpy as np
 
     where = what + (", on the GPU" if how["on"] == "gpu" else "")
@@ -117,8 +118,8 @@ def _likely(rows, y, right, row, bad, how):
     unwritten, threads = y.view(np.uint16) == kernel.UNWRITTEN, how.get("threads", 128)
     if unwritten[row].any():
         if unwritten[row].all() and row and row % threads == 0 and bad[row:].all():
-            return ("Rows from the second block on were not written: blockIdx.x * blockDim.x is the first row of a block, and here "
-                    "blockDim.x is %d" % threads)
+            return ("Rows from the second block on were not written: blockIdx.x * blockDim.x is the first row of a block, and "
+                    "here blockDim.x is %d" % threads)
         if unwritten[row].all():
             return "No thread wrote this row: thread number i of all should do row i, which is x[2 * i] and x[2 * i + 1]"
         return "Each row has two numbers, and only one of them was written"
@@ -130,18 +131,19 @@ def _likely(rows, y, right, row, bad, how):
 
     with np.errstate(all="ignore"):
         if length == 0:
-            return ("0 / 0 is not a number, and eps prevents it; but 1 / sqrt(eps) is 1,000,000, which is infinite in half, and 0 times "
-                    "that is not a number either")
+            return ("0 / 0 is not a number, and eps prevents it; but 1 / sqrt(eps) is 1,000,000, which is infinite in half, "
+                    "and 0 times that is not a number either")
         if length > 255 and not near(right[row]):
-            return ("Half ends at 65504, and a square, a sum or a length above it is infinite. Convert with __half2float first, and "
-                    "keep float until the result is stored")
+            return ("Half ends at 65504, and a square, a sum or a length above it is infinite. Convert with __half2float "
+                    "first, and keep float until the result is stored")
         for guess, why in (
                 (rows[row], "That is the row as it was"), (right[row][::-1], "The two numbers are exchanged"),
                 (np.abs(right[row]), "The sign is lost"),
                 (rows[row] / length ** 2, "It is divided by the sum of squares, and the root is missing"),
                 (rows[row] * length, "It is multiplied by the length, where it should be divided"),
                 (rows[row] / (abs(a) + abs(b)), "It is divided by the sum of the absolute values, not by the length"),
-                (np.full(2, right[row][0]), "Both numbers are the first one's"), (np.sign([a, b]), "Each is divided by itself")):
+                (np.full(2, right[row][0]), "Both numbers are the first one's"),
+                (np.sign([a, b]), "Each is divided by itself")):
             if near(guess) and not near(right[row]):
                 return why
         if length < 0.01:
@@ -154,8 +156,8 @@ def _likely(rows, y, right, row, bad, how):
         if how.get("in_place"):
             first = float(y[row, 0])
             if near([first, b / np.hypot(first, b)]) or near([first, b / np.hypot(first, b) ** 2]):
-                return ("x and y are the same memory here: when the second number is computed, the first one is overwritten. Read "
-                        "both into variables, then write")
+                return ("x and y are the same memory here: when the second number is computed, the first one is overwritten. "
+                        "Read both into variables, then write")
         if near(right[row]):
             return ("That is off by more than one rounding: a result between was stored in half. Keep float until the result")
         others = np.flatnonzero(np.isclose(right, got, rtol=2e-3, atol=1e-3).all(1))
@@ -206,14 +208,15 @@ def _half_with(eps):
 
 
 HINTS = {
-    "04.1": ("float32 holds the exponential of 12, and not that of 100. What may you do to a whole row without changing its softmax?",
-             "Convert to float32 and subtract each row's maximum, so that no exponent is above 0 and one of them is exactly 0. Divide, "
-             "and convert back last. `keepdims` keeps the axis."),
-    "04.2": ("Which row is mine, and is there one? That is as in `scale`, with `rows` for `n`. Then read both numbers into two variables "
-             "of type float, before anything is written.",
-             "The factor is the reciprocal root of the larger of two numbers: the sum of both squares, and eps. Multiply in float, and "
-             "convert each product to half as you write it."),
+    "04.1": ("float32 holds the exponential of 12, and not that of 100. What may you do to a whole row without changing its "
+             "softmax?",
+             "Convert to float32 and subtract each row's maximum, so that no exponent is above 0 and one of them is exactly 0. "
+             "Divide, and convert back last. `keepdims` keeps the axis."),
+    "04.2": ("Which row is mine, and is there one? That is as in `scale`, with `rows` for `n`. Then read both numbers into two "
+             "variables of type float, before anything is written.",
+             "The factor is the reciprocal root of the larger of two numbers: the sum of both squares, and eps. Multiply in "
+             "float, and convert each product to half as you write it."),
     "04.3": ("Two things limit eps: what FP16 can still hold, and the square of the shortest row that must stay right.",
-             "The smallest number of FP16 is 0.00000006, and what is less than half of it becomes 0. The shortest row has length 0.01, "
-             "and eps must not be larger than its square. Try the neighbours of both ends."),
+             "The smallest number of FP16 is 0.00000006, and what is less than half of it becomes 0. The shortest row has "
+             "length 0.01, and eps must not be larger than its square. Try the neighbours of both ends."),
 }

@@ -88,11 +88,11 @@ def _why(own, first, position):
 
 
 HINTS = {
-    "05.1": ("Read axis and eps before you change the graph: from the constants that `Sum` and `Maximum` have as second inputs. What the "
-             "namespace reads from outside becomes an input of the new node.",
-             "`node_map` finds a node by its name, and `tf.make_ndarray` reads the tensor of a constant. Remove the second input of `Sum` "
-             "with `del`, then make the node with `create_plugin_node`, and collapse."),
+    "05.1": ("Read axis and eps before you change the graph: from the constants that `Sum` and `Maximum` have as second "
+             "inputs. What the namespace reads from outside becomes an input of the new node.",
+             "`node_map` finds a node by its name, and `tf.make_ndarray` reads the tensor of a constant. Remove the second "
+             "input of `Sum` with `del`, then make the node with `create_plugin_node`, and collapse."),
     "05.2": ("Position 0 is decided by what the kernel reads. Is there anything left to choose at positions 1 and 2?",
-             "One type and one format for all: from position 1 on, both have to be those of the first tensor. Compare with that, and "
-             "look at no tensor behind the position."),
+             "One type and one format for all: from position 1 on, both have to be those of the first tensor. Compare with "
+             "that, and look at no tensor behind the position."),
 }

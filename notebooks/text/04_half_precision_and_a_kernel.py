@@ -11,7 +11,7 @@
 # - write a first CUDA kernel, and check it against 64 bits,
 # - say what a faster kernel does differently, and when that pays.
 #
-# **You need** notebook 03, and for the kernel `g++` (Debian, Ubuntu: `sudo apt install g++`). **Time:** about 60 minutes, 30 of them
+# **You need** page 03, and for the kernel `g++` (Debian, Ubuntu: `sudo apt install g++`). **Time:** about 60 minutes, 30 of them
 # for the exercises.
 
 # %%
@@ -182,9 +182,11 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 # %% [markdown]
 # ## Your turn: a softmax in half
 #
+# *Stuck? `hint("04.1")` gives a first hint, called again a second one; so for the others.*
+#
 # **1.** The confidence head ends in a softmax, `exp(x) / sum(exp(x))` over each row. Write `softmax_half(x)`: it takes a `float16`
 # array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be
-# enough; the check shows you a row. `hint("04.1")` helps, and helps again.)
+# enough; the check shows you a row.)
 
 # %% tags=["exercise"]
 from notebooks.checks import check, hint
@@ -253,7 +255,7 @@ kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0
 # **2.** Normalise `rows` rows of two numbers: row number `i` is `x[2 * i]` and `x[2 * i + 1]`, and `y` gets the result in the same
 # order. One thread for each row; `eps` is 1e-12. You need `sqrtf` or `rsqrtf`, one divided by the root, and `fmaxf`, the larger of two.
 # It will be tried in blocks of several sizes, with rows of zeros, with rows that are very long or short, with `x` and `y` in the same
-# place, and with arrays that begin at any `half`. Only the result may be rounded to `half`. (`hint("04.2")`, twice, if you are stuck.)
+# place, and with arrays that begin at any `half`. Only the result may be rounded to `half`.
 
 # %% tags=["exercise"]
 normalize = """

@@ -16,12 +16,11 @@
 # - collapse six nodes into one, with settings that are read from the graph and not typed in,
 # - act on *plugin not found*.
 #
-# **You need** notebooks 03 and 04. **Time:** about 60 minutes, 15 of them for the exercises.
+# **You need** pages 03 and 04. **Time:** about 60 minutes, 15 of them for the exercises.
 
 # %%
 import sys
 import textwrap
-import numpy as np
 from helpers import artifacts, child, engine, freeze, machine, network, page, parity, plugin
 from helpers import process, run, scenes, show, through_uff
 
@@ -39,7 +38,7 @@ reference = network.heads(run.tensorflow(before, images))
 # %% [markdown]
 # ## Six nodes and a refusal
 #
-# `tf.nn.l2_normalize` is five steps and a constant. UFF has a word for each of the five. We replace the activations, as in notebook
+# `tf.nn.l2_normalize` is five steps and a constant. UFF has a word for each of the five. We replace the activations, as in page
 # 03, and ask the parser.
 
 # %%
@@ -145,7 +144,7 @@ show.answers([
 # %% [markdown]
 # A **stream** is a queue of work for the GPU. `enqueue` puts the kernel into it and returns at once, with 0. It allocates nothing and
 # waits for nothing: it is called in every run, and its time is everybody's. `l2_normalize` at the centre is the launch of
-# notebook 04.
+# page 04.
 #
 # That is the whole class. The others are `L2DynamicPlugin` (`IPluginV2DynamicExt`: ONNX in TensorRT 6 to 9) and `L2PluginV3`
 # (`IPluginV3`: 10 and 11) in the [same file](../plugin_src/l2_normalize_plugin.cpp). Which TensorRT has which is in
@@ -213,7 +212,7 @@ show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
 # Two. One is the vectors. The other is the constant with the axis, which `Sum` read. Look at its *name*, `reshape_2/Reshape/shape/2`: it
-# belongs to the reshape in front, whose shape is batch, 6, **2**. Freezing has merged two constants that happened to be equal (notebook
+# belongs to the reshape in front, whose shape is batch, 6, **2**. Freezing has merged two constants that happened to be equal (page
 # 01), and so the axis was outside of the namespace.
 #
 # The graph goes on to UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says, on every machine. This gate
@@ -253,7 +252,7 @@ parity.compare(reference, careless, street)
 
 # %% [markdown]
 # Now it converts, it computes, and it is wrong. Axis 1 runs over the six bins: each cosine is divided by the length of all six
-# cosines, each sine by that of all six sines. The remedy is the habit of notebook 03: do not type a setting, read it from the graph.
+# cosines, each sine by that of all six sines. The remedy is the habit of page 03: do not type a setting, read it from the graph.
 #
 # ## Read from the graph
 #
@@ -349,7 +348,7 @@ model = to_onnx.convert(data)
 show.graph(model, "orientation/l2_normalize")
 
 # %% [markdown]
-# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; notebook 07 prints such a
+# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints such a
 # body. `convert` can write three forms:
 #
 # | `plugins=` | in the file | who can read it |
@@ -373,7 +372,7 @@ show.scene_before_after(street[1], wrong[1], right[1],
 # ## Half precision: who obeys a cast?
 #
 # `precision="fp16"` writes the network with 16-bit weights. In front of the body then stands a cast to 32 bits (type 1 in ONNX), the
-# cure of notebook 04. Here the body is written in the node's place:
+# cure of page 04. Here the body is written in the node's place:
 
 # %%
 half = to_onnx.convert(data, precision="fp16", plugins="inline")
@@ -407,7 +406,7 @@ if with_plugin and machine.tensorrt().flavour == "uff":
 
 # %% [markdown]
 # A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. Only exit status 0
-# means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; notebook 06 builds the
+# means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; page 06 builds the
 # others. (`trtexec`, NVIDIA's command-line builder, takes our library as well:
 # [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
 
@@ -507,7 +506,7 @@ if trt:
 #
 # ## Your turn
 #
-# (Stuck? `hint("05.1")`, and once more.)
+# *Stuck? `hint("05.1")` gives a first hint, called again a second one.*
 #
 # **1.** Write the surgery so that it serves another network: `collapse_l2(graph, name)` gets a `DynamicGraph` and the namespace of
 # an l2_normalize, and puts one `L2Norm_TRT` in its place, with axis and eps from the graph and the vectors as its only input.

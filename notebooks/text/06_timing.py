@@ -18,7 +18,7 @@
 # 0.32, INT8 in 0.33 to 0.41, all *close* ([docs/verified.md](../docs/verified.md)). This page itself has not run on a GPU to
 # its end. Times of GPUs drawn below are quoted, or our own from PyTorch, and hatched.
 #
-# **You need** notebooks 01 to 04. **Time:** 60 minutes, exercises apart.
+# **You need** notebooks 01 to 05. **Time:** 60 minutes, exercises apart.
 
 # %%
 import sys
@@ -34,7 +34,7 @@ on_gpu = machine.tensorrt().runs
 # %% [markdown]
 # ## One graph, three precisions
 #
-# We start where notebooks 03 and 04 ended. Each `LeakyRelu` and the `l2_normalize` is replaced by a node for a **plugin** (an
+# We start where notebooks 03 and 05 ended. Each `LeakyRelu` and the `l2_normalize` is replaced by a node for a **plugin** (an
 # operation of your own in TensorRT), and the graph is written as **UFF** (Universal Framework Format, NVIDIA's file format for
 # networks before ONNX).
 
@@ -138,7 +138,7 @@ for node in pairs[:2] + pairs[-1:]:
 #
 # ## Building them all
 #
-# Where there is an `UffParser`, the plans come from the UFF file and need our plugin from notebook 04. Elsewhere they come from
+# Where there is an `UffParser`, the plans come from the UFF file and need our plugin from notebook 05. Elsewhere they come from
 # the ONNX files.
 
 # %%

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 The ONNX road
 #
-# UFF, the file format of notebooks 01 to 04, ended with TensorRT 8.6. On a Jetson Orin or Thor with a current JetPack, on a
+# UFF, the file format of notebooks 01 to 05, ended with TensorRT 8.6. On a Jetson Orin or Thor with a current JetPack, on a
 # data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write.
 # The network is the same, and so are its three troubles. Only the names of the tools have changed. This page takes that road
 # with the tools that people use today.
@@ -15,7 +15,7 @@
 # - build plans in FP32, FP16 and INT8 for a TensorRT that takes precision from the graph,
 # - read an old TensorRT script and know which lines have to change.
 #
-# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.3 GB of memory. **Time:** 75 minutes, exercises apart. It
+# **You need** notebooks 01 to 05; 06 helps. This page needs up to 3.3 GB of memory. **Time:** 75 minutes, exercises apart. It
 # is long: before "Polygraphy" is a good place for a break.
 
 # %%
@@ -297,7 +297,7 @@ if gs:
     print(pairs.name, "->", unit.name, settings)
 
 # %% [markdown]
-# Now the six move out of the graph and into a **local function**, a definition that is stored in the same file (notebook 04
+# Now the six move out of the graph and into a **local function**, a definition that is stored in the same file (notebook 05
 # made one too). Inside, the tensor that comes in is called `x`, and the one that goes out `y`.
 
 # %%
@@ -314,7 +314,7 @@ if gs:
 
 # %% [markdown]
 # In their place comes one node with the function's name. That name and those settings are not free: they are the name of the
-# plugin of notebook 04 and what its creator asks for (`explicit_batch` is for TensorRT 6 to 9; others ignore it). `cleanup`
+# plugin of notebook 05 and what its creator asks for (`explicit_batch` is for TensorRT 6 to 9; others ignore it). `cleanup`
 # removes what nothing reads any more, `toposort` brings the nodes into an order in which each follows its inputs.
 
 # %%
@@ -344,7 +344,7 @@ if gs:
 # %% [markdown]
 # Axis and epsilon are built into this body as constants. The attributes on the node are for the plugin. Change one of the two
 # and not the other, and a plugin and a runtime without it would give different answers from one file; the function of notebook
-# 04 avoids that by reading its attributes.
+# 05 avoids that by reading its attributes.
 #
 # A runtime that has never heard of `box3d::L2Norm_TRT` finds the name in the file, puts the body in its place and computes.
 
@@ -390,7 +390,7 @@ plan_of(alone_file,
         recorded="node 'orientation/l2_normalize' (L2Norm_TRT): ... Plugin not found ...")
 
 # %% [markdown]
-# (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 04 compiles. Such
+# (With a classic TensorRT the second needs `plugins=[...]` in `engine.build`, with the library that notebook 05 compiles. Such
 # plans ran in FP32 and FP16, and were *close*, with 8.6.1 and 10.6.0: [what ran where](../docs/verified.md).)
 #
 # ## Polygraphy
