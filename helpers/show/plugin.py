@@ -113,6 +113,7 @@ class _Answers:
         return "\n\n".join("%s\n%s" % pair for pair in self.pairs)
 
     def _repr_html_(self):
+        plain = "margin:0;padding:0;background:none;font-family:monospace;font-size:86%;white-space:pre-wrap"
         cell = "<td style='text-align:left;vertical-align:top;padding:.5em 1em .5em 0;%s'>%s</td>"
         rows = []
         for question, code in self.pairs:
@@ -120,7 +121,7 @@ class _Answers:
             asked = first + "<br><span style='font-size:86%%;opacity:.7'>%s</span>" % more.replace("\n", "<br>")
             rows.append("<tr>%s%s</tr>" % (
                 cell % ("min-width:11em;max-width:15em;white-space:normal", asked),
-                cell % ("", "<pre style='margin:0;font-size:86%%;white-space:pre-wrap'>%s</pre>" % html.escape(code))))
+                cell % ("", "<pre style='%s'>%s</pre>" % (plain, html.escape(code)))))
         return "<table><tbody>%s</tbody></table>" % "".join(rows)
 
 

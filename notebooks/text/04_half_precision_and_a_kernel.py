@@ -234,9 +234,9 @@ __global__ void scale(const half* x, half* y, int n, float factor) {
 kernel.attempt(scale, np.arange(10), number=0.5, threads=4)
 
 # %% [markdown]
-# On a GPU `nvcc`, NVIDIA's compiler, compiles this text. Here `g++` did: a header of ours, `plugin_src/cuda_half_on_cpu.h`, has CUDA's
-# names, and the threads ran one after the other. `kernel.attempt` gives the kernel its arguments in a process of its own, so that
-# nothing you write can end this notebook.
+# For a GPU `nvcc`, NVIDIA's compiler, compiles this text. `kernel.attempt` takes `g++`: a header of ours,
+# `plugin_src/cuda_half_on_cpu.h`, has CUDA's names, and the threads run one after the other on the processor. It all happens in a
+# process of its own, so that nothing you write can end this notebook.
 #
 # **Guess first.** What happens without the line with `if`?
 
@@ -247,8 +247,8 @@ guess = ...  # one of "nothing", "ten numbers and two more", "an error"
 kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0.5, threads=4)
 
 # %% [markdown]
-# Threads 10 and 11 had no number, and took what lies behind the last one. On the CPU we put forbidden memory there, so it is noticed.
-# A GPU notices less: two numbers that lie in somebody else's array are read and written without a word. So check on the CPU first.
+# Threads 10 and 11 have no number, and take what lies behind the last one. On the CPU we put forbidden memory there, so the first of
+# them is noticed. A GPU notices less: numbers in somebody else's array may be read and written without a word. So check on the CPU first.
 #
 # ## Your turn: the kernel
 #

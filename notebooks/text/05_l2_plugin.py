@@ -95,11 +95,11 @@ common = "PluginV2Common"
 show.answers([
     ("What are you called?", plugin.method("getPluginType", common)),
     ("Which version of that?", plugin.method("getPluginVersion", common)),
-    ("How many outputs have you?", plugin.method("getNbOutputs", common)),
-    ("Another one like you, please.", plugin.method("clone"))])
+    ("How many outputs do you have?", plugin.method("getNbOutputs", common)),
+    ("A copy of you, please.", plugin.method("clone"))])
 
 # %% [markdown]
-# Name, version and namespace are how a node finds its creator. `clone` copies everything: fields, shape, even a refusal. A clone
+# `kName` is `L2Norm_TRT` and `kVersion` is `1`. With a namespace, mostly empty, they are how a node finds its creator. `clone` copies everything: fields, shape, even a refusal. A clone
 # that shares a pointer with its original is the classic mistake: one of the two is destroyed first.
 #
 # Next, what goes in and what comes out.
@@ -131,13 +131,13 @@ show.answers([
     ("(a private method of ours)", plugin.method("made", creator))])
 
 # %% [markdown]
-# 36 bytes: axis, eps, type, sizes, a version and a checksum. A plan outlives its programmers, so `deserializePlugin` trusts nothing:
-# bytes of another version, of another length or with one bit changed are refused. Last, the run:
+# 36 bytes: axis, eps, type, sizes, a version and a checksum. A plan may be older than the library that reads it, so
+# `deserializePlugin` trusts nothing: bytes of another version, of another length or with one bit changed are refused. Last, the run:
 
 # %%
 show.answers([
     ("Are you ready?", plugin.method("initialize")),
-    ("Put your work on this stream.\nenqueue", plugin.method("enqueue")),
+    ("Put your work on this stream.", plugin.method("enqueue")),
     ("(a function of ours)", plugin.method("run", inside=None)),
     ("That was all.\nthe destructor", plugin.method("destroy", common))])
 
@@ -175,7 +175,8 @@ except (LookupError, OSError, RuntimeError) as error:
 # %% [markdown]
 # ### On your own network
 #
-# A plugin library `mine.so`, compiled for the TensorRT that you import. In every process, before a parser or a plan needs it:
+# A plugin library `mine.so`, compiled for the TensorRT that you import. In every process, before a parser or a plan needs it. Some
+# libraries register themselves while they are loaded; for those take `ctypes.CDLL` in every version.
 #
 # ```python
 # import ctypes
