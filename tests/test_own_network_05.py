@@ -1,4 +1,4 @@
-"""The boxes "On your own network" of page 05: loading a plugin on every list of TensorRT's names, and the surgery on a graph."""
+"""The boxes "On your own network" of page 05: a plugin loaded on every list of TensorRT's names, and surgery on a graph."""
 import ctypes
 import json
 import sys
@@ -20,7 +20,8 @@ def test_a_library_is_loaded_as_this_version_wants_it(version, monkeypatch, caps
     trt, loaded = doubles.tensorrt(version), []
     has = json.loads(doubles.FILES[version].read_text())["IPluginRegistry"]
     found = [types.SimpleNamespace(name=name, plugin_version="1") for name in ("Mine", "Another")]
-    given = {"all_creators": found, "plugin_creator_list": found, "load_library": lambda path: loaded.append("registry " + path)}
+    given = {"all_creators": found, "plugin_creator_list": found,
+             "load_library": lambda path: loaded.append("registry " + path)}
     registry = types.SimpleNamespace(**{name: given[name] for name in given if name in has})
     monkeypatch.setattr(trt, "get_plugin_registry", lambda: registry)
     monkeypatch.setattr(ctypes, "CDLL", lambda path, mode: loaded.append("dlopen " + path))
