@@ -13,7 +13,7 @@ The rooms, from the ground up. Each uses only rooms of the floors below its own,
     4      board cuda network scenes
     5      engine parity saved
     6      freeze plugin
-    7      patients run
+    7      kernel patients run
     8      through_uff timing
     9      show
 """

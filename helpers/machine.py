@@ -363,7 +363,7 @@ class Machine:
         if not self.compilers["g++"]:
             lines.append("No C++ compiler for notebook 04: install g++ (Linux: `sudo apt install g++`).")
         if self.gpu and not self.compilers["nvcc"]:
-            lines.append("No nvcc for notebook 04: install the CUDA toolkit, or put its bin folder on PATH.")
+            lines.append("No nvcc for notebooks 04 and 05: install the CUDA toolkit, or put its bin folder on PATH.")
         return lines
 
     def _stack(self):

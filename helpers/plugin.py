@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -132,6 +133,31 @@ def run_compiler(command):
     if done.returncode:
         lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
         raise RuntimeError("%s failed:\n%s\n%s" % (command[0], " ".join(command), "\n".join(lines[-20:])))
+
+
+def method(name, inside="L2Plugin", file="l2_normalize_plugin.cpp"):
+    """The C++ text of a function in a file of `plugin_src/`, without its indentation.
+
+    inside: the class that has it; None takes the first function of that name in the file.
+    Raises LookupError when there is none.
+    """
+    text = (SOURCES / file).read_text(encoding="utf-8")
+    if inside is not None:
+        start = re.search(r"^class %s\b" % re.escape(inside), text, re.M)
+        text = _to_the_closing_brace(text, start.start()) if start else ""
+    start = re.search(r"^(?:template <.*>\n)?[ \t]*(?:[\w:<>*&]+ )+[*&]*%s\([^;]*?\{" % re.escape(name), text, re.M)
+    if not start:
+        raise LookupError("%s has no function %s%s" % (file, name, " in %s" % inside if inside else ""))
+    return textwrap.dedent(_to_the_closing_brace(text, start.start()))
+
+
+def _to_the_closing_brace(text, start):
+    depth = 0
+    for found in re.finditer(r"[{}]", text[start:]):
+        depth += 1 if found.group() == "{" else -1
+        if depth == 0:
+            return text[start:start + found.end()]
+    return text[start:]
 
 
 def load(trt, library):

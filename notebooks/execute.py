@@ -102,7 +102,7 @@ def unproven(notebook):
     for cell in notebook.cells:
         for number in checked(cell):
             printed = "".join(output.get("text", "") for output in cell.outputs)
-            if "Exercise %s is right" % number not in printed:
+            if "Exercise %s is right" % number not in printed and "cannot be judged on this machine" not in printed:
                 return number
     return ""
 

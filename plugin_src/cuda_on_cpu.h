@@ -60,7 +60,7 @@ enum { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
 struct CpuIndex {
     unsigned x;
 };
-static CpuIndex blockIdx, blockDim, threadIdx;
+static CpuIndex blockIdx, blockDim, gridDim, threadIdx;
 
 enum class CpuStop { kBarrier, kShuffle, kEnd };
 struct CpuThread {
@@ -141,6 +141,7 @@ int start(void (*kernel)(Parameters...), int64_t blocks, int threads, int, void*
     if (blocks > INT32_MAX) return cudaErrorInvalidValue;
     cpu_kernel = [=] { kernel(arguments...); };
     blockDim.x = static_cast<unsigned>(threads);
+    gridDim.x = static_cast<unsigned>(blocks);
     for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) cpu_run_block();
     return cudaSuccess;
 }

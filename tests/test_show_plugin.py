@@ -1,4 +1,4 @@
-"""The pictures of notebook 04: verdicts by colour, and measurements that cannot be taken for the reader's own."""
+"""The pictures of notebooks 04 and 05: verdicts by colour, and measurements that cannot be taken for the reader's own."""
 import numpy as np
 from matplotlib import colors, pyplot
 from matplotlib.patches import Rectangle
@@ -72,3 +72,39 @@ def test_the_life_shows_every_call_and_leaves_no_figure_open():
         for _, call, meaning in calls:
             assert call in texts and meaning in texts
     assert pyplot.get_fignums() == before
+
+
+def test_the_builders_loop_goes_back_from_the_timed_run_to_the_first_question():
+    stage, first, last, words = plugin_pictures.LOOP
+    calls = dict(plugin_pictures.LIFE)[stage]
+    assert (calls[first][1], calls[last][1]) == ("supportsFormat", "enqueue")
+    figure = show.plugin_life()
+    assert words in [text.get_text() for text in figure.axes[0].texts]
+    assert sum(call == "clone" for _, calls in plugin_pictures.LIFE for _, call, _ in calls) == 3
+    assert "again for each type and layout" in show.alternative_text(figure)
+
+
+def test_each_thread_has_its_number_and_the_last_ones_have_no_work():
+    figure = show.threads(10, 4)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert [str(number) in texts for number in range(10)] == [True] * 10
+    assert "10: none" in texts and "11: none" in texts and texts.count("thread 3") == 3 and "block 2" in texts
+    assert "3 blocks of 4 threads" in show.alternative_text(figure) and "the last 2 have none" in show.alternative_text(figure)
+
+
+def test_questions_stand_beside_the_source_that_answers_them():
+    code = plugin.method("getOutputDimensions")
+    table = show.answers([("What shape?\ngetOutputShapes", code)])
+    shown = table._repr_html_()
+    assert shown.startswith("<table>") and "What shape?<br>" in shown and "const Dims* inputs" in shown
+    assert "&lt; 1" in shown and "getOutputShapes</span>" in shown  # "<" of the source is no tag
+    assert code in repr(table) and code in (plugin.SOURCES / "l2_normalize_plugin.cpp").read_text().replace("\n    ", "\n")
+
+
+def test_no_label_of_the_speeds_crosses_the_line_of_the_copy():
+    figure = show.kernel_speed(RECORD)
+    left = figure.axes[0]
+    line = left.transData.transform((100, 0))[0]
+    figure.canvas.draw()
+    for text in left.texts:
+        assert text.get_window_extent().x1 < line

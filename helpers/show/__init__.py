@@ -8,10 +8,10 @@ from .figures import alternative_text, describe
 from .graphs import census, graph, graph_before_after, nodes
 from .live import netron_view
 from .overview import road
-from .plugin import kernel_speed, over_lengths, plugin_life, thread_reads
+from .plugin import answers, kernel_speed, over_lengths, plugin_life, thread_reads, threads
 from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene, closeup
 
-__all__ = ["alternative_text", "boxes_on_scene", "census", "closeup", "describe", "graph", "graph_before_after",
-           "kernel_speed", "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_sizes",
-           "plugin_life", "road", "samples", "scene_before_after", "thread_reads", "timings"]
+__all__ = ["alternative_text", "answers", "boxes_on_scene", "census", "closeup", "describe", "graph", "graph_before_after",
+           "kernel_speed", "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_sizes", "plugin_life",
+           "road", "samples", "scene_before_after", "thread_reads", "threads", "timings"]

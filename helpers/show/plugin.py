@@ -1,27 +1,32 @@
-"""The plugin of notebook 04: where an arithmetic fails, which calls TensorRT makes, how fast the kernel was measured."""
+"""For notebooks 04 and 05: where an arithmetic fails, what threads do, which calls TensorRT makes, how fast the kernel was."""
+import html
+
 import numpy as np
 
 from .figures import COLOURS, GREY, INK, describe, finish_chart, finish_drawing, rounded_box, subplots
 
-# One row for each stage: (title, [(key of CALLERS, call, what it means)]).
+# One row for each stage: (title, [(key of CALLERS, call, what it means)]), and in LOOP the calls that the builder repeats.
 LIFE = [
     ("load", [("reader", "library", "dlopen, or\nload_library"),
-              ("plugin", "creator", "name, version, names\nof the fields"),
+              ("plugin", "creator", "name, version,\nnames of the fields"),
               ("tensorrt", "registry", "a list of creators,\none per process")]),
     ("parse", [("tensorrt", "look up", "the node's op\nis the name"),
                ("plugin", "createPlugin", "gets axis and eps,\nrefuses nonsense"),
-               ("plugin", "clone", "one for each place\nthat needs it")]),
-    ("build", [("plugin", "output shape", "as the input's"),
-               ("plugin", "supportsFormat", "FP32 or FP16,\nnumbers in a row"),
-               ("plugin", "configure", "shape and type\nare settled"),
-               ("plugin", "enqueue", "timed, if there is\na choice of types"),
+               ("plugin", "clone", "the network keeps\none of its own"),
+               ("plugin", "output shape", "as the input's,\nor a refusal")]),
+    ("build", [("plugin", "supportsFormat", "FP32 or FP16,\nnumbers in a row"),
+               ("plugin", "configure", "this shape, this\ntype: all right?"),
+               ("plugin", "clone", "one for each\ntrial"),
+               ("plugin", "enqueue", "run and timed,\nif there is a choice"),
                ("plugin", "serialize", "axis and eps go\ninto the plan")]),
     ("run", [("tensorrt", "read the plan", "finds name and\nversion in it"),
              ("plugin", "deserialize", "they become\na plugin again"),
              ("plugin", "initialize", "ready, or refuses\nwith a reason"),
+             ("plugin", "clone", "one for each\nexecution context"),
              ("plugin", "enqueue", "puts the kernel\non the stream"),
              ("plugin", "destroy", "frees what it has")]),
 ]
+LOOP = ("build", 0, 3, "again for each type and layout that it may take")
 CALLERS = {"reader": ("focus", "you"), "tensorrt": ("plain", "TensorRT"), "plugin": ("new", "our plugin answers")}
 
 VERDICTS = {"right": "#1b7f3b", "off by more than 0.01": "#e3a008", "zero": "#8a929c", "infinite": "#d9580d",
@@ -65,23 +70,87 @@ def _ends(lengths):
 
 def plugin_life():
     """The calls in a plugin's life in TensorRT, from the library to the last run. Returns a matplotlib Figure."""
-    figure, axis = subplots(figsize=(10, 5.1), dpi=110)
+    figure, axis = subplots(figsize=(10.4, 5.3), dpi=110)
+    arrow = dict(arrowstyle="-|>", color="#8a929c", lw=1.2, shrinkA=0, shrinkB=0)
     for row, (title, calls) in enumerate(LIFE):
-        y = -1.35 * row
-        axis.text(-1.25, y, title, fontsize=11, fontweight="bold", ha="left", va="center")
+        y = -1.4 * row
+        axis.text(-0.95, y, title, fontsize=11, fontweight="bold", ha="left", va="center")
         for column, (caller, call, meaning) in enumerate(calls):
-            x = 2.1 * column + 0.6
-            rounded_box(axis, x, y, 1.72, 0.9, CALLERS[caller][0], 0.1, lw=1.2)
-            axis.text(x, y + 0.19, call, ha="center", va="center", fontsize=9, fontweight="bold", linespacing=0.95)
-            axis.text(x, y - 0.18, meaning, ha="center", va="center", fontsize=8, color=GREY, linespacing=0.95)
+            x = 1.72 * column + 0.6
+            rounded_box(axis, x, y, 1.46, 0.88, CALLERS[caller][0], 0.1, lw=1.2)
+            axis.text(x, y + 0.2, call, ha="center", va="center", fontsize=9, fontweight="bold", linespacing=0.95)
+            axis.text(x, y - 0.17, meaning, ha="center", va="center", fontsize=7.8, color=GREY, linespacing=0.95)
             if column:
-                axis.annotate("", xy=(x - 0.88, y), xytext=(x - 1.22, y),
-                              arrowprops=dict(arrowstyle="-|>", color="#8a929c", lw=1.2, shrinkA=0, shrinkB=0))
-    describe(figure, "The calls in a plugin's life. " + " ".join("%s: %s." % (title.capitalize(), "; ".join(
-        "%s (%s)" % (call, meaning.replace("\n", " ")) for _, call, meaning in calls)) for title, calls in LIFE))
+                axis.annotate("", xy=(x - 0.74, y), xytext=(x - 0.98, y), arrowprops=arrow)
+        if title == LOOP[0]:
+            first, last = (1.72 * column + 0.6 for column in LOOP[1:3])
+            axis.plot([last, last, first], [y + 0.45, y + 0.66, y + 0.66], color="#8a929c", lw=1.2, solid_capstyle="butt")
+            axis.annotate("", xy=(first, y + 0.45), xytext=(first, y + 0.66), arrowprops=arrow)
+            axis.text((first + last) / 2, y + 0.68, LOOP[3], ha="center", va="center", fontsize=8.5, color=GREY,
+                      bbox=dict(fc="white", ec="none", pad=1.5))
+    stages = " ".join("%s: %s." % (title.capitalize(), "; ".join(
+        "%s (%s)" % (call, meaning.replace("\n", " ")) for _, call, meaning in calls)) for title, calls in LIFE)
+    describe(figure, "The calls in a plugin's life. %s While the plan is built, the calls from supportsFormat to enqueue come "
+             "again for each type and layout that the plugin may take." % stages)
     for i, (kind, meaning) in enumerate(CALLERS.values()):
-        axis.text(-0.2 + 2.1 * i, -4.85, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
-    return finish_drawing(figure, axis, (-1.3, 10.0), (-5.05, 0.6))
+        axis.text(-0.1 + 1.72 * i, -4.95, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
+    return finish_drawing(figure, axis, (-1.0, 10.0), (-5.15, 0.6))
+
+
+def answers(pairs):
+    """Questions of TensorRT, each beside the C++ that answers it, as a table for a notebook.
+
+    pairs: [(question, C++)]; what follows the first line of a question is shown smaller. In a terminal the table is text.
+    """
+    return _Answers(pairs)
+
+
+class _Answers:
+    def __init__(self, pairs):
+        self.pairs = list(pairs)
+
+    def __repr__(self):
+        return "\n\n".join("%s\n%s" % pair for pair in self.pairs)
+
+    def _repr_html_(self):
+        plain = "margin:0;padding:0;background:none;font-family:monospace;font-size:86%;white-space:pre-wrap"
+        cell = "<td style='text-align:left;vertical-align:top;padding:.5em 1em .5em 0;%s'>%s</td>"
+        rows = []
+        for question, code in self.pairs:
+            first, _, more = html.escape(question).partition("\n")
+            asked = first + "<br><span style='font-size:86%%;opacity:.7'>%s</span>" % more.replace("\n", "<br>")
+            rows.append("<tr>%s%s</tr>" % (
+                cell % ("min-width:11em;max-width:15em;white-space:normal", asked),
+                cell % ("", "<pre style='%s'>%s</pre>" % (plain, html.escape(code)))))
+        return "<table><tbody>%s</tbody></table>" % "".join(rows)
+
+
+def threads(count, size):
+    """Which thread does which piece of work, and which have none. Returns a matplotlib Figure.
+
+    count: pieces of work, numbered from 0. size: threads in a block; a few of both, so that they can be read.
+    """
+    from matplotlib.patches import Rectangle
+
+    blocks = -(-count // size)
+    figure, axis = subplots(figsize=(10, 1.75), dpi=110)
+    for block in range(blocks):
+        left = block * (size + 0.6)
+        axis.text(left + size / 2, 1.32, "block %d" % block, ha="center", va="bottom", fontsize=9.5, fontweight="bold")
+        axis.add_patch(Rectangle((left - 0.12, -0.12), size + 0.24, 1.34, fc="none", ec=INK, lw=1.2))
+        for thread in range(size):
+            number = block * size + thread
+            busy = number < count
+            face, edge = COLOURS["new" if busy else "plain"]
+            axis.add_patch(Rectangle((left + thread + 0.06, 0), 0.88, 1.1, fc=face, ec=edge, lw=1.0))
+            axis.text(left + thread + 0.5, 0.78, "thread %d" % thread, ha="center", va="center", fontsize=8, color=GREY)
+            axis.text(left + thread + 0.5, 0.34, str(number) if busy else "%d: none" % number, ha="center", va="center",
+                      fontsize=11 if busy else 8.5, fontweight="bold" if busy else "normal")
+    describe(figure, "%d blocks of %d threads, numbered from 0 over all blocks. Those numbered below %d have work, the last %d "
+             "have none." % (blocks, size, count, blocks * size - count))
+    axis.text(-0.12, -0.45, "number = block x %d + thread; there is work for %d, so numbers from %d on have none" % (
+        size, count, count), fontsize=9, va="center", color=GREY)
+    return finish_drawing(figure, axis, (-0.4, blocks * (size + 0.6) - 0.2), (-0.7, 1.75))
 
 
 def kernel_speed(record):
@@ -106,9 +175,9 @@ def kernel_speed(record):
         record["machine"]["gpu"], ", ".join("%s %.1f" % item for item in shares.items()), shape,
         ", ".join("%s %.2f" % item for item in times.items())))
     left.axvline(100, color=INK, lw=1, zorder=0)
-    _hatched(left, shares, "%.1f %%")
+    _hatched(left, shares, "%.1f %%", inside=True)
     _hatched(right, times, "%.2f")
-    left.set_xlim(0, 118)
+    left.set_xlim(0, 106)
     left.set_xlabel("%.0f GB of pairs: %% of a plain copy's speed (the line)" % (size / 1e9), fontsize=9)
     right.set_xlabel("%s numbers: microseconds" % shape, fontsize=9)
     figure.suptitle("Not from this machine: measured on %s, driver %s, CUDA %s, %s" % (
@@ -121,16 +190,16 @@ def _rank(name):
     return [name.startswith(start) for start in ("simple", "this", "five", "torch")].index(True)
 
 
-def _hatched(axis, values, form):
-    """Bars from {name: value}, the first one on top, each with its value in the format `form`."""
+def _hatched(axis, values, form, inside=False):
+    """Bars from {name: value}, the first one on top, each with its value in the format `form` behind its end or inside."""
     names = list(values)[::-1]
     kinds = {"simple kernel": "focus", "this kernel": "new"}
     colours = [COLOURS[kinds.get(name.split(",")[0], "plain")] for name in names]
     axis.barh(range(len(names)), [values[name] for name in names], color=[face for face, _ in colours], hatch="////",
               lw=0.8, edgecolor=[edge for _, edge in colours])
     for y, name in enumerate(names):
-        axis.annotate(form % values[name], (values[name], y), (4, 0), textcoords="offset points", va="center",
-                      fontsize=9, bbox=dict(fc="white", ec="none", pad=0.5))
+        axis.annotate(form % values[name], (values[name], y), (-6 if inside else 4, 0), textcoords="offset points",
+                      va="center", ha="right" if inside else "left", fontsize=9, bbox=dict(fc="white", ec="none", pad=1))
     axis.set_yticks(range(len(names)))
     axis.set_yticklabels([name.replace("torch.nn.functional.normalize", "PyTorch's normalize")
                           .replace("this kernel", "the plugin's") for name in names], fontsize=9)

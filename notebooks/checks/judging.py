@@ -15,8 +15,8 @@ PRINTED = 2000  # characters of what an answer prints that are kept
 Exercise = collections.namedtuple("Exercise", "test call in_place returns")
 
 
-class _Open(Exception):
-    """The reader's function returns the dots that it came with."""
+class Open(Exception):
+    """The answer still has the dots that it came with, or cannot be judged on this machine; the text says which."""
 
 
 class _Endless(BaseException):
@@ -65,8 +65,8 @@ def judge(number, answer=..., *context):
             seen["returned"] = answer
         praise = wanted.test(answer, *context)
         verdict, sentence = True, "Exercise %s is right. %s" % (number, praise or "")
-    except _Open:
-        verdict, sentence = None, "Exercise %s, not yet: your function returns the dots; replace them." % number
+    except Open as reason:
+        verdict, sentence = None, "Exercise %s, not yet: %s" % (number, reason)
     except Stopped as stopped:
         sentence += raised(stopped.__cause__)
     except AssertionError as wrong:
@@ -152,7 +152,7 @@ def _watched(function, in_place, seen):
             seen.setdefault("printed", out.getvalue())
         seen["returned"] = given
         if given is ...:
-            raise _Open
+            raise Open("your function returns the dots; replace them.")
         assert given is not None or in_place, "your function %s" % (
             "prints and returns nothing: what is printed cannot be used further, so end it with `return`"
             if seen["printed"] else "returns nothing: is the `return` missing?")
