@@ -24,7 +24,7 @@ def half(graph_def, keep=()):
     for node in graph.node:
         if node.op in ("Const", "Placeholder"):
             kind = node.attr["dtype"].type
-        elif node.attr["T"].type == float32:
+        elif "T" in node.attr and node.attr["T"].type == float32:
             kind = node.attr["T"].type = float32 if node.name in keep else float16
         else:
             continue
@@ -32,7 +32,7 @@ def half(graph_def, keep=()):
             gives[node.name] = kind
     casts = {}
     for node in list(graph.node):
-        wanted = node.attr["T"].type if node.op not in ("Const", "Placeholder") else None
+        wanted = node.attr["T"].type if "T" in node.attr else None
         for place, text in enumerate(node.input):
             given = gives.get(producer(text))
             if wanted in (float32, float16) and given not in (None, wanted):

@@ -173,8 +173,7 @@ def _keep(names, patient=None):
 
 def graph_floats(graph, name):
     """Whether the node of this name computes floating point numbers."""
-    return any(node.name == name and node.op not in ("Const", "Placeholder") and node.attr["T"].type == 1
-               for node in graph.node)
+    return any(node.name == name and "T" in node.attr and node.attr["T"].type == 1 for node in graph.node)
 
 
 def _counted(names):
