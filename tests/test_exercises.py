@@ -15,6 +15,17 @@ from notebooks import checks
 from notebooks.checks import hints, judging
 from uffsurgeon import uff
 
+
+@functools.lru_cache(maxsize=1)
+def patient():
+    return patients.admit(0)
+
+
+def judge(number, answer):
+    """As checks.judge, with what a check of page 08 wants to know besides."""
+    return checks.judge(number, answer, *[patient()] * number.startswith("08."))
+
+
 FUNCTIONS = sorted(number for number, exercise in checks.CHECKS.items() if exercise.call)
 IN_PLACE = {number for number in FUNCTIONS if checks.CHECKS[number].in_place} - {"06.3"}  # which may return None for one case
 
@@ -32,7 +43,7 @@ def test_nonsense_is_never_right_and_never_raises():
 
     for number in checks.CHECKS:
         for nonsense in (None, 0, "", "nonsense", [], {}, set(), lambda *arguments: None, raises, object(), [[1], [1, 2]]):
-            verdict, said = checks.judge(number, nonsense)
+            verdict, said = judge(number, nonsense)
             assert verdict is False and said.startswith("Exercise %s, not yet: " % number)
             assert not re.search(r"NoneType|object at|judging|AssertionError", said), said
 
@@ -40,14 +51,14 @@ def test_nonsense_is_never_right_and_never_raises():
 @pytest.mark.parametrize("number", FUNCTIONS)
 def test_whatever_a_function_returns_the_message_speaks_of_it(number):
     for nonsense in ("text", 3.5, [], {}, np.zeros(3), object(), float("nan"), range(3), lambda: 1, [[1], [1, 2]], b"", True):
-        verdict, said = checks.judge(number, lambda *arguments, given=nonsense: given)
+        verdict, said = judge(number, lambda *arguments, given=nonsense: given)
         assert verdict is False or number in IN_PLACE, (nonsense, said)
         assert not re.search(r"NoneType|object at|judging|AssertionError|your function raised", said), said
 
 
 @pytest.mark.parametrize("number", FUNCTIONS)
 def test_a_function_that_returns_the_dots_is_not_filled_in_yet(number):
-    assert checks.judge(number, lambda *arguments: ...) == (
+    assert judge(number, lambda *arguments: ...) == (
         None, "Exercise %s, not yet: your function returns the dots; replace them." % number)
 
 
@@ -58,11 +69,11 @@ def test_an_unknown_exercise_is_an_error():
 
 @pytest.mark.parametrize("number", FUNCTIONS)
 def test_a_forgotten_return_and_a_wrong_number_of_arguments_are_named(number):
-    verdict, said = checks.judge(number, lambda *arguments: None)
+    verdict, said = judge(number, lambda *arguments: None)
     assert verdict is False and ("is the `return` missing?" in said) == (number not in IN_PLACE), said
-    verdict, said = checks.judge(number, lambda: 1)
+    verdict, said = judge(number, lambda: 1)
     assert verdict is False and "it is called as " in said and said.endswith("and your function takes ()")
-    verdict, said = checks.judge(number, 3)
+    verdict, said = judge(number, 3)
     assert verdict is False and "give the function itself, " in said and said.endswith("yours is an int")
 
 

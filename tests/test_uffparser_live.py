@@ -141,6 +141,16 @@ def test_the_recordings_of_the_patients(name):
         equal(uffparser.parse(data, tensorrt="5.1.5"), uffparser.recorded(data))
 
 
+@pytest.mark.skipif("5.1.5" not in BUILT, reason="the recordings are of TensorRT 5.1.5")
+@pytest.mark.parametrize("seed", [0, 4, 8])
+def test_the_recordings_of_the_patients_of_page_08(seed):
+    patient = patients.admit(seed)
+    for repaired in (), ("loud",), ("loud", "silent"):
+        with page.silence():
+            data = uff.from_tensorflow(patient.graph(repaired), list(patients.OUTPUTS), quiet=True)
+        equal(uffparser.parse(data, tensorrt="5.1.5"), uffparser.recorded(data))
+
+
 def conv(x, channels=6):
     kernel = tf.constant(np.random.RandomState(3).randn(3, 3, int(x.shape[-1]), channels).astype("f4"))
     return tf.nn.conv2d(x, kernel, padding="SAME", strides=(1, 1, 1, 1))

@@ -1,8 +1,8 @@
 """Networks that a parser made of the pages' files, in data/parser: for machines without the parser.
 
-A recording holds no weights. Of each weight it has the Const of the file that it came from and the order of that Const's
-axes, so that the network is whole again with the weights of the reader's own file. Which recording belongs to a file is found
-by a fingerprint of everything in the file but its floating-point weights.
+A recording holds no weights. Of each weight it has the Const of the file that it came from, the order of that Const's
+axes, and -1 where x - c has become x + (-c), so that the network is whole again with the weights of the reader's own file.
+Which recording belongs to a file is found by a fingerprint of everything in the file but its floating-point weights.
 """
 import functools
 import hashlib
@@ -43,8 +43,8 @@ def recorded(source, order="NHWC", plugins=True, l2norm=False):
     def weights(rule):
         if rule is None:
             return np.zeros(0, np.float32)
-        name, axes, dtype = rule
-        return np.ascontiguousarray(schema.array(constants[name], meta).transpose(axes).astype(dtype)).reshape(-1)
+        name, axes, dtype, sign = (rule + [1])[:4]
+        return np.ascontiguousarray(sign * schema.array(constants[name], meta).transpose(axes).astype(dtype)).reshape(-1)
 
     layers = [Layer(name, kind, inputs, [Tensor(*each) for each in outputs], settings,
                     {key: weights(rule) for key, rule in rules.items()})
@@ -82,12 +82,15 @@ def record(parsed, meta, date, command, order="NHWC", plugins=True, l2norm=False
     def rule(layer, values):
         if not values.size:
             return None
-        found = [(node.id, axes) for node in constants.get(values.size, ())
+        found = [[node.id, axes, values.dtype.name] for node in constants.get(values.size, ())
                  for axes in [_axes(schema.array(node, meta), values)] if axes is not None]
+        if not found:  # x - c has become x + (-c)
+            found = [[node.id, axes, values.dtype.name, -1] for node in constants.get(values.size, ())
+                     for axes in [_axes(schema.array(node, meta), -values)] if axes is not None]
         if len(found) != 1:
-            raise ValueError("the weights of layer %r are %s" % (layer.name, " and ".join(name for name, _ in found) or
+            raise ValueError("the weights of layer %r are %s" % (layer.name, " and ".join(each[0] for each in found) or
                                                                  "no constant of the file"))
-        return [found[0][0], found[0][1], values.dtype.name]
+        return found[0]
 
     layers = [[layer.name, layer.type, layer.inputs, [list(tensor) for tensor in layer.outputs], layer.settings,
                {key: rule(layer, values) for key, values in layer.weights.items()}] for layer in parsed.layers]
@@ -109,7 +112,7 @@ def _axes(array, values):
 def _index():
     """{(fingerprint, order, plugins, l2norm): path} of all recordings."""
     found = {}
-    for path in sorted(FOLDER.glob("*.json")):
+    for path in sorted(FOLDER.rglob("*.json")):
         each = json.loads(path.read_text(encoding="utf-8"))
         found[each["file"], each["order"], each["plugins"], each["l2norm"]] = path
     return found

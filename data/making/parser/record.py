@@ -2,7 +2,8 @@
 
     python3 workbook.py parser                      # TensorRT 5.1.5
     python data/making/parser/record.py             # with the environment's Python; once with TensorFlow 1.13, once with 2.x
-    python data/making/parser/record.py patients    # only those of helpers.patients
+    python data/making/parser/record.py patients    # only the small ones of page 02
+    python data/making/parser/record.py admitted    # only those of page 08: 27 patients, each as it came and after two repairs
 
 The networks get random weights, so that each weight of a layer shows which constant of the file it came from; a recording has
 no weights. Files whose names and shapes are the same with both TensorFlows are recorded once.
@@ -77,6 +78,14 @@ def of_patients():
     yield "unchanged", to_uff(patients.freeze(patients.unchanged()), ()), {}
 
 
+def of_admitted():
+    """As of_the_box: the patients of page 08, as they came, after the first repair and after both."""
+    for seed in range(27):
+        patient = patients.admit(seed)
+        for stage, repaired in (("came", ()), ("loud", ("loud",)), ("both", ("loud", "silent"))):
+            yield "patients/%02d_%s" % (seed, stage), to_uff(patient.graph(repaired), patients.OUTPUTS), {}
+
+
 def text(record):
     """JSON with one layer a line."""
     layers = ",\n  ".join(json.dumps(layer) for layer in record["layers"])
@@ -87,7 +96,8 @@ def text(record):
 def main():
     process.prepare_tensorflow()
     installation, today = uffparser.require(VERSION), datetime.date.today().isoformat()
-    chosen = list(of_patients()) if sys.argv[1:] == ["patients"] else itertools.chain(of_the_box(), of_patients())
+    groups = {"box": of_the_box, "patients": of_patients, "admitted": of_admitted}
+    chosen = itertools.chain.from_iterable(groups[word]() for word in sys.argv[1:] or groups)
     for name, data, how in chosen:
         meta = schema.read(data)
         libraries = [uffparser.l2norm(installation)] if how.get("l2norm") else []

@@ -8,8 +8,8 @@ A repaired network has the weights of the sick one and computes the same in Tens
 """
 import numpy as np
 
-from . import freeze as freezing
-from . import process
+from .. import freeze as freezing
+from .. import process
 
 SIZE = (32, 32, 3)
 
