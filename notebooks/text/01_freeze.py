@@ -13,7 +13,7 @@
 # - count the operations of a graph and tell which of them UFF and TensorRT 5 do not know,
 # - prove that the frozen graph still draws the same boxes, and say what *equal*, *close* and *broken* mean.
 #
-# **You need** page 00. **Time:** about 45 minutes, 20 of them for the exercises.
+# **You need** page 00. **Time:** about 40 minutes, 20 of them for the exercises.
 
 # %%
 from helpers import artifacts, freeze, network, parity, process, run, scenes, show
