@@ -8,11 +8,12 @@ from .graphs import census, graph, graph_before_after, nodes
 from .heading import angles
 from .live import netron_view
 from .network import architecture
+from .objects import plan_objects
 from .overview import road
 from .plugin import kernel_speed, over_lengths, plugin_life, thread_reads
 from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene, closeup
 
 __all__ = ["angles", "architecture", "boxes_on_scene", "census", "closeup", "graph", "graph_before_after", "kernel_speed",
-           "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_sizes", "plugin_life", "road", "samples",
-           "scene_before_after", "thread_reads", "timings"]
+           "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_objects", "plan_sizes", "plugin_life",
+           "road", "samples", "scene_before_after", "thread_reads", "timings"]
