@@ -2,8 +2,9 @@
 """The launcher of the TensorRT surgery workbook.
 
     python3 workbook.py run [NN ...]    set up .venv, run the notebooks in order, write pages to build/
+    python3 workbook.py lab [NN]        set up .venv, open your copy of a notebook (my_notebooks/) in JupyterLab on localhost
+    python3 workbook.py fresh NN ...    your copy of a notebook as at the beginning; what you had goes to my_notebooks/earlier/
     python3 workbook.py test [...]      set up .venv, run the tests (arguments go to pytest)
-    python3 workbook.py lab             set up .venv, start JupyterLab on localhost
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
     python3 workbook.py parser [5.1.5]  NVIDIA's UffParser for the pages, without a GPU, on Linux x86-64; also 6.0.1
                                         (--jar FILE, --folder DIR, --headers DIR: what you have; see uffparser/README.md)
@@ -12,25 +13,34 @@
     python3 workbook.py build [NN ...]  for authors: execute the text twins and store the notebooks in notebooks/
     python3 workbook.py bundle [DIR]    a folder (bundle/) with everything that this platform needs, for use without a network
                                         (--with-tensorrt-rtx: with TensorRT for RTX, whose licence forbids passing it on)
-    python3 workbook.py clean           remove build/ and .venv/
+    python3 workbook.py clean           remove build/ and .venv/ (--dry-run: say what would be freed; --build: build/ alone).
+                                        my_notebooks/ stays
 
+`run 3` and `run 03` are the same. `COMMAND --help` lists the options of a command.
 `--python PATH` (before or after the command) chooses another interpreter than the one that runs this file.
 `--stack gpu_uff` or `--stack gpu` (or the variable WORKBOOK_STACK) sets up another environment, for an NVIDIA GPU that is not a
 Jetson's: TensorFlow and TensorRT on the GPU, 8.6.1 with its UffParser or 10.6. `doctor` says which of them fits.
-Needs only Python 3.6, 3.8 or 3.10 to 3.13 with its venv module. Linux and Windows, x86-64 and ARM.
+WORKBOOK_BUILD names another folder than build/. Needs only Python 3.6, 3.8 or 3.10 to 3.13 with its venv module. Linux and
+Windows, x86-64 and ARM.
 """
-import argparse
-import errno
-import glob
-import hashlib
-import json
-import os
-import platform
-import shutil
-import socket
-import subprocess
+from __future__ import print_function  # so that Python 2 reads this file as far as the sentence that refuses it
+
 import sys
-import time
+
+if sys.version_info < (3, 6):
+    sys.exit("workbook: Python %d.%d is not supported; the workbook runs on 3.6, 3.8 and 3.10 to 3.13. Type python3 in place "
+             "of python." % sys.version_info[:2])
+import argparse  # noqa: E402
+import errno  # noqa: E402
+import glob  # noqa: E402
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import platform  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENVS = os.path.join(ROOT, ".venv")
@@ -55,13 +65,26 @@ class Stop(Exception):
     """Ends the launcher without a traceback. The message says what is wrong and what to do."""
 
 
+COMMANDS = ["run", "lab", "fresh", "test", "doctor", "parser", "link", "build", "bundle", "clean"]
+OWN_HELP = ("run", "lab", "fresh", "parser", "build")  # another program reads their arguments, and explains them
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "test", "lab", "doctor", "parser", "link", "build", "bundle", "clean"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)
+    parser.add_argument("command", choices=COMMANDS, nargs="?", default="help")
     parser.add_argument("--python", default=sys.executable, help="the interpreter to use; default: the one that runs this file")
     parser.add_argument("--stack", default=os.environ.get("WORKBOOK_STACK"), choices=sorted(GPU_STACKS),
                         help="packages for an NVIDIA GPU; default: those for the Python")
     arguments, rest = parser.parse_known_args()
+    asked = "-h" in rest or "--help" in rest
+    if arguments.command == "help" or asked and arguments.command in ("test", "doctor", "link"):
+        parser.print_help()
+        return 0 if asked else 2
+    if asked and arguments.command in OWN_HELP and not ready(arguments.python):
+        parser.print_help()
+        print("\n`%s` has more options; `%s --help` lists them when the environment has been set up."
+              % (arguments.command, arguments.command))
+        return 0
     if arguments.stack:
         os.environ["WORKBOOK_STACK"] = arguments.stack  # `inspect` reads it
     try:
@@ -75,48 +98,106 @@ def main():
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        print("\nworkbook: the disk is full (%s). Free about %.0f GB, then type the same command again."
-              % (error.filename or ROOT, needed_gb(arguments.stack)), file=sys.stderr)
+        print("\nworkbook: the disk is full (%s). Free about %.0f GB, then type the same command again; `python3 workbook.py "
+              "clean --build` frees %.1f GB." % (error.filename or ROOT, needed_gb(arguments.stack), gigabytes(build_folder())),
+              file=sys.stderr)
         return 1
 
 
 def run(python, rest):
-    return subprocess.call([environment(python), os.path.join(ROOT, "notebooks", "execute.py")] + rest, cwd=ROOT)
+    return start(python, ["notebooks", "execute.py"], rest)
 
 
 def build(python, rest):
     return run(python, ["--store"] + rest)
 
 
-def test(python, rest):
-    return subprocess.call([environment(python), "-m", "pytest"] + rest, cwd=ROOT)
-
-
 def lab(python, rest):
+    return start(python, ["notebooks", "lab.py"], rest)
+
+
+def fresh(python, rest):
+    return start(python, ["notebooks", "lab.py"], ["--fresh"] + rest)
+
+
+def test(python, rest):
     venv = environment(python)
-    port = free_port(8888)
-    if os.environ.get("SSH_CONNECTION"):
-        host = os.environ["SSH_CONNECTION"].split()[2]
-        print("On your own computer type\n\n    ssh -N -L %d:localhost:%d %s@%s\n\nand open the address below there.\n"
-              % (port, port, os.environ.get("USER", "you"), host))
-        rest = ["--no-browser"] + rest
-    if not WINDOWS and os.geteuid() == 0:
-        rest = ["--allow-root"] + rest  # Jetson images are often used as root
-    return subprocess.call([venv, "-m", "jupyterlab", "--ip=localhost", "--port=%d" % port] + rest,
-                           cwd=os.path.join(ROOT, "notebooks"))
+    check_writable()
+    return subprocess.call([venv, "-m", "pytest"] + rest, cwd=ROOT, env=surroundings())
+
+
+def start(python, script, rest):
+    """Run a script of the workbook in its environment, once the folders are known to be writable."""
+    venv = environment(python)
+    check_writable()
+    return subprocess.call([venv, os.path.join(ROOT, *script)] + rest, cwd=ROOT, env=surroundings())
+
+
+def build_folder():
+    return os.environ.get("WORKBOOK_BUILD") or os.path.join(ROOT, "build")
+
+
+def check_writable():
+    """Raise Stop if the folder of the workbook's files cannot be written: found in the first second, not after minutes."""
+    folder = build_folder()
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise Stop("%s cannot be written (%s)%s. Take a folder of your own for the files: WORKBOOK_BUILD=$HOME/workbook-build "
+                   "python3 workbook.py ..., or a copy of the workbook of your own: git clone %s"
+                   % (folder, error.strerror, owner(folder), ROOT))
+
+
+def owner(path):
+    """"; it belongs to anna" for the nearest folder that exists, where the system tells."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    try:
+        import pwd
+
+        return "; it belongs to %s" % pwd.getpwuid(os.stat(path).st_uid).pw_name
+    except (ImportError, KeyError):
+        return ""
+
+
+def surroundings():
+    """The variables for the programs that the launcher starts. Where HOME cannot be written, what Jupyter, IPython and
+    matplotlib keep there goes to build/home."""
+    home = os.path.expanduser("~")
+    if os.path.isdir(home) and os.access(home, os.W_OK):
+        return dict(os.environ)
+    place = os.path.join(build_folder(), "home")
+    print("%s cannot be written; settings of Jupyter and matplotlib go to %s." % (home, place), flush=True)
+    found = dict(os.environ, XDG_CACHE_HOME=os.path.join(place, "cache"))
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR",
+                 "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"):
+        found.setdefault(name, os.path.join(place, name.lower()))
+    for name in ("IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR"):
+        os.makedirs(found[name], exist_ok=True)
+    return found
 
 
 def doctor(python, rest):
     """Report with the environment's Python if it is set up, else with the given one. Installs nothing."""
-    folder = venv_folder(inspect(python))
-    ready = os.path.exists(os.path.join(folder, "ready.json"))
+    info = inspect(python)
+    try:
+        check(info)
+    except Stop as stop:
+        print("workbook: %s\n" % stop, file=sys.stderr)
+        return 1
+    folder = venv_folder(info)
+    made = os.path.exists(os.path.join(folder, "ready.json"))
     print("Using %s; the environment %s.\n" % (
-        venv_python(folder) if ready else python, "is ready" if ready else
+        venv_python(folder) if made else python, "is ready" if made else
         "is not set up yet (`python3 workbook.py run` does that), so most packages are missing"), flush=True)
-    code = subprocess.call([venv_python(folder) if ready else python, "-m", "helpers.machine"], cwd=ROOT)
+    code = subprocess.call([venv_python(folder) if made else python, "-m", "helpers.machine"], cwd=ROOT)
     free = shutil.disk_usage(ROOT).free / 1e9
     needed = needed_gb(os.environ.get("WORKBOOK_STACK"))
-    if not ready and free < needed:
+    if not made and free < needed:
         print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, needed))
     return code
 
@@ -126,10 +207,32 @@ def parser(python, rest):
 
 
 def clean(python, rest):
-    for name in ("build", ".venv"):
-        shutil.rmtree(os.path.join(ROOT, name), ignore_errors=True)
-        print("removed %s/" % name)
+    parser = argparse.ArgumentParser(prog="workbook.py clean",
+                                     description="Remove what the workbook made; my_notebooks/ stays.")
+    parser.add_argument("--dry-run", action="store_true", help="delete nothing; say how much would be freed")
+    parser.add_argument("--build", action="store_true", help="build/ alone: the next run takes minutes, and fetches nothing")
+    options = parser.parse_args(rest)
+    for folder in [build_folder()] + ([] if options.build else [VENVS]):
+        if os.path.isdir(folder):
+            size = gigabytes(folder)
+            if not options.dry_run:
+                shutil.rmtree(folder, ignore_errors=True)
+            if options.dry_run or not os.path.exists(folder):
+                print("%s %s, %.1f GB" % ("would remove" if options.dry_run else "removed", folder, size))
+            else:
+                print("%s could not be removed wholly%s" % (folder, owner(folder)))
     return 0
+
+
+def gigabytes(folder):
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_size
+            except OSError:
+                pass
+    return total / 1e9
 
 
 def bundle(python, rest):
@@ -150,7 +253,7 @@ def bundle(python, rest):
     environment(python)
     shutil.rmtree(part, ignore_errors=True)
     print("Collecting the workbook and its wheels; this takes some minutes the first time.", flush=True)
-    copy = shutil.ignore_patterns(".*", "build", "bundle*", "wheels", "__pycache__", os.path.basename(part))
+    copy = shutil.ignore_patterns(".*", "build", "my_notebooks", "bundle*", "wheels", "__pycache__", os.path.basename(part))
     shutil.copytree(ROOT, part, ignore=copy)
     pages = os.path.join(ROOT, "build", "notebooks")
     if os.path.isdir(pages):
@@ -184,15 +287,6 @@ def link(python, rest=()):
     print("%s: helpers, uffsurgeon and notebooks are found in %s, and graphsurgeon and uff where NVIDIA's are not installed."
           % (write_pth(python), ROOT))
     return 0
-
-
-def free_port(first):
-    """The first unused port from `first` on: two people may share a board."""
-    for port in range(first, first + 100):
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)):
-                return port
-    raise Stop("no port from %d to %d is free; close a JupyterLab and try again." % (first, first + 99))
 
 
 def inspect(python):
@@ -275,16 +369,20 @@ def environment(python):
     pins_file = os.path.join(ROOT, "requirements", info["stack"] + ".txt")
     wanted = {"pins": digest(pins_file), "base": info["base"], "jetson": info["jetson"], "root": ROOT,
               "names": digest(NVIDIA_NAMES)}
-    ready, target = os.path.join(folder, "ready.json"), venv_python(folder)
-    found = read_json(ready) or {}
-    if all(found.get(key) == wanted[key] for key in ("pins", "base", "jetson")) and works(target):
+    note, target = os.path.join(folder, "ready.json"), venv_python(folder)
+    found = read_json(note) or {}
+    # Made by another interpreter of the same version, it serves as well: a virtual environment keeps its own.
+    if all(found.get(key) == wanted[key] for key in ("pins", "jetson")) and works(target):
+        wanted["base"] = found.get("base")
         if found != wanted:  # the packages are right, and only the link is old
+            check_may_change(folder)
             write_pth(target)
-            write_json(ready, wanted)
+            write_json(note, wanted)
         return target
+    check_may_change(folder)
     started = time.time()
-    if os.path.exists(ready):
-        os.unlink(ready)
+    if os.path.exists(note):
+        os.unlink(note)
     free = shutil.disk_usage(ROOT).free / 1e9
     needed = needed_gb(info["gpu_stack"])
     if free < needed:
@@ -308,9 +406,27 @@ def environment(python):
         stream.write("\n".join(pins) + "\n")
     pip(target, folder, ["--no-deps", "-r", pins_here], len(pins))
     write_pth(target)
-    write_json(ready, wanted)
+    write_json(note, wanted)
     print("  ready after %.0f s" % (time.time() - started), flush=True)
     return target
+
+
+def check_may_change(folder):
+    """Raise Stop if somebody else's environment would have to be changed."""
+    place = folder
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    if not os.access(place, os.W_OK):
+        raise Stop("the environment %s has to be set up or changed, and cannot be written%s. Ask its owner to type the same "
+                   "command, or take a copy of the workbook of your own: git clone %s" % (folder, owner(place), ROOT))
+
+
+def ready(python):
+    """Whether the environment of this interpreter is there. Installs nothing."""
+    try:
+        return os.path.exists(os.path.join(venv_folder(inspect(python)), "ready.json"))
+    except Stop:
+        return False
 
 
 def write_pth(python):

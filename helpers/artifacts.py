@@ -13,6 +13,7 @@ from uffsurgeon.files import atomic  # noqa: F401 (so that the workbook's writer
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
+MADE = (".pb", ".uff", ".onnx", ".plan", ".npy")  # kinds of files that notebooks write
 BUILD = Path(os.environ.get("WORKBOOK_BUILD", str(ROOT / "build")))
 
 
@@ -60,3 +61,32 @@ def digest(path):
         for block in iter(lambda: stream.read(1 << 20), b""):
             total.update(block)
     return total.hexdigest()
+
+
+def size(folder):
+    """Bytes of all files under `folder`; a file that vanishes meanwhile counts nothing."""
+    total = 0
+    for base, _, names in os.walk(str(folder)):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_size
+            except OSError:
+                pass
+    return total
+
+
+def remove_unread(since, least=5e6):
+    """Delete large files of BUILD that every run of a notebook writes anew: those without a sidecar -> bytes freed.
+
+    A file with a sidecar is read again while it is fresh, and took long to make. since: seconds as from `time.time`; what was
+    written before stays. least: bytes of a large file.
+    """
+    freed = 0
+    for path in list(BUILD.glob("*")) if BUILD.is_dir() else []:
+        if path.suffix not in MADE or not path.is_file() or sidecar_path(path).exists():
+            continue
+        found = path.stat()
+        if found.st_size >= least and found.st_mtime >= since:
+            path.unlink()
+            freed += found.st_size
+    return freed

@@ -387,7 +387,7 @@ class Machine:
         return "\n".join(lines + (["What to do"] + ["  - " + line for line in advice] if advice else []))
 
     def _repr_html_(self):
-        colour = {"ready": "#1a7f37", "real": "#1a7f37", "broken": "#b42318", "absent": "#777", "stand-in": "#9a6700"}
+        colour = {"ready": "#1a7f37", "real": "#1a7f37", "broken": "#b42318", "absent": "#666", "stand-in": "#9a6700"}
         line = ("<tr><td style='text-align:left'>%s</td><td style='text-align:left;color:%s'><b>%s</b></td>"
                 "<td style='text-align:left'>%s</td></tr>")
         out = ["<table><caption style='text-align:left'><b>%s</b></caption>%s</table>" % (title, "".join(

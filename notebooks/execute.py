@@ -8,8 +8,8 @@ import argparse
 import asyncio
 import base64
 import hashlib
-import html
 import io
+import json
 import os
 import re
 import sys
@@ -26,21 +26,31 @@ from nbclient import NotebookClient  # noqa: E402
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 
 from helpers import artifacts, machine  # noqa: E402
+from notebooks import pages  # noqa: E402
 
 TEXT = HERE / "text"
+OUT = artifacts.BUILD / "notebooks"
+SECONDS = OUT / "seconds.json"  # how long each notebook took here
 PHOTO = 200000  # characters of a base64 PNG above which it probably contains a photo and is stored as JPEG
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
+# At the end of each notebook. JupyterLab makes the button run its command; elsewhere only the words are shown.
+FINISHED = ("---\n**Done?** Until its kernel is shut down, a notebook keeps its memory, up to 3 GB: "
+            '<button data-commandlinker-command="kernelmenu:shutdown" data-commandlinker-args="{}">'
+            "Shut down this kernel</button> or *Kernel > Shut Down Kernel*. The page stays as it is.")
 CELL_TIMEOUT = 600  # seconds; long enough for building a plan on a slow board
 
 
 def twins(wanted=()):
-    """Paths of the text twins, in order. wanted: numbers or beginnings of names; all by default."""
+    """Paths of the text twins, in order. wanted: numbers (3 or 03) or beginnings of names; all by default.
+
+    Raises SystemExit when no notebook begins with one of them.
+    """
     found = sorted(TEXT.glob("[0-9][0-9]_*.py"))
-    chosen = [path for path in found if not wanted or any(path.stem.startswith(word) for word in wanted)]
-    if wanted and not chosen:
-        raise SystemExit("no notebook begins with %s; there are %s"
-                         % (" or ".join(wanted), ", ".join(path.stem for path in found)))
-    return chosen
+    wanted = [word.zfill(2) if word.isdigit() else word for word in wanted]
+    for word in wanted:
+        if not any(path.stem.startswith(word) for path in found):
+            raise SystemExit("no notebook begins with %s; there are %s" % (word, ", ".join(path.stem for path in found)))
+    return [path for path in found if not wanted or any(path.stem.startswith(word) for word in wanted)]
 
 
 def learner(twin):
@@ -68,6 +78,7 @@ def _notebook(twin, keep):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("jupyter", None)
+    notebook.cells[-1].source += "\n\n" + FINISHED
     notebook.nbformat, notebook.nbformat_minor = 4, 4
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -107,15 +118,16 @@ class Client(NotebookClient):
             print(line, flush=True)
 
 
-def execute(notebook, name):
-    """Run all cells in a fresh kernel, in the folder of the notebooks. The outputs are put into `notebook`.
+def execute(notebook, name, folder=HERE):
+    """Run all cells in a fresh kernel that starts in `folder`. The outputs are put into `notebook`.
 
-    Returns the seconds it took. For a cell that fails, prints its number and traceback and raises one of FAILED.
+    Returns (seconds, peak memory of the kernel in GB, None where the system does not tell). For a cell that fails, prints its
+    number and traceback and raises one of FAILED.
     """
     # The kernel imports the code of this checkout, even if its environment is linked to another one.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # the kernel of this environment
-    client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}},
+    client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
                     extra_arguments=["--IPKernelApp.log_level=40"])
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started, done = time.time(), 0
@@ -134,10 +146,21 @@ def execute(notebook, name):
                 raise
             done += 1
             client.progress(done, total, started)
+        peak = _peak(client.km)
     if sys.stdout.isatty():
         print()
     _tidy(notebook)
-    return time.time() - started
+    return time.time() - started, peak
+
+
+def _peak(manager):
+    """The largest resident memory of a kernel in GB, or None where the system does not tell."""
+    try:
+        pid = getattr(getattr(manager, "provisioner", None), "pid", None) or manager.kernel.pid
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/%d/status" % pid).read_text())
+    except (AttributeError, OSError):
+        return None
+    return int(found.group(1)) * 1024 / 1e9 if found else None
 
 
 def _plain(text):
@@ -160,6 +183,8 @@ def _tidy(notebook):
                     data[kind] = _relative(value)
                 elif kind == "image/png" and len(value) > PHOTO:
                     data["image/jpeg"] = _jpeg(data.pop("image/png"))
+                    if "image/png" in output.get("metadata", {}):
+                        output.metadata["image/jpeg"] = output.metadata.pop("image/png")
 
 
 def _jpeg(png):
@@ -178,67 +203,36 @@ def _relative(text):
     return text.replace(str(ROOT) + os.sep, "").replace(str(ROOT), ".").replace(sys.prefix, "<environment>")
 
 
-def page(notebook, path, title):
-    """Write `notebook` as one HTML file that needs no network: images embedded, no external scripts."""
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(template_name="lab")
-    exporter.mathjax_url = exporter.require_js_url = ""
-    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
-    body = re.sub(r"<script[^>]*src=\"(https?:)?//[^>]*></script>", "", body)
-    body = re.sub(r"((?:href|src)=\"(?:\.\./|solutions/)?[\w/]+)\.ipynb(#[^\"]*)?\"", r'\1.html\2"', body)
-    body = re.sub(r'href="([\w./]+)"', lambda found: _from_page(found, path), body)
-    artifacts.write(path, body.replace("</head>", STYLE + "</head>", 1))
-
-
-STYLE = "<style>.jp-RenderedMarkdown pre{margin:0 0 1em;padding:.6em 1em;background:#f5f5f5}</style>"
-
-
-def _from_page(link, path):
-    """A link to a file of the workbook, made relative to the folder of the page."""
-    target = (HERE / link.group(1)).resolve()
-    if link.group(1).endswith(".html") or not target.exists():
-        return link.group(0)
-    return 'href="%s"' % os.path.relpath(str(target), str(path.parent.resolve())).replace(os.sep, "/")
-
-
-INDEX = """<!doctype html><meta charset="utf-8"><title>TensorRT surgery workbook</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:50em;margin:3em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse}td,th{padding:.4em 1em .4em 0;text-align:left;border-bottom:1px solid #ddd}
-a{color:#0b61a4}</style><h1>TensorRT surgery workbook</h1><p>Executed on this machine, %s, with Python %s.</p>
-<table><tr><th>notebook<th>seconds of this machine<th>real on this machine</tr>%s</table>"""
-
-
-def index(rows, path):
-    """Write the page that links the others. rows: (name of a notebook, seconds, what is real on this machine)."""
-    lines = ["<tr><td><a href='%s.html'>%s</a><td>%.0f<td>%s</tr>"
-             % (name, name.replace("_", " "), seconds, html.escape(real)) for name, seconds, real in rows]
-    artifacts.write(path, INDEX % (time.strftime("%Y-%m-%d"), sys.version.split()[0], "".join(lines)))
-
-
 # The stages (helpers.machine) that a notebook goes through.
 STAGES = {"00": ("freeze", "plan", "run"), "01": ("freeze",), "02": ("surgery, UFF", "plan"), "03": ("surgery, UFF", "plan"),
-          "04": ("L2 layer",), "06": ("plan", "timing"), "07": ("plan", "run")}
+          "04": ("L2 layer",), "05": ("L2 layer",), "06": ("plan", "timing"), "07": ("plan", "run"), "08": ("plan",)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", nargs="*", help="numbers, such as 03; default: all")
+    parser = argparse.ArgumentParser(prog="workbook.py run", description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", nargs="*", help="numbers, such as 3 or 03; default: all")
     parser.add_argument("--store", action="store_true", help="replace the stored notebooks, and build the solutions")
     parser.add_argument("--solutions", action="store_true", help="run the solutions, too, and require that their checks pass")
+    parser.add_argument("--stored", action="store_true", help="write the pages of the stored notebooks, and execute nothing")
+    parser.add_argument("--keep", action="store_true", help="keep all files that the notebooks wrote; by default, large ones "
+                        "that every run writes anew are deleted")
+    parser.add_argument("--folder", type=Path, default=None, help="start the kernels in this folder instead of the notebook's")
     arguments = parser.parse_args()
-    out = artifacts.BUILD / "notebooks"
-    rows, chosen = [], twins(arguments.notebook)
-    stages = {stage: how for stage, how, _ in machine.Machine().stages()}
-    for twin in chosen:
-        print(twin.stem, flush=True)
-        notebook = learner(twin)
+    chosen = twins(arguments.notebook)
+    site = pages.Site(OUT, [path.stem for path in twins()])
+    if arguments.stored:
+        return export(chosen, site)
+    rows, stages = [], {stage: how for stage, how, _ in machine.Machine().stages()}
+    before = _seconds_before(chosen)
+    for number, twin in enumerate(chosen, 1):
+        print("%s (%d of %d%s)" % (twin.stem, number, len(chosen), _left(before, chosen[number - 1:])), flush=True)
+        notebook, started = learner(twin), time.time()
         try:
-            seconds = execute(notebook, twin.stem)
+            seconds, peak = execute(notebook, twin.stem, arguments.folder or HERE)
         except FAILED:
             return 1
-        page(notebook, out / (twin.stem + ".html"), twin.stem.replace("_", " "))
-        artifacts.write(out / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
+        site.notebook(notebook, twin.stem)
+        artifacts.write(OUT / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
         if arguments.store:
             store(notebook, HERE / (twin.stem + ".ipynb"))
         if arguments.store or arguments.solutions:
@@ -246,7 +240,7 @@ def main():
             if solved is not None:
                 print("%s, solutions" % twin.stem, flush=True)
                 try:
-                    execute(solved, twin.stem)
+                    execute(solved, twin.stem, arguments.folder or HERE / "solutions")
                 except FAILED:
                     return 1
                 wrong = unproven(solved)
@@ -255,15 +249,55 @@ def main():
                     return 1
                 if arguments.store:
                     store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
+        if not arguments.keep:
+            artifacts.remove_unread(started)
         real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
-        rows.append((twin.stem, seconds, real))
-    print("\n%-36s %7s  %s" % ("notebook", "seconds", "real on this machine"))
-    for name, seconds, real in rows:
-        print("%-36s %7.0f  %s" % (name, seconds, real))
+        rows.append((twin.stem, "%.0f" % seconds, "%.1f" % peak if peak else "", real))
+        before[twin.stem] = seconds
+    _stored_solutions(chosen, site)
+    print("\n%-36s %7s %5s  %s" % ("notebook", "seconds", "GB", "real on this machine"))
+    for row in rows:
+        print("%-36s %7s %5s  %s" % row)
     if not arguments.notebook:
-        index(rows, out / "index.html")
-    print("\nPages: %s" % (out / ("index.html" if not arguments.notebook else chosen[-1].stem + ".html")))
+        site.index(rows, pages.where())
+    artifacts.write(SECONDS, json.dumps({name: round(seconds, 1) for name, seconds in before.items()}, indent=1) + "\n")
+    print("\nPages: %s\nAll files of the workbook in %s: %.1f GB." % (
+        OUT / ("index.html" if not arguments.notebook else chosen[-1].stem + ".html"), artifacts.BUILD,
+        artifacts.size(artifacts.BUILD) / 1e9))
     return 0
+
+
+def export(chosen, site):
+    """Write the pages of the stored notebooks and solutions."""
+    for twin in chosen:
+        site.notebook(nbformat.read(str(HERE / (twin.stem + ".ipynb")), as_version=4), twin.stem)
+    _stored_solutions(chosen, site)
+    site.index([(twin.stem,) for twin in chosen], "Not executed on this machine: the pages as they are stored.")
+    print("Pages: %s" % (site.out / "index.html"))
+    return 0
+
+
+def _stored_solutions(chosen, site):
+    for twin in chosen:
+        solved = HERE / "solutions" / (twin.stem + ".ipynb")
+        if solved.exists():
+            site.notebook(nbformat.read(str(solved), as_version=4), twin.stem, "solutions")
+
+
+def _seconds_before(chosen):
+    """{name: seconds} of earlier runs on this machine; empty where there was none."""
+    try:
+        return {name: float(seconds) for name, seconds in json.loads(SECONDS.read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _left(before, rest):
+    """", about 90 s left": the seconds of notebooks that were run here before, and the mean of these for the others."""
+    if not before:
+        return ""
+    mean = sum(before.values()) / len(before)
+    return ", about %.0f s left" % sum(before.get(twin.stem, mean) for twin in rest)
 
 
 def store(notebook, path):

@@ -35,7 +35,9 @@ def test_the_trunk_is_what_all_heads_need(frozen):
 
 
 def test_the_drawing_names_heads_and_shapes_and_marks_what_was_asked(frozen):
-    found = words(show.architecture(frozen, mark=["LeakyRelu", "reshape_1"]))
+    figure = show.architecture(frozen, mark=["LeakyRelu", "reshape_1"])
+    assert "reshape_2 (Reshape) [6, 2], then orientation (l2_normalize) [6, 2]" in show.alternative_text(figure)
+    found = words(figure)
     assert {"dimension", "orientation", "confidence", "[3]", "[6, 2]", "[6]", "reshape_1 [1,568]", "[14, 14, 32]"} <= set(found)
     assert found["reshape_1 [1,568]"].get_color() == COLOURS["trouble"][1]
     assert found["dimension"].get_fontweight() == "bold" and found["dense_1"].get_fontweight() == "normal"

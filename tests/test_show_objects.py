@@ -12,6 +12,7 @@ from helpers import show  # noqa: E402
 
 @pytest.mark.parametrize("step, objects", [("build", 7), ("run", 7)])
 def test_the_objects_and_their_calls_are_drawn_and_exist_in_every_version_that_has_them(step, objects):
+    assert "builder (build_serialized_network())" in show.alternative_text(show.plan_objects("build"))
     words = {text.get_text() for text in show.plan_objects(step).findobj(matplotlib.text.Text)} - {""}
     assert len(words) == 2 * objects
     owners = {"parser": "OnnxParser", "builder": "Builder", "runtime": "Runtime", "context": "IExecutionContext"}

@@ -3,7 +3,6 @@ import errno
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import zipfile
@@ -277,12 +276,84 @@ def test_interrupts_and_a_full_disk_end_with_a_sentence(monkeypatch, capsys, err
     assert words in capsys.readouterr().err
 
 
-def test_a_free_port_is_found_beside_a_taken_one():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen(1)
-        port = taken.getsockname()[1]
-        assert workbook.free_port(port) > port
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_build_folder_that_cannot_be_written_is_found_first(tmp_path, monkeypatch):
+    tmp_path.chmod(0o555)
+    monkeypatch.setenv("WORKBOOK_BUILD", str(tmp_path / "build"))
+    with pytest.raises(workbook.Stop, match="cannot be written .*belongs to .*WORKBOOK_BUILD"):
+        workbook.check_writable()
+
+
+def test_a_build_folder_where_a_file_stands_is_found_first(tmp_path, monkeypatch):
+    (tmp_path / "build").write_text("")
+    monkeypatch.setenv("WORKBOOK_BUILD", str(tmp_path / "build"))
+    with pytest.raises(workbook.Stop, match="cannot be written .*git clone"):
+        workbook.check_writable()
+
+
+def test_without_a_home_settings_go_to_the_build_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "none"))
+    monkeypatch.setenv("WORKBOOK_BUILD", str(tmp_path / "build"))
+    for name in ("IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    found = workbook.surroundings()
+    assert all(found[name].startswith(str(tmp_path / "build")) and os.path.isdir(found[name])
+               for name in ("IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR"))
+    assert "cannot be written" in capsys.readouterr().out
+
+
+def test_another_interpreter_of_the_same_version_uses_the_environment_that_is_there(checkout, monkeypatch):
+    _, installed = checkout
+    python = workbook.environment("python")
+    described = workbook.inspect("python")
+    monkeypatch.setattr(workbook, "inspect", lambda python: dict(described, base="/another/python3.11"))
+    assert workbook.environment("python") == python and len(installed) == 1
+
+
+def command(folder, *words, **env):
+    """(status, everything printed) of the launcher as a program."""
+    done = subprocess.run([sys.executable, str(folder / "workbook.py")] + list(words), env=dict(os.environ, **env),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    return done.returncode, done.stdout
+
+
+def test_clean_tells_what_it_frees_and_a_dry_run_deletes_nothing(tmp_path):
+    shutil.copy(str(ROOT / "workbook.py"), str(tmp_path))
+    for folder in ("build", ".venv", "my_notebooks"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file").write_bytes(b"x" * 60000000)
+    there = lambda: {folder for folder in ("build", ".venv", "my_notebooks") if (tmp_path / folder / "file").exists()}
+    env = {"WORKBOOK_BUILD": ""}
+    assert command(tmp_path, "clean", "--dry-run", **env)[1].count("would remove") == 2 and len(there()) == 3
+    assert "build, 0.1 GB" in command(tmp_path, "clean", "--build", **env)[1] and there() == {".venv", "my_notebooks"}
+    assert command(tmp_path, "clean", **env)[0] == 0 and there() == {"my_notebooks"}
+    assert command(tmp_path, "clean", "--everything", **env)[0] == 2
+
+
+@pytest.mark.parametrize("word", workbook.COMMANDS)
+def test_each_command_has_help_that_changes_nothing(tmp_path, word):
+    shutil.copy(str(ROOT / "workbook.py"), str(tmp_path))
+    status, said = command(tmp_path, word, "--help")
+    assert status == 0 and "usage:" in said and os.listdir(str(tmp_path)) == ["workbook.py"]
+
+
+def test_python_2_is_refused_in_a_sentence():
+    """Where there is none, at least the file has to stay readable for it as far as that sentence."""
+    candidates = [shutil.which("python2.7")] + [str(path) for path in Path.home().glob(".pyenv/versions/2.7*/bin/python")]
+    found = next((path for path in candidates if path and workbook.works(path)), None)  # pyenv's own python2.7 may do nothing
+    if not found:
+        pytest.skip("no Python 2 on this machine")
+    done = subprocess.run([found, str(ROOT / "workbook.py"), "run"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 1 and done.stdout.startswith(b"workbook: Python 2.7 is not supported")
+    assert b"\n" not in done.stdout.strip()
+
+
+@pytest.mark.parametrize("version, words", [((3, 7, 1), "3.7.1 is not supported"), ((3, 9, 1), "3.9.1 is not supported")])
+def test_doctor_names_a_python_that_is_not_supported(monkeypatch, capsys, version, words):
+    monkeypatch.setattr(workbook, "inspect", lambda python: dict(INFO, version=version, stack=None))
+    monkeypatch.setattr(workbook, "works", os.path.exists)
+    assert workbook.doctor("python", []) == 1 and words in capsys.readouterr().err
 
 
 def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatch):

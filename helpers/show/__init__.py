@@ -4,6 +4,7 @@ Each function returns a matplotlib Figure (`netron_view` an IFrame), so that a n
 package imports neither matplotlib nor a graph library; the functions do when they are called.
 """
 from .bars import layers, over_batches, plan_sizes, samples, timings
+from .figures import alternative_text, describe
 from .graphs import census, graph, graph_before_after, nodes
 from .heading import angles
 from .live import netron_view
@@ -14,6 +15,6 @@ from .plugin import kernel_speed, over_lengths, plugin_life, thread_reads
 from .scene import before_after as scene_before_after
 from .scene import boxes_on_scene, closeup
 
-__all__ = ["angles", "architecture", "boxes_on_scene", "census", "closeup", "graph", "graph_before_after", "kernel_speed",
-           "layers", "netron_view", "nodes", "over_batches", "over_lengths", "plan_objects", "plan_sizes", "plugin_life",
-           "road", "samples", "scene_before_after", "thread_reads", "timings"]
+__all__ = ["alternative_text", "angles", "architecture", "boxes_on_scene", "census", "closeup", "describe", "graph",
+           "graph_before_after", "kernel_speed", "layers", "netron_view", "nodes", "over_batches", "over_lengths",
+           "plan_objects", "plan_sizes", "plugin_life", "road", "samples", "scene_before_after", "thread_reads", "timings"]

@@ -5,7 +5,7 @@ Solid bars and lines are what this machine measured; hatched bars and dashed lin
 import textwrap
 
 from .. import timing
-from .figures import FAINT, INK, PALE, finish_chart, subplots
+from .figures import FAINT, INK, PALE, describe, finish_chart, subplots
 
 PRECISIONS = {"TensorFlow": "#64748b", "TF32": "#0891b2", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
 KINDS = ["#2563eb", "#d9580d", "#1b7f3b", "#7c3aed", "#64748b", "#b42318"]
@@ -49,6 +49,17 @@ def timings(record, published=(), batch=1):
         for entry in entries:
             _published_bar(axis, y, entry, gap)
             y += 1
+    words = ["Bars, in milliseconds."]
+    if record:
+        words.append("Measured here, %s, batch %d: %s." % (record["machine"]["name"], batch, "; ".join(
+            ["%s %s, parity %s" % (timing.label(row), _number(row["ms"]), row["verdict"]) for row in rows]
+            + ["%s not shown" % name for name, _ in withheld])))
+    for (device, _), entries in groups:
+        words.append("%s, %s: %s." % (
+            "Measured by us, not here" if entries[0].get("measured") else "Published, not reproduced", device, "; ".join(
+                "%s %s %s, batch %s" % (entry["framework"], (entry["precision"] or "").upper(), _number(entry["ms"]),
+                                        entry["batch"]) for entry in entries)))
+    describe(figure, " ".join(words))
     axis.set_ylim(y - 0.4, -0.75)
     axis.set_xlim(0, 1.16 * longest)
     axis.set_yticks([])
@@ -138,6 +149,10 @@ def samples(strips, batch=1):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel("ms", fontsize=8)
         axis.tick_params(labelsize=7.5)
+    describe(figure, "Every run in its order, in milliseconds. " + " ".join(
+        "%s: %d runs, median %s, p90 %s, from %s to %s, the first %s." % ((name, len(ms)) + tuple(map(_number, (
+            timing.summary(ms)["median"], timing.summary(ms)["p90"], min(ms), max(ms), ms[0]))))
+        for name, ms in strips.items()))
     axes[0, 0].set_ylim(bottom=0)
     axes[-1, 0].set_xlabel("run", fontsize=8)
     return finish_chart(figure)
@@ -172,6 +187,11 @@ def over_batches(found):
         axis.xaxis.label.set_size(8.5)
         axis.yaxis.label.set_size(8.5)
         axis.tick_params(labelsize=8)
+    describe(figure, "%s. Two charts over the batch: how long one run takes, and images a second. %s." % (title, "; ".join(
+        "%s: " % name + ", ".join("batch %s %s ms, %s images a second" % (
+            row["batch"], _number(row["ms"]), _number(row["images_per_second"])) for row in sorted(
+                (row for row in rows if timing.label(row) == name), key=lambda row: row["batch"]))
+        for name in dict.fromkeys(map(timing.label, rows)))))
     left.legend(fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=9)
     return finish_chart(figure, rect=(0, 0, 1, 0.97))
@@ -203,6 +223,10 @@ def layers(times, title="", top=18):
     for y, (_, ms, kind) in enumerate(shown):
         axis.barh(y, ms, height=0.74, color=colours[kind])
         axis.text(ms, y, "  %s ms, %.0f %%" % (_number(ms), 100 * ms / total), va="center", fontsize=7.5, color=INK)
+    longest = sorted((entry for entry in shown if entry[2] != "others"), key=lambda entry: -entry[1])[:5]
+    describe(figure, "%s. A bar for each of %d layers in the order of the network; together %s ms. The longest: %s." % (
+        title or "Where the time goes", len(times), _number(total), "; ".join(
+            "%s %s ms (%.0f %%)" % (name, _number(ms), 100 * ms / total) for name, ms, _ in longest)))
     axis.set_yticks(range(len(shown)))
     axis.set_yticklabels([name if len(name) < 44 else name[:20] + "..." + name[-20:] for name, _, _ in shown], fontsize=7.5)
     axis.set_ylim(len(shown) - 0.4, -0.6)
@@ -225,6 +249,8 @@ def plan_sizes(plans):
     if not plans:
         raise ValueError("no plans to draw")
     figure, axes = subplots(1, 2, figsize=(9.5, 0.8 + 0.34 * len(plans)), dpi=95, sharey=True)
+    describe(figure, "Bars of plans: " + "; ".join("%s %s MB, built in %s s" % (
+        name, _number(plan["bytes"] / 1e6), _number(plan["build_seconds"])) for name, plan in plans.items()) + ".")
     for axis, label, values in zip(axes, ("size, MB", "build, seconds"), (
             [plan["bytes"] / 1e6 for plan in plans.values()], [plan["build_seconds"] for plan in plans.values()])):
         axis.barh(range(len(plans)), values, height=0.62, color=[_colour(name) for name in plans])

@@ -10,7 +10,7 @@ import numpy as np
 
 from uffsurgeon import names
 
-from .figures import COLOURS, GREY, INK, finish_chart, rounded_box, subplots
+from .figures import COLOURS, GREY, INK, describe, finish_chart, rounded_box, subplots
 
 Node = collections.namedtuple("Node", "name op inputs note")
 Node.__doc__ = """A node, whatever file it came from. inputs: names of nodes. note: a value worth showing, as text."""
@@ -262,6 +262,7 @@ def graph(source, around, reach=1, mark=None, title="", constants=True, readers=
         kinds.update((name, kind) for name in select(found, word, 0)[0])
     figure, axes = subplots(dpi=110)
     sizes = [_draw(axes, shown, kinds)]
+    describe(figure, "%sA graph: %s" % (title and title + ". ", _in_words(shown, kinds)))
     return _finish(figure, sizes, [axes], [title], {kinds[node.name] for node in shown if node.name in kinds})
 
 
@@ -285,7 +286,7 @@ def graph_before_after(before, after, around, around_after=None, reach=1, reader
     inputs = [{(node.name, node.op): node.inputs for node in found} for found, _, _ in slices]
     drawn = {(node.name, node.op) for node in slices[0][2]}
     figure, axes = subplots(1, 2, dpi=110)
-    sizes, used = [], set()
+    sizes, used, words = [], set(), []
     for axis, (_, chosen, shown), other, kind in zip(axes, slices, inputs[::-1], ("gone", "new")):
         kinds = {}
         for node in shown:
@@ -295,8 +296,29 @@ def graph_before_after(before, after, around, around_after=None, reach=1, reader
             elif node.inputs != other[key]:
                 kinds[node.name] = "changed"
         used |= set(kinds.values())
+        words.append(_in_words(shown, kinds))
         sizes.append(_draw(axis, shown, kinds))
+    describe(figure, "Two graphs. Before: %s After: %s" % tuple(words))
     return _finish(figure, sizes, axes, ("before", "after"), used)
+
+
+def _in_words(shown, kinds, most=14):
+    """The nodes that a picture shows, each with what it reads. most: as many nodes, those with a colour first; constants only
+    where they have one."""
+    plain = [node for node in shown if node.name not in kinds and node.op not in CONSTANTS]
+    marked = [node for node in shown if node.name in kinds]
+    named = {node.name for node in (marked + plain)[:most]}
+    ops = {node.name: node.op for node in shown}
+    parts = []
+    for node in shown:
+        if node.name in named:
+            sources = [name for name in node.inputs if name in ops and ops[name] not in CONSTANTS]
+            parts.append("%s %s%s%s%s" % (
+                node.op, node.name, " with " + node.note if node.note else "",
+                " (%s)" % LEGEND[kinds[node.name]] if kinds.get(node.name) in LEGEND else "",
+                " reads " + " and ".join(sources) if sources else ""))
+    rest = len(plain) + len(marked) - len(named)
+    return "; ".join(parts + (["and %d more nodes" % rest] if rest else [])) + "."
 
 
 def census(source, supported):
@@ -316,6 +338,9 @@ def census(source, supported):
         tick.set_fontweight("normal" if op in supported else "bold")
     for i, op in enumerate(order):
         axes.text(count[op] + 0.3, i, str(count[op]), va="center", fontsize=8)
+    words = [", ".join("%s %d" % (op, count[op]) for op in order if (op in supported) is wanted) or "none"
+             for wanted in (False, True)]
+    describe(figure, "How often each operation occurs. Not supported: %s. Supported: %s." % tuple(words))
     axes.set_xlabel("nodes", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_ylim(len(order) - 0.4, -0.6)

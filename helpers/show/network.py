@@ -3,7 +3,7 @@ import collections
 
 from uffsurgeon.names import producer
 
-from .figures import COLOURS, FAINT, GREY, INK, finish_drawing, rounded_box, subplots
+from .figures import COLOURS, FAINT, GREY, INK, describe, finish_drawing, rounded_box, subplots
 
 Layer = collections.namedtuple("Layer", "name parts shape inputs")
 Layer.__doc__ = """A scope of the graph. parts: what it does, such as ["MatMul", "Softmax"]. shape: of its result, without the
@@ -81,6 +81,10 @@ def architecture(graph_def, mark=()):
                 arrowstyle="-|>", color=FAINT, lw=1, shrinkA=0, shrinkB=0, mutation_scale=8))
             _box(axis, here, y, layer, i == len(head) - 1, mark)
             before = here + BOX / 2, y
+    describe(figure, "A network. %sHeads: %s." % (
+        "All heads share %s. " % ", ".join("%s %s" % (layer.name, _shape(layer.shape)) for layer in trunk) if trunk else "",
+        "; ".join(", then ".join("%s (%s) %s" % (layer.name, ", ".join(layer.parts), _shape(layer.shape)) for layer in head)
+                  for head in heads)))
     return finish_drawing(figure, axis, (0, width), (-1.8, 1.2))
 
 

@@ -1,5 +1,5 @@
 """TensorRT's objects: which make a plan, and which run one."""
-from .figures import FAINT, GREY, INK, finish_drawing, rounded_box, subplots
+from .figures import FAINT, GREY, INK, describe, finish_drawing, rounded_box, subplots
 
 # For each drawing: {name: (column, row, what it does or is, key of COLOURS)} and the arrows between.
 BUILD = {
@@ -37,6 +37,9 @@ def plan_objects(step):
     for start, end in arrows:
         axis.annotate("", xy=_edge(places[end], places[start]), xytext=_edge(places[start], places[end]), arrowprops=dict(
             arrowstyle="-|>", color=FAINT, lw=1.2, shrinkA=0, shrinkB=0))
+    describe(figure, "The objects that %s a plan: %s. Arrows: %s." % (
+        step, ", ".join("%s (%s)" % (name, does) for name, (_, _, does, _) in boxes.items()),
+        ", ".join("%s to %s" % arrow for arrow in arrows)))
     return finish_drawing(figure, axis, (-0.9, 4 * COLUMN + 0.9), (-1.2, 0.42))
 
 

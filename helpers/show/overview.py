@@ -1,5 +1,5 @@
 """The road from a Keras model to boxes on the street, as one picture."""
-from .figures import COLOURS, GREY, finish_drawing, rounded_box, subplots
+from .figures import COLOURS, GREY, describe, finish_drawing, rounded_box, subplots
 
 # What is made on the road, with the file that keeps it, and the steps between. A step and a notebook name the stage of
 # `helpers.machine` that says how it is done on this machine.
@@ -39,4 +39,12 @@ def road(machine=None):
     if machine:
         axis.text(-0.58, -1.0, "\u25a0 the real thing on this machine", color=REAL, fontsize=8.5, va="center")
         axis.text(3.6, -1.0, "\u25a0 a stand-in, which the page names", color=STAND_IN, fontsize=8.5, va="center")
-    return finish_drawing(figure, axis, (-0.75, 2 * len(PRODUCTS) - 1.25), (-1.2, 0.75))
+    real_steps, stand_ins = [[step for step, stage, _ in STEPS if stage and real.get(stage, True) is wanted]
+                             for wanted in (True, False)]
+    words = "The road from a Keras model to boxes: %s. The steps between are %s." % (
+        ", ".join("%s (%s)" % (name.replace("\n", " "), file) for name, file in PRODUCTS),
+        ", ".join(step for step, _, _ in STEPS))
+    if machine:
+        words += " Real on this machine: %s. A stand-in: %s." % tuple(
+            ", ".join(steps) or "none" for steps in (real_steps, stand_ins))
+    return finish_drawing(describe(figure, words), axis, (-0.75, 2 * len(PRODUCTS) - 1.25), (-1.2, 0.75))

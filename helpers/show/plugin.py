@@ -1,7 +1,7 @@
 """The plugin of notebook 04: where an arithmetic fails, which calls TensorRT makes, how fast the kernel was measured."""
 import numpy as np
 
-from .figures import COLOURS, GREY, INK, finish_chart, finish_drawing, rounded_box, subplots
+from .figures import COLOURS, GREY, INK, describe, finish_chart, finish_drawing, rounded_box, subplots
 
 # One row for each stage: (title, [(key of CALLERS, call, what it means)]).
 LIFE = [
@@ -35,14 +35,20 @@ def over_lengths(lengths, right, results, seen=()):
     the rows as each way made them. seen: lengths that occur in practice, as black marks below.
     """
     figure, axis = subplots(figsize=(9.5, 1.15 + 0.42 * (len(results) + bool(len(seen)))), dpi=110)
-    for row, y in enumerate(results.values()):
+    words = []
+    for row, (name, y) in enumerate(results.items()):
         error, size = np.abs(np.asarray(y, np.float64) - right).max(-1), np.abs(y).max(-1)
         with np.errstate(invalid="ignore"):  # old NumPy warns of comparing with NaN, which is the question here
             wrong = [np.isnan(error), np.isinf(error), (error > 0.01) & (size == 0), error > 0.01]
         found = np.select(wrong, ["not a number", "infinite", "zero", "off by more than 0.01"], "right")
+        words.append("%s: %s" % (name, ", ".join("%s from %.2g to %.2g" % (verdict, *_ends(lengths[found == verdict]))
+                                                 for verdict in VERDICTS if (found == verdict).any())))
         for verdict, colour in VERDICTS.items():
             chosen = lengths[found == verdict]
             axis.scatter(chosen, [row] * len(chosen), s=190, marker="|", color=colour)
+    if len(seen):
+        words.append("seen in these scenes: lengths from %.2g to %.2g" % _ends(seen))
+    describe(figure, "What each way to normalise gives for rows of which length. %s." % "; ".join(words))
     axis.scatter(seen, [len(results)] * len(seen), s=120, marker="|", color=INK, lw=0.7)
     for verdict, colour in VERDICTS.items():
         axis.scatter([], [], s=60, marker="s", color=colour, label=verdict)
@@ -51,6 +57,10 @@ def over_lengths(lengths, right, results, seen=()):
     axis.set_ylim(len(results) - 0.4 + bool(len(seen)), -0.6)
     axis.legend(ncol=5, loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=8, frameon=False)
     return finish_chart(figure)
+
+
+def _ends(lengths):
+    return float(np.min(lengths)), float(np.max(lengths))
 
 
 def plugin_life():
@@ -67,6 +77,8 @@ def plugin_life():
             if column:
                 axis.annotate("", xy=(x - 0.88, y), xytext=(x - 1.22, y),
                               arrowprops=dict(arrowstyle="-|>", color="#8a929c", lw=1.2, shrinkA=0, shrinkB=0))
+    describe(figure, "The calls in a plugin's life. " + " ".join("%s: %s." % (title.capitalize(), "; ".join(
+        "%s (%s)" % (call, meaning.replace("\n", " ")) for _, call, meaning in calls)) for title, calls in LIFE))
     for i, (kind, meaning) in enumerate(CALLERS.values()):
         axis.text(-0.2 + 2.1 * i, -4.85, "\u25a0 " + meaning, color=COLOURS[kind][1], fontsize=8.5, va="center")
     return finish_drawing(figure, axis, (-1.3, 10.0), (-5.05, 0.6))
@@ -89,6 +101,10 @@ def kernel_speed(record):
                 shares["%s, FP%s" % (name, entry["dtype"][len("float"):])] = 100 * speed["share_of_faster_copy"]
     shape, latency = next(item for item in record["results"]["latency"].items() if item[0].startswith("1 x"))
     times = {name: latency[name]["graph_us"] for name in sorted(latency, key=_rank)}
+    describe(figure, "Not from this machine: measured on %s. In %% of a plain copy's speed: %s. In microseconds for %s "
+             "numbers: %s." % (
+        record["machine"]["gpu"], ", ".join("%s %.1f" % item for item in shares.items()), shape,
+        ", ".join("%s %.2f" % item for item in times.items())))
     left.axvline(100, color=INK, lw=1, zorder=0)
     _hatched(left, shares, "%.1f %%")
     _hatched(right, times, "%.2f")
@@ -154,6 +170,8 @@ def thread_reads():
                           bbox=dict(fc=face, ec="none", pad=1))
                 axis.text(x + 0.5, y - 0.28, "pack %d" % pack, ha="center", va="center", fontsize=8, color=GREY)
             x += 1.1
+    describe(figure, "Which numbers of a long row thread 0 of the first block reads. In the simple kernel one pair, 4 bytes, "
+             "its neighbours the next ones. In the plugin's four packs of 16 bytes: those numbered 0, 128, 256 and 384.")
     axis.text(0, 0.62, "A small box is a pair, a thick one a pack. The number in it: which thread of the first block reads it.",
               fontsize=9, va="center")
     return finish_drawing(figure, axis, (-2.1, x), (-1.5, 0.85))

@@ -6,7 +6,7 @@
 import numpy as np
 
 from .. import boxes
-from .figures import subplots
+from .figures import describe, subplots
 
 FOUND, BEFORE, TRUTH = "#39ff14", "#ff3b30", "#ffffff"
 ROAD = "#22262b"  # behind the view from above
@@ -23,8 +23,9 @@ def boxes_on_scene(scene, found, truth=False, title=None):
     how many those are, and why.
     """
     figure, axes = _page(scene, 1)
-    _draw_row(axes[0], scene, found, FOUND, truth, title or "scene %s" % scene.name)
-    return figure
+    title = title or "scene %s" % scene.name
+    _draw_row(axes[0], scene, found, FOUND, truth, title)
+    return describe(figure, "A street, and the same from above: %s. In green: %s" % (title, _in_words(scene, found)))
 
 
 def before_after(scene, before, after, titles=("before", "after"), truth=False):
@@ -35,7 +36,8 @@ def before_after(scene, before, after, titles=("before", "after"), truth=False):
     figure, axes = _page(scene, 2)
     _draw_row(axes[0], scene, before, BEFORE, truth, titles[0])
     _draw_row(axes[1], scene, after, FOUND, truth, titles[1])
-    return figure
+    return describe(figure, "The same street twice, each with its view from above. In red, %s: %s In green, %s: %s" % (
+        titles[0], _in_words(scene, before), titles[1], _in_words(scene, after)))
 
 
 def closeup(scene, sets, index):
@@ -69,7 +71,24 @@ def closeup(scene, sets, index):
     view.set(xlabel="metres to the right", ylabel="metres ahead")
     view.legend(fontsize=8, facecolor=ROAD, labelcolor="white", framealpha=0.8)
     figure.subplots_adjust(left=0.01, right=0.98, bottom=0.13, top=0.98, wspace=0.14)
-    return figure
+    places = ["%s %s" % (name, _place(found, index)) for name, (found, _) in sets.items() if _drawable(found)[index]]
+    return describe(figure, "One vehicle on the photo and from above, its label dashed: %s; the label %s." % (
+        "; ".join(places), _place(scene.objects, index)))
+
+
+def _place(found, index):
+    """"2.1 m to the left, 14.0 m ahead, heading 85 degrees" of one box."""
+    x, _, z = found.location[index]
+    return "%.1f m to the %s, %.1f m ahead, heading %.0f degrees" % (
+        abs(x), "left" if x < 0 else "right", z, np.degrees(found.yaw[index]))
+
+
+def _in_words(scene, found):
+    """Where each box is, for the alternative text."""
+    drawable = _drawable(found)
+    parts = ["%s %s" % (kind, _place(found, i)) if drawable[i] else "%s without a box" % kind
+             for i, kind in enumerate(scene.objects.kind)]
+    return "; ".join(parts) + "."
 
 
 def draw_boxes(axes, found, P, color=FOUND, dashed=False, zorder=3):

@@ -300,4 +300,4 @@ check("00.1", heading)
 # | [08 the patient](08_the_patient.ipynb) | a network with three hidden faults, and nobody says which | 60 |
 #
 # Each ends with **your turn**: up to three exercises, with a check that says what is still wrong. The minutes include them. The
-# solutions are in [solutions](solutions).
+# solutions are in the folder `solutions`, [one notebook for each](solutions/00_start_here.ipynb).
