@@ -22,11 +22,11 @@ def angles(confidence, pairs, ray):
     figure, axis = subplots(figsize=(9.4, 3.7), dpi=110)
     _bins(axis, (-2.6, 0.15), centres, best, offset, alpha)
     _road(axis, alpha, float(ray))
-    describe(figure, "A vehicle from above, twice. As the camera sees it: bin %d of %d, centre %s, angle of the pair %s, together "
-                     "alpha %s. On the road: the ray to it is %s from straight ahead, and yaw is %s; 0 is to the right, 90 towards "
-                     "the camera's side." % (
-                         best, len(centres), _degrees(centres[best], 0), _degrees(offset), _degrees(alpha), _degrees(float(ray)),
-                         _degrees(float(boxes.wrap(alpha + ray)))))
+    yaw = float(boxes.wrap(alpha + ray))
+    describe(figure, "A vehicle from above, twice. As the camera sees it: bin %d of %d, centre %s, angle of the pair %s, so "
+             "alpha %s. On the road: the ray to it is %s from straight ahead, and yaw is %s; 0 is to the right, 90 towards the "
+             "camera's side." % ((best, len(centres), _degrees(centres[best], 0)) + tuple(
+                 map(_degrees, (offset, alpha, float(ray), yaw)))))
     return finish_drawing(figure, axis, (-4.7, 4.7), (-1.95, 1.75))
 
 

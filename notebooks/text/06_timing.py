@@ -18,7 +18,7 @@
 # 0.32, INT8 in 0.33 to 0.41, all *close* ([docs/verified.md](../docs/verified.md)). This page itself has not run on a GPU to
 # its end. Times of GPUs drawn below are quoted, or our own from PyTorch, and hatched.
 #
-# **You need** notebooks 01 to 04. **Time:** 60 minutes, exercises apart.
+# **You need** pages 01 to 05. **Time:** about 80 minutes, 20 of them for the exercises.
 
 # %%
 import sys

@@ -15,8 +15,8 @@
 # - build plans in FP32, FP16 and INT8 for a TensorRT that takes precision from the graph,
 # - read an old TensorRT script and know which lines have to change.
 #
-# **You need** notebooks 01 to 04; 05 helps. This page needs up to 3.3 GB of memory. **Time:** 75 minutes, exercises apart. It
-# is long: before "Polygraphy" is a good place for a break.
+# **You need** pages 01 to 05; 06 helps. This page needs up to 3.3 GB of memory. **Time:** about 90 minutes, 35 of them for the
+# exercises. It is long: before "Polygraphy" is a good place for a break.
 
 # %%
 import sys
