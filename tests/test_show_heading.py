@@ -37,5 +37,5 @@ def test_a_car_that_comes_towards_the_camera_points_down():
 def test_the_same_in_words():
     answers = boxes.encode(np.ones((1, 3)), np.radians([123.5]), np.ones((1, 3)))
     said = show.alternative_text(show.angles(answers["confidence"][0], answers["orientation"][0], np.radians(-33.3)))
-    assert "bin 2 of 6, centre 120\u00b0, angle of the pair 3.5\u00b0, together alpha 123.5\u00b0" in said
+    assert "bin 2 of 6, centre 120\u00b0, angle of the pair 3.5\u00b0, so alpha 123.5\u00b0" in said
     assert "-33.3\u00b0 from straight ahead, and yaw is 90.2\u00b0" in said

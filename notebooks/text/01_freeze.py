@@ -305,10 +305,10 @@ parity.compare(reference, swapped, street)
 
 # %%
 other = parity.place(swapped, street)
-show.scene_before_after(street[2], other[2], right[2], ("red and blue swapped", "as it should be"))
+show.boxes_on_scene(street[2], other[2], title="red and blue swapped")
 
 # %% [markdown]
-# Hardly. That is why the gate speaks in numbers, and judges by the worst box.
+# Compare it with the green boxes above: hardly. That is why the gate speaks in numbers, and judges by the worst box.
 #
 # Both times the graph was right and its input was wrong. A gate cannot tell you which; it tells you that you have to look.
 
