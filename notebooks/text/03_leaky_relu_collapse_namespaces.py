@@ -479,7 +479,7 @@ else:
 # the same; page 06 has its lines.
 
 # %% [markdown]
-# ### On your own network, from ONNX
+# ### On your own network, a plan from ONNX
 #
 # For TensorRT 8.4 to 11. Change the name and the shapes of the input; with a fixed batch, leave out the three lines of the profile.
 #
@@ -505,7 +505,7 @@ else:
 # ```
 
 # %% [markdown]
-# ### On your own network, from UFF
+# ### On your own network, a plan from UFF
 #
 # For TensorRT 5 to 8, which is JetPack 4.2 to 6.0. The shape of the input goes without the batch.
 #
@@ -583,54 +583,6 @@ else:
     print("No plan runs here: %s." % machine.tensorrt().why_not)
 
 # %% [markdown]
-# ### On your own network, plans from ONNX
-#
-# From TensorRT 8.5 on, with PyCUDA: tensors have names.
-#
-# ```python
-# import numpy as np, pycuda.autoinit, pycuda.driver as cuda, tensorrt as trt
-#
-# runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
-# engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
-# context, stream = engine.create_execution_context(), cuda.Stream()
-# x, memory, answers = np.load("mine.npy"), {}, {}
-# context.set_input_shape("input_1", x.shape)
-# for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
-#     array = x if name == "input_1" else np.empty(tuple(context.get_tensor_shape(name)), np.float32)
-#     memory[name], answers[name] = cuda.mem_alloc(array.nbytes), array
-#     context.set_tensor_address(name, int(memory[name]))
-# cuda.memcpy_htod_async(memory["input_1"], answers.pop("input_1"), stream)
-# context.execute_async_v3(stream.handle)
-# for name, array in answers.items():
-#     cuda.memcpy_dtoh_async(array, memory[name], stream)
-# stream.synchronize()  # now, and not before, `answers` holds the answers
-# ```
-
-# %% [markdown]
-# ### On your own network, plans from UFF
-#
-# The same for TensorRT 5 to 8: bindings have numbers, and the batch is an argument.
-#
-# ```python
-# import numpy as np, pycuda.autoinit, pycuda.driver as cuda, tensorrt as trt
-#
-# logger = trt.Logger(trt.Logger.WARNING)
-# trt.init_libnvinfer_plugins(logger, "")
-# runtime = trt.Runtime(logger)
-# engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
-# context, stream, x = engine.create_execution_context(), cuda.Stream(), np.load("mine.npy")
-# names = [engine.get_binding_name(i) for i in range(engine.num_bindings)]
-# answers = {name: np.empty((len(x),) + tuple(engine.get_binding_shape(i)), np.float32)
-#            for i, name in enumerate(names) if not engine.binding_is_input(i)}
-# memory = {name: cuda.mem_alloc(answers.get(name, x).nbytes) for name in names}
-# cuda.memcpy_htod_async(memory["input_1"], x, stream)
-# context.execute_async(len(x), [int(memory[name]) for name in names], stream.handle)
-# for name, array in answers.items():
-#     cuda.memcpy_dtoh_async(array, memory[name], stream)
-# stream.synchronize()
-# ```
-
-# %% [markdown]
 # ## The same for every version
 #
 # The calls have changed over the years, the parts have not: [versions](../docs/versions.md) has both. `engine.build` and `run.plan`
@@ -677,7 +629,56 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # %% [markdown]
 # That is a network for TensorRT, followed by a line of NumPy. For many purposes this is enough. It stops being enough where
 # no Python runs, or where the answer should stay on the GPU; hence page 05.
+
+# %% [markdown]
+# ### On your own network, running a plan from ONNX
 #
+# From TensorRT 8.5 on, with PyCUDA: tensors have names.
+#
+# ```python
+# import numpy as np, pycuda.autoinit, pycuda.driver as cuda, tensorrt as trt
+#
+# runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
+# engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
+# context, stream = engine.create_execution_context(), cuda.Stream()
+# x, memory, answers = np.load("mine.npy"), {}, {}
+# context.set_input_shape("input_1", x.shape)
+# for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
+#     array = x if name == "input_1" else np.empty(tuple(context.get_tensor_shape(name)), np.float32)
+#     memory[name], answers[name] = cuda.mem_alloc(array.nbytes), array
+#     context.set_tensor_address(name, int(memory[name]))
+# cuda.memcpy_htod_async(memory["input_1"], answers.pop("input_1"), stream)
+# context.execute_async_v3(stream.handle)
+# for name, array in answers.items():
+#     cuda.memcpy_dtoh_async(array, memory[name], stream)
+# stream.synchronize()  # now, and not before, `answers` holds the answers
+# ```
+
+# %% [markdown]
+# ### On your own network, running a plan from UFF
+#
+# The same for TensorRT 5 to 8: bindings have numbers, and the batch is an argument.
+#
+# ```python
+# import numpy as np, pycuda.autoinit, pycuda.driver as cuda, tensorrt as trt
+#
+# logger = trt.Logger(trt.Logger.WARNING)
+# trt.init_libnvinfer_plugins(logger, "")
+# runtime = trt.Runtime(logger)
+# engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
+# context, stream, x = engine.create_execution_context(), cuda.Stream(), np.load("mine.npy")
+# names = [engine.get_binding_name(i) for i in range(engine.num_bindings)]
+# answers = {name: np.empty((len(x),) + tuple(engine.get_binding_shape(i)), np.float32)
+#            for i, name in enumerate(names) if not engine.binding_is_input(i)}
+# memory = {name: cuda.mem_alloc(answers.get(name, x).nbytes) for name in names}
+# cuda.memcpy_htod_async(memory["input_1"], x, stream)
+# context.execute_async(len(x), [int(memory[name]) for name in names], stream.handle)
+# for name, array in answers.items():
+#     cuda.memcpy_dtoh_async(array, memory[name], stream)
+# stream.synchronize()
+# ```
+
+# %% [markdown]
 # ## Who needs this plugin today?
 #
 # From TensorRT 5.1 on LeakyReLU is a layer of its own. Only a UFF of the early converter still asks for the plugin, and TensorRT 11
