@@ -297,7 +297,7 @@ check("00.1", heading)
 # | [05 the L2 plugin](05_l2_plugin.ipynb) | a plugin around that kernel, and what TensorRT asks it | 60 |
 # | [06 timing](06_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 80 |
 # | [07 the ONNX road](07_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 90 |
-# | [08 the patient](08_the_patient.ipynb) | a network with three hidden faults, and nobody says which | 60 |
+# | [08 the patient](08_the_patient.ipynb) | a network with three hidden faults, and nobody says which | 90 |
 #
 # Each ends with **your turn**: up to three exercises, with a check that says what is still wrong. The minutes include them. The
 # solutions are in the folder `solutions`, [one notebook for each](solutions/00_start_here.ipynb).
