@@ -13,6 +13,7 @@ import execute  # noqa: E402
 pytestmark = pytest.mark.notebooks
 TWINS = execute.twins()
 NAMES = [twin.stem for twin in TWINS]
+FEWER_PICTURES = {"04_l2_plugin": 14, "06_timing": 14, "07_onnx_road": 14}  # cells between two, on pages not yet revised
 
 
 def stored(name, folder="."):
@@ -73,10 +74,10 @@ def test_the_style_of_the_cells(name):
     for cell in cells:
         for line in cell.source.splitlines():
             assert len(line) <= 96, "too wide for a page: " + line
-    notebook = stored(name)
-    prose = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()
-             if not line.startswith("|")]  # tables are for reference and do not count as prose
-    assert 10 <= sum(len(line.split()) for line in prose) / sum(lengths) <= 40
+    # Tables, and code in the prose, are for reference and do not count.
+    texts = [re.sub(r"(?ms)^```.*?^```$", "", cell.source) for cell in stored(name).cells if cell.cell_type == "markdown"]
+    prose = [line for text in texts for line in text.splitlines() if not line.startswith("|")]
+    assert 10 <= sum(len(line.split()) for line in prose) / sum(lengths) <= 35
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,7 +96,18 @@ def test_a_picture_at_least_every_ten_cells(name):
         pictures = [output for output in cell.get("outputs", []) if {"image/png", "image/jpeg"} & set(output.get("data", {}))
                     or "<table" in output.get("data", {}).get("text/html", "")]
         since = 0 if pictures or execute.checked(cell) else since + 1
-        assert since <= 14, "no picture or table in the 14 cells before: %s" % cell.source[:80]
+        most = FEWER_PICTURES.get(name, 10)
+        assert since <= most, "no picture or table in the %d cells before: %s" % (most, cell.source[:80])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_place_for_a_guess_holds_nothing_and_the_next_output_is_the_answer(name):
+    cells = stored(name).cells
+    for before, cell, after in zip(cells, cells[1:], cells[2:]):
+        if cell.cell_type == "code" and re.match(r"guess\b", cell.source):
+            assert re.match(r"guess = \.\.\.  # .+$", cell.source), "the form of the answer is missing: " + cell.source
+            assert "**Guess first.**" in before.source.split("\n\n")[-1], before.source[-80:]
+            assert after.cell_type == "code" and after.outputs, "no answer follows: " + after.source[:80]
 
 
 @pytest.mark.parametrize("name", NAMES)

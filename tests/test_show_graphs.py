@@ -155,6 +155,25 @@ def test_small_constants_of_onnx_are_shown_by_value_and_large_ones_by_shape():
     assert [node.note for node in found] == ["[2]", "2x3"]
 
 
+def test_small_constants_of_uff_are_shown_by_value_and_large_ones_by_shape():
+    graph = tf.compat.v1.GraphDef()
+    graph.node.extend([graphsurgeon.create_node("x", "Placeholder", trt_plugin=True, dtype=tf.float32)])
+    for i, value in enumerate([np.float32(25088), np.array([1.5, 2], "f"), np.zeros((2, 3), "f")]):
+        graph.node.extend([freeze.constant_node("c%d" % i, value)])
+        graph.node.add(name="n%d" % i, op="Add").input.extend(["n%d" % (i - 1) if i else "x", "c%d" % i])
+        graph.node[-1].attr["T"].type = 1
+    meta = schema.MetaGraph.FromString(uff.from_tensorflow(graph, ["n2"], quiet=True))
+    notes = {node.name: node.note for node in show.nodes(meta)}
+    assert [notes["c%d" % i] for i in range(3)] == ["2.51e+04", "[1.5, 2]", "2x3"]
+
+
+def test_what_is_hidden_is_not_drawn_and_stays_in_the_comparison():
+    after = CHAIN[:2] + [Node("a", "Mul", ["x", "b/z"], "")] + CHAIN[3:4] + [Node("b/z", "Add", ["x", "a/y"], "")]
+    found = texts(show.graph_before_after(graph_def(), graph_def(after), "a", reach=2, hide=["*/z"]))
+    assert {"a", "ab", "x"} <= found and "b/z" not in found
+    assert any("reads something else now" in text for text in found)
+
+
 def test_anything_but_a_graph_is_refused():
     with pytest.raises(TypeError, match="cannot draw a list"):
         show.nodes([])

@@ -32,8 +32,8 @@ def nodes(graph):
     if hasattr(graph, "graphs"):
         from uffsurgeon.uff import schema
 
-        return [Node(node.id, node.operation, list(node.inputs), _plugin_note(
-            {key: schema.field(node, key, graph) for key in node.fields if "_u_" in key})) for node in graph.graphs[0].nodes]
+        return [Node(node.id, node.operation, list(node.inputs), _uff_note(
+            node, lambda node, key: schema.field(node, key, graph))) for node in graph.graphs[0].nodes]
     if hasattr(graph, "graph"):
         return _onnx_nodes(graph.graph)
     if hasattr(graph, "node"):
@@ -52,6 +52,13 @@ def _tensorflow_note(node):
     if "alpha" in node.attr:
         return "alpha = %.2g" % node.attr["alpha"].f
     return _plugin_note({key: _attribute(value) for key, value in node.attr.items() if "_u_" in key})
+
+
+def _uff_note(node, field):
+    if node.operation == "Const":
+        shape = field(node, "shape") if "shape" in node.fields else []
+        return _constant(shape, lambda node: np.reshape(field(node, "values"), shape), node)
+    return _plugin_note({key: field(node, key) for key in node.fields if "_u_" in key})
 
 
 def _constant(shape, array, tensor):
@@ -259,20 +266,23 @@ def graph(source, around, reach=1, mark=None, title="", constants=True, readers=
     return _finish(figure, sizes, [axes], [title], {kinds[node.name] for node in shown if node.name in kinds})
 
 
-def graph_before_after(before, after, around, around_after=None, reach=1, readers=True):
+def graph_before_after(before, after, around, around_after=None, reach=1, readers=True, hide=()):
     """Two slices side by side: what the second graph lacks in red, what it has gained in green, and in violet what both
     have but reads other nodes. Returns a matplotlib Figure.
 
     before, after: see `nodes`. around, reach, readers: see `select`; around_after: for the second slice, where its names
     differ. A node that these name and the first slice does not show is new, even if another part of the first graph has
-    a node of that name. A node that kept its name but is another operation counts as gone and new.
+    a node of that name. A node that kept its name but is another operation counts as gone and new. hide: patterns of names
+    that are not drawn, such as "*/strided_slice*".
 
     Raises TypeError as `nodes` does, ValueError as `select` does.
     """
     slices = []
     for source, words in ((before, around), (after, around_after or around)):
         found = nodes(source)
-        slices.append((found,) + select(found, words, reach, readers))
+        chosen, shown = select(found, words, reach, readers)
+        slices.append((found, chosen, [node for node in shown
+                                       if not any(fnmatch.fnmatchcase(node.name, pattern) for pattern in hide)]))
     inputs = [{(node.name, node.op): node.inputs for node in found} for found, _, _ in slices]
     drawn = {(node.name, node.op) for node in slices[0][2]}
     figure, axes = subplots(1, 2, dpi=110)

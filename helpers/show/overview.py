@@ -7,7 +7,7 @@ PRODUCTS = [("Keras\nmodel", ".npz file"), ("frozen\ngraph", ".pb file"), ("grap
             ("UFF\nor ONNX", ".uff or .onnx file"), ("TensorRT\nplan", ".plan file"), ("heads", "arrays"),
             ("boxes", "a picture")]
 STEPS = [("freeze", "freeze", [("01", "freeze")]),
-         ("surgery", "surgery, UFF", [("02", "surgery, UFF"), ("03", "surgery, UFF"), ("04", "L2 layer")]),
+         ("surgery", "surgery, UFF", [("02", "surgery, UFF"), ("03", "surgery, UFF"), ("05", "L2 layer")]),
          ("convert", "surgery, UFF", [("02", "surgery, UFF"), ("07", "surgery, UFF")]),
          ("build", "plan", [("03", "plan"), ("06", "plan")]), ("run", "run", [("06", "run")]), ("decode", None, [("00", None)])]
 REAL, STAND_IN = COLOURS["new"][1], COLOURS["trouble"][1]

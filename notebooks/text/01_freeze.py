@@ -3,8 +3,8 @@
 #
 # TensorRT cannot read a Keras model. It reads a **graph**: the operations (*nodes*) and what feeds what, with all weights as
 # plain numbers. TensorFlow's format for a graph is called **GraphDef**. Making one from a model is called **freezing**. It is
-# the first step, and it already shows what will go wrong later. (Today's converters do it inside, as in notebook 07. Doing it
-# by hand shows what they do.)
+# the first step, and it already shows what will go wrong later. Today's converters do it inside; doing it by hand shows what
+# they do.
 #
 # After this page you will be able to
 #
@@ -13,7 +13,7 @@
 # - count the operations of a graph and tell which of them UFF and TensorRT 5 do not know,
 # - prove that the frozen graph still draws the same boxes, and say what *equal*, *close* and *broken* mean.
 #
-# **You need** notebook 00. **Time:** 40 minutes, exercises apart.
+# **You need** page 00. **Time:** about 40 minutes, 20 of them for the exercises.
 
 # %%
 from helpers import artifacts, freeze, network, parity, process, run, scenes, show
@@ -31,9 +31,10 @@ model = network.load_weights(network.build())
 print("{:,} parameters in {} layers".format(model.count_params(), len(model.layers)))
 
 # %% [markdown]
-# A closer look at the last layers. Their names matter: they become the names of nodes, and surgery finds nodes by name. That is
-# why this network is built with Keras 2, which names layers and nodes as the article of 2019 did. `freeze.freeze` takes a model
-# of Keras 3, too. Its nodes get other names, so print them before you operate.
+# A closer look at the last layers. Their names matter: they become the first part of the names of nodes, as in `dense_3/MatMul`,
+# and surgery finds nodes by name. What stands before the last slash TensorFlow calls the node's **scope**; graphsurgeon calls
+# such a beginning a **namespace**. The network is built with Keras 2, which names layers and nodes as the article of 2019 did.
+# `freeze.freeze` takes a model of Keras 3, too. Its nodes get other names, so print them before you operate.
 
 # %%
 for layer in model.layers[-12:]:
@@ -53,17 +54,21 @@ print(len(images), "crops;", {name: head.shape for name, head in reference.items
 #
 # This is the model's graph before freezing, with its weights in **variables**: places that training may write to. A graph is a
 # list of nodes, and we can count them by what they do.
+#
+# **Guess first.** The model has 36 layers. How many nodes has its graph?
 
 # %%
-from collections import Counter
+guess = ...  # a number of nodes
 
+# %%
 unfrozen = freeze.unfrozen(model)
 print(len(unfrozen.node), "nodes")
-Counter(node.op for node in unfrozen.node).most_common(8)
+holders = {"Placeholder", "VarHandleOp", "ReadVariableOp"}
+show.census(unfrozen, {node.op for node in unfrozen.node} - holders)
 
 # %% [markdown]
-# Every weight takes several nodes: one that holds the variable and one that reads it, and in TensorFlow 1 also those that set
-# its first value. (TensorFlow 2 prints the holder as a `Placeholder`, like the input: 38 variables and one picture make 39.)
+# Every weight takes several nodes: one that holds the variable and one that reads it, in orange; TensorFlow 1 adds those that
+# set its first value. TensorFlow 2 prints the holder as a `Placeholder`, like the input: 38 variables and one picture make 39.
 # Here is one dense layer of the orientation head with its inputs.
 
 # %%
@@ -83,8 +88,8 @@ print("%.0f MB" % (graph.ByteSize() / 1e6))
 print(outputs)
 
 # %% [markdown]
-# **Second**, nodes that do nothing are removed. An `Identity` hands on what it gets. (Dropout was left out already, because we
-# asked for the graph of inference.) Then only nodes from which an output can be reached are kept.
+# **Second**, nodes that do nothing are removed. An `Identity` hands on what it gets. Dropout was left out already, because we
+# asked for the graph of inference. Then only nodes from which an output can be reached are kept.
 
 # %%
 freeze.bypass_identity(graph, outputs)
@@ -102,7 +107,8 @@ freeze.strip_unused(graph, outputs)
 print(len(graph.node), "nodes")
 
 # %% [markdown]
-# (The weights are not shared: two biases that happen to be equal are still two biases.)
+# What is left computes, or is a weight, or a number that a shape needs. Weights are not shared: two biases that happen to be equal
+# are still two biases.
 #
 # Here is the dense layer from above, before and after. Red nodes are gone afterwards, green ones are new: the constants that
 # took the place of the variables. Violet ones are still there, but read something else now.
@@ -122,6 +128,45 @@ path = freeze.save(graph, artifacts.BUILD / "box3d_notebook_01.pb")
 print("%s, %.1f MB, %d nodes" % (path.name, path.stat().st_size / 1e6, len(graph.node)))
 
 # %% [markdown]
+# ### On your own network
+#
+# TensorFlow 2.x freezes by itself. You need the model; TensorFlow chooses the names, and the second line that is printed has those of
+# the outputs.
+#
+# ```python
+# import tensorflow as tf
+# from tensorflow.python.framework import convert_to_constants
+#
+# model = tf.keras.models.load_model("mine.h5", compile=False)
+# function = tf.function(lambda x: model(x, training=False)).get_concrete_function(
+#     tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype))
+# frozen = convert_to_constants.convert_variables_to_constants_v2(function)
+# graph = frozen.graph.as_graph_def()
+# tf.io.write_graph(graph, ".", "mine.pb", as_text=False)
+# print([tensor.name for tensor in frozen.inputs])
+# print([tensor.name for tensor in frozen.outputs])
+# ```
+
+# %% [markdown]
+# ### On your own network, in TensorFlow 1
+#
+# The same in a session. `set_learning_phase(0)` comes before the model is made: it asks for the graph of inference.
+#
+# ```python
+# import tensorflow as tf
+#
+# tf.keras.backend.set_learning_phase(0)
+# model = tf.keras.models.load_model("mine.h5", compile=False)
+# session = tf.keras.backend.get_session()
+# outputs = [output.op.name for output in model.outputs]
+# graph = tf.graph_util.convert_variables_to_constants(
+#     session, session.graph.as_graph_def(), outputs)
+# graph = tf.graph_util.remove_training_nodes(graph, protected_nodes=outputs)
+# tf.train.write_graph(graph, ".", "mine.pb", as_text=False)
+# print([tensor.name for tensor in model.inputs], outputs)
+# ```
+
+# %% [markdown]
 # ## Reading one node
 #
 # A node is small enough to read. This is an activation of the orientation head, printed as the `.pbtxt` has it.
@@ -132,9 +177,9 @@ print(node)
 
 # %% [markdown]
 # `name` is how others refer to it, `op` what it does, `input` what it reads, and the attributes (`attr`) are its settings: the
-# type of its numbers and `alpha`, the slope for negative ones. We asked Keras for 0.1. In 32-bit floating point there is no
-# 0.1; the nearest number is 0.10000000149011612, and that is the slope from here on. Some versions of TensorFlow print it in
-# full, some round it for display.
+# type of its numbers and the slope for negative ones, which TensorFlow calls `alpha` (it has nothing to do with the angle of page
+# 00). We asked Keras for 0.1. In 32-bit floating point there is no 0.1; the nearest number is 0.10000000149011612, and that is the
+# slope from here on, even where TensorFlow rounds it for display.
 
 # %%
 node.attr["alpha"].f
@@ -145,6 +190,11 @@ node.attr["alpha"].f
 # TensorRT 5 reads **UFF** files (Universal Framework Format, NVIDIA's file format for networks before ONNX). NVIDIA's converter
 # of that time, uff 0.6.3, knows 69 of TensorFlow's operations by name. `show.census` counts ours and marks what is not on that
 # list.
+#
+# **Guess first.** How many of the operations that you have seen so far will not be on it?
+
+# %%
+guess = ...  # a number of operations
 
 # %%
 from uffsurgeon.uff import tensorflow_ops
@@ -153,7 +203,7 @@ show.census(graph, tensorflow_ops.OPERATIONS)
 
 # %% [markdown]
 # One operation stands out: `LeakyRelu`. UFF has no name for it. So the converter writes it down as a *custom* operation and
-# leaves it to TensorRT to find a **plugin** of that name, an operation of your own. That is notebook 03.
+# leaves it to TensorRT to find a **plugin** of that name, an operation of your own. That is page 03.
 #
 # If only the census found all troubles! It finds one of three. The second is built from operations that are all on the list:
 # `tf.nn.l2_normalize` is five operations and a constant. It squares, sums, takes the maximum with a very small number, divides
@@ -163,34 +213,47 @@ show.census(graph, tensorflow_ops.OPERATIONS)
 show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# (The axis of the `Sum` is a constant with a strange name, `reshape_2/Reshape/shape/2`. That reshape needed a 2 as well, and
-# equal constants are shared. Cut out one of the two layers, and you take the constant from the other. Notebook 04 trips over
-# it.)
+# The axis of the `Sum` is a constant with a strange name, `reshape_2/Reshape/shape/2`. That reshape needed a 2 as well, and
+# equal constants are shared. Cut out one of the two layers, and you take the constant from the other. Page 05 trips over it.
 #
 # UFF knows each of the five. The **parser**, the part of TensorRT that reads such a file, still stops: it takes no maximum with
 # a constant on its right (`Unsupported binary op max with constant right`). TensorRT 5.0.6, the article reports, took no reciprocal
-# square root of such a result either. What is on a list of names need not work in every combination. That is notebook 04.
+# square root of such a result either. What is on a list of names need not work in every combination. That is page 05.
 #
 # The third, which the article met, is worse, because nothing complains at all. In this repaired network the layer before the
-# heads is a `Reshape`. The first version of the article had Keras's `Flatten` there.
+# heads is a `Reshape`. The first version of the article had Keras's `Flatten` there:
 
 # %%
 first = freeze.freeze(network.build(flat="flatten"))
-show.graph_before_after(first, graph, "flatten_1", "reshape_1")
+show.graph(first, "flatten_1", mark={"flatten_1/Reshape": "trouble"})
 
 # %% [markdown]
-# (In the first version the name `reshape_1` belongs to another layer, the one in the orientation head.) Both compute the same
-# numbers in TensorFlow. The article reports that TensorRT 5.0 converts both without a word, and that with the left one the
-# boxes tumble. Whether that is so is the question of notebook 02. What TensorFlow writes for `Flatten` depends on its version:
-# 1.13 takes the shape apart and puts it together again, 2.x writes a constant. The operation is the same.
+# In TensorFlow both compute the same numbers. The article reports that TensorRT 5.0 converts both without a word, and that with
+# `Flatten` the boxes tumble. Whether that is so is the question of page 02.
 #
 # Here they are together, everything that needs a repair:
 #
 # | in the first network | what happens | found by | repaired in |
 # |---|---|---|---|
 # | five `LeakyRelu`, in all heads | UFF has no name for it | the census | 03 |
-# | `l2_normalize`, at the end of `orientation` | the parser refuses one of its five operations, that of 5.0 two | the parser | 04 |
+# | `l2_normalize`, at the end of `orientation` | the parser refuses one of its five operations, that of 5.0 two | the parser | 05 |
 # | `Flatten`, before the heads | nothing complains, and the boxes are wrong, says the article of TensorRT 5.0 | a gate | 02 |
+
+# %% [markdown]
+# ### On your own network
+#
+# The same census in a few lines, with `uffsurgeon` (`pip install .` in the workbook's folder installs it alone). A `NoOp` may be
+# listed that TensorFlow has left over; it computes nothing, and the converter drops it.
+#
+# ```python
+# from collections import Counter
+# from uffsurgeon import graphsurgeon as gs
+# from uffsurgeon.uff import tensorflow_ops
+#
+# count = Counter(node.op for node in gs.DynamicGraph("mine.pb"))
+# for op, nodes in count.most_common():
+#     print("%-20s %4d %s" % (op, nodes, "" if op in tensorflow_ops.OPERATIONS else "<- not in UFF"))
+# ```
 
 # %% [markdown]
 # ## The gate
@@ -202,7 +265,7 @@ show.graph_before_after(first, graph, "flatten_1", "reshape_1")
 # - **equal**: no output differs by more than 0.0001.
 # - **close**: no box is lost, turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
 #   10 cm, or moves by more than 10 cm. Beyond 10 m it may move by 1 % of its distance, because one camera sees distance as size.
-#   (A box is lost when it has no direction any more, so that it cannot be placed.)
+#   A box is lost when it has no direction any more, so that it cannot be placed.
 # - **broken**: anything else, and any output that is not a number.
 
 # %%
@@ -226,6 +289,11 @@ show.scene_before_after(street[2], wrong[2], right[2], ("pixels 0 to 1", "as it 
 # Nothing crashed, and every single number looks plausible. But seen from above the two nearest cars are turned, one of them is
 # two metres too close, and the arrow of the van points the other way: the picture shows it. Another frequent mistake is to
 # leave the colours in the order of the photo, red first instead of blue first.
+#
+# **Guess first.** What will the gate say to that?
+
+# %%
+guess = ...  # "equal", "close" or "broken"
 
 # %%
 swapped = network.heads(run.tensorflow(graph, images[..., ::-1].copy()))
@@ -233,18 +301,45 @@ parity.compare(reference, swapped, street)
 
 # %% [markdown]
 # Broken as well: one box has moved by more than two metres, and where 1 % of the distance is allowed, more than 4 % was found.
-# Yet if you draw the boxes as above, you can hardly tell the two pictures apart. That is why the gate speaks in numbers, and
-# judges by the worst box.
+# And would you have seen it?
+
+# %%
+other = parity.place(swapped, street)
+show.boxes_on_scene(street[2], other[2], title="red and blue swapped")
+
+# %% [markdown]
+# Compare it with the green boxes above: hardly. That is why the gate speaks in numbers, and judges by the worst box.
 #
 # Both times the graph was right and its input was wrong. A gate cannot tell you which; it tells you that you have to look.
+
+# %% [markdown]
+# ### On your own network
+#
+# The boxes are ours; what your network is good for, you know best. But outputs can always be compared. Here `mine.npz` holds inputs
+# `x`, and your model's answers to them as `answer_0`, `answer_1` and so on.
+#
+# ```python
+# import numpy as np
+# import tensorflow as tf
+#
+# with open("mine.pb", "rb") as file:
+#     graph = tf.compat.v1.GraphDef.FromString(file.read())
+# names = ["x:0", "Identity:0"]  # of the input and the outputs, as they were printed
+# with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+#     x, *outputs = tf.import_graph_def(graph, return_elements=names, name="")
+#     known = np.load("mine.npz")
+#     found = session.run(outputs, {x: known["x"]})
+#     for i, (tensor, answer) in enumerate(zip(outputs, found)):
+#         print(tensor.name, np.abs(answer - known["answer_%d" % i]).max())
+# ```
 
 # %% [markdown]
 # ## A look around, live
 #
 # [netron](https://github.com/lutzroeder/netron) draws a whole model file, and you can click on every node. It needs a running
 # notebook and a browser on the same machine (or a forwarded port), so on a printed page there is nothing to see. To try it,
-# `pip install netron` and set `LIVE` to `True`. (Its page asks a server for your country; without a network it waits at a
-# notice until you click that away.)
+# `pip install netron` and set `LIVE` to `True`. Its page asks a server for your country; without a network it waits at a
+# notice until you click that away.
 
 # %%
 LIVE = False

@@ -12,7 +12,7 @@
 # - find the first wrong layer in a network of your own, without knowing what to look for,
 # - recognise three silent faults of the UffParsers, and repair the model.
 #
-# **You need** notebook 01. **Time:** 45 minutes, exercises apart.
+# **You need** page 01. **Time:** about 55 minutes, 20 of them for the exercises.
 
 # %%
 import numpy as np
@@ -25,10 +25,9 @@ import uffparser
 print("uff is", uff.__name__)
 
 # %% [markdown]
-# `uff` is NVIDIA's converter, or ours: the last line says whose. On a Jetson with JetPack 4.2 to 5.1 (JetPack is the system
-# software of a Jetson, with one fixed TensorRT) it is NVIDIA's, called just `uff`. Elsewhere Python finds `uffsurgeon.uff`
-# under that name, the workbook's own, with the same functions and, where NVIDIA's are not silently wrong, the same results.
-# `uffparser` is the workbook's cover for NVIDIA's parser.
+# `uff` is NVIDIA's converter, or ours: the last line says whose. On a Jetson with JetPack 4.2 to 5.1 it is NVIDIA's, called just
+# `uff`. Elsewhere Python finds `uffsurgeon.uff` under that name, the workbook's own, with the same functions and, where NVIDIA's
+# are not silently wrong, the same results. `uffparser` is the workbook's cover for NVIDIA's parser.
 #
 # ## The network as it was first
 #
@@ -42,9 +41,8 @@ show.graph(first, "flatten_1")
 
 # %% [markdown]
 # The operation that does the work is a `Reshape`. Whatever else the picture shows only computes the shape for it, and that
-# differs from version to version. TensorFlow 2 writes a constant, `[-1, 25088]`. TensorFlow 1.13 looks up the number of images
-# and puts a -1 after it. The Keras of the article multiplied 7, 7 and 512 and put a -1 in front. A -1 means *whatever is left*,
-# so all three say the same: one row of 25,088 numbers for each image.
+# differs between versions of TensorFlow ([versions](../docs/versions.md)). A -1 in it means *whatever is left*. All say the same:
+# one row of 25,088 numbers for each image.
 #
 # What this graph answers in TensorFlow is the reference for everything below.
 
@@ -59,19 +57,18 @@ print(len(images), "crops;", {name: head.shape for name, head in reference.items
 #
 # **UFF**, the Universal Framework Format, is NVIDIA's file format for networks before ONNX; TensorRT 5 to 8 read it. It is a
 # list of nodes like TensorFlow's, with fewer kinds of them. One call converts, and what it prints deserves to be read.
-# (`quiet=True` leaves out even more.)
 
 # %%
 data = uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True)
 print("%.1f MB" % (len(data) / 1e6))
 
 # %% [markdown]
-# NVIDIA's converter of 2019 prints these very lines. The first warns that it was made for another TensorFlow, 1.12, and does no
-# harm. Those about LeakyRelu wait for notebook 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
-# keeps the axis that was summed, as our sum does, so it does no harm. The line for us is the one that looks the least
-# important: `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a **scope** (the part of a node's
-# name before the last slash, here `flatten_1`) that contains the word *flatten*, and has guessed what is meant. NVIDIA's looks
-# at that name and at nothing else; the workbook's also looks whether the result is a row.
+# NVIDIA's converter of 2019 prints these very lines. The first warns that it was made for another TensorFlow and does no harm.
+# Those about LeakyRelu wait for page 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
+# keeps the axis that was summed, as our sum does. The line for us is the one that looks the least important:
+# `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a scope, `flatten_1`, that contains the word
+# *flatten*, and has guessed what is meant. NVIDIA's looks at that name and at nothing else; the workbook's also looks whether
+# the result is a row.
 
 # %%
 from uffsurgeon.uff import schema
@@ -80,8 +77,8 @@ meta = schema.read(data)
 show.graph(meta, "flatten_1")
 
 # %% [markdown]
-# Whatever computed the shape is gone, and so is the shape. (UFF has its own words for the neighbours, too: `Pool` for MaxPool,
-# `FullyConnected` for MatMul.) What remains is an operation called `Flatten`. Here is all that the file says about it.
+# Whatever computed the shape is gone, and so is the shape. What remains is an operation called `Flatten`. (`Pool` is UFF's word
+# for MaxPool, `FullyConnected` for MatMul.) Here is all that the file says about it.
 
 # %%
 print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][0])
@@ -100,8 +97,13 @@ print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][
 # under NVIDIA's licence), and from then on this page runs that parser. Without it the page takes a **recording** of what the same
 # parser made of the same file. The first line says which.
 #
-# Our network needs two operations replaced before the parser takes it. Notebooks 03 and 04 do that by hand; here
+# Our network needs two operations replaced before the parser takes it. Pages 03 and 05 do that by hand; here
 # `through_uff.convert` does: LeakyReLU becomes a plugin of NVIDIA's, and the normalisation at the end is left to NumPy.
+#
+# **Guess first.** In which order will the parser lay out the row?
+
+# %%
+guess = ...  # "channels first" or "as TensorFlow"
 
 # %%
 parsed = through_uff.parse(through_uff.convert(first))
@@ -111,22 +113,33 @@ uffparser.table(parsed, "flatten")
 # %% [markdown]
 # A *shuffle* is TensorRT's layer for any change of shape or order. This one stands in the place of our `Flatten`. What it does is
 # `transpose (1, 2, 0)`: of channels, height, width it makes height, width, channels. **The parser goes back to TensorFlow's
-# order**, and the dense layer that follows reads the numbers in that order. The parser's network as a whole, all its layers with all their weights, is there
-# in `parsed`, and ONNX Runtime can compute it:
+# order**, and the dense layer that follows reads the numbers in that order. The parser's network as a whole, all its layers with
+# all their weights, is there in `parsed`, and ONNX Runtime can compute it:
 
 # %%
 found = network.heads(through_uff.normalized(through_uff.answers(parsed, images)))
 parity.compare(reference, found, street)
 
 # %% [markdown]
-# *Equal*: every value is in its place. The UffParsers of 6.0.1, 7.1, 7.2, 8.0 and 8.2, which we asked in the same way, transpose as
-# well, and so does that of 8.6.1, whose plan ran on a GPU ([docs/verified.md](../docs/verified.md)). What the article saw, it saw on
-# 5.0.6, which is no longer available. Its report may be right for that version. It is not for any of these seven.
+# *Equal*: every value is in its place. So what did the article see? What is known, and from where:
+#
+# | statement | how it is known |
+# |---|---|
+# | TensorRT's UffParser of 5.1.5 keeps TensorFlow's order | seen here, where the parser is built; else recorded by us on a CPU |
+# | so do those of 6.0.1, 7.1.3, 7.2.1, 8.0.1 and 8.2.3 | recorded by us on a CPU, in the same way |
+# | and that of 8.6.1 | recorded by us: its plan ran on a GPU ([verified](../docs/verified.md)) |
+# | with 5.0.6 boxes tumbled | reported by the article; 5.0.6 can no longer be had |
+# | because `Flatten` was laid out in NCHW order | our explanation: it fits the report, and cannot be tested |
 #
 # ## How it would look
 #
 # The fault is worth knowing all the same, because any tool that moves a network from NHWC to NCHW can have it. So we build it:
-# an **imitation** lays out the `Flatten` in NCHW order. That this is what 5.0.6 did is our explanation, not the article's.
+# an **imitation** lays out the `Flatten` in NCHW order.
+#
+# **Guess first.** Which will look wrong at once: the sums of the confidences, the lengths of the directions, both, or neither?
+
+# %%
+guess = ...  # "sums", "lengths", "both" or "neither"
 
 # %%
 broken = network.heads(through_uff.as_reported_for_5_0_6(first, images))
@@ -196,10 +209,33 @@ print("equal once sorted:", np.allclose(np.sort(there), np.sort(here), atol=1e-3
 # %% [markdown]
 # The same numbers, in another order. That is the signature of this fault, and sorting both sides is the quickest test for it.
 #
-# (To search a plan, give its builder the names, `engine.build("box3d.uff", outputs=names)`, and transpose feature maps from NCHW to
-# NHWC before you compare. A tensor that is an output cannot be merged into its neighbour, so a fault of the merging vanishes. And
-# "the first that differs" holds for 32 bits. With fewer, errors grow from the first layer on.)
+# "The first that differs" holds for 32 bits. With fewer, errors grow from the first layer on.
+
+# %% [markdown]
+# ### On your own network
 #
+# TensorFlow against what a .uff says, layer by layer, without the workbook. Change the name of the input. To search a plan
+# instead, register the same `names` as outputs when you build it (page 03), and transpose feature maps from NCHW to NHWC.
+# TensorRT cannot merge an output into its neighbour, so a fault of the merging vanishes.
+#
+# ```python
+# import numpy as np, onnxruntime, tensorflow as tf
+# from uffsurgeon import to_onnx
+#
+# graph = tf.compat.v1.GraphDef.FromString(open("mine.pb", "rb").read())
+# kinds = ("Relu", "MaxPool", "AvgPool", "Mean", "Reshape", "BiasAdd", "Softmax")
+# names = [node.name for node in graph.node if node.op in kinds]
+# to_onnx.convert("mine.uff", "mine.onnx", outputs=names)
+# x = np.load("mine.npy")
+# with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+#     tf.import_graph_def(graph, name="")
+#     expected = session.run([name + ":0" for name in names], {"input_1:0": x})
+# session = onnxruntime.InferenceSession("mine.onnx", providers=["CPUExecutionProvider"])
+# for name, a, b in zip(names, expected, session.run(names, {"input_1": x})):
+#     print("%-32s %.1e" % (name, np.abs(a - b).max() / np.abs(a).max()))
+# ```
+
+# %% [markdown]
 # ## Why, with eight numbers
 #
 # A feature map of 2 rows, 2 columns and 2 channels will do. NumPy keeps the last axis together in memory, as TensorFlow does;
@@ -239,6 +275,11 @@ in_nhwc @ weights, in_nchw @ weights
 # %% [markdown]
 # The same for the real row. Take TensorFlow's 25,088 numbers in NCHW `order`: they are the row of the imitation. The last line
 # counts how many are still in their place.
+#
+# **Guess first.** How many of the 25,088 are?
+
+# %%
+guess = ...  # a number
 
 # %%
 order = np.arange(7 * 7 * 512).reshape(7, 7, 512).transpose(2, 0, 1).reshape(-1)
@@ -256,23 +297,27 @@ print("in place:", (order == np.arange(25088)).sum())
 # ```
 #
 # Both lay out the numbers in the same order, NHWC, and neither has a weight. So all weights stay what they are, and nothing
-# needs to be trained again.
+# needs to be trained again. Here are the two in UFF, without the nodes that look up how many images there are:
 
 # %%
 repaired = freeze.load(freeze.box3d(flat="reshape"))
-show.graph_before_after(first, repaired, "flatten_1", "reshape_1")
+with page.silence():
+    repaired_uff = schema.read(uff.from_tensorflow(repaired, list(network.OUTPUTS), quiet=True))
+show.graph_before_after(meta, repaired_uff, "flatten_1", "reshape_1",
+                        hide=["*/strided_slice*", "*/Shape"])
 
 # %% [markdown]
-# (In the first version the name `reshape_1` belongs to another layer, the one in the orientation head.) For the converter the scope is
-# now called `reshape_1`, so it keeps the operation and its shape, and prints no `DEBUG` line. What does the parser make of that?
+# For the converter the scope is now called `reshape_1`, so it keeps the operation and its shape, the 25,088. What does the
+# parser make of that?
 
 # %%
 uffparser.table(through_uff.parse(through_uff.convert(repaired)), "reshape_1")
 
 # %% [markdown]
-# The same transpose, as a layer that the parser has added and not named, and then the reshape to 25,088 (with two ones, because this
-# parser's shapes have three dimensions at least). From 5.1.5 on the repair changes nothing. It was still right to do: the file now *says* the shape, instead of leaving it to a
-# guess from the name of a scope. A layer called `my_flattened_map` would have become a `Flatten`, too. The gate:
+# The same transpose, as a layer that the parser has added and not named, and then the reshape to 25,088, with two ones, because
+# this parser's shapes have three dimensions at least. With the seven parsers that were asked the repair changes nothing. It was
+# still right to do: the file now *says* the shape, instead of leaving it to a guess from the name of a scope. A layer called
+# `my_flattened_map` would have become a `Flatten`, too. The gate:
 
 # %%
 mended = network.heads(through_uff.run(repaired, images))
@@ -282,7 +327,7 @@ parity.compare(reference, mended, street)
 show.boxes_on_scene(street[1], parity.place(mended, street)[1], title="through UFF")
 
 # %% [markdown]
-# *Equal*, or *close* where a plan ran on a GPU that computes in TF32 (notebook 06).
+# *Equal*, or *close* where a plan ran on a GPU that computes in TF32 (page 06).
 #
 # ## A fault that nobody told us of
 #
@@ -307,8 +352,13 @@ def ask(graph, outputs):
 parsed = ask(sick, ["answer/BiasAdd"])
 
 # %% [markdown]
-# It says *yes*, and not a word more. **What do you expect from the search?** Every node that TensorFlow and the parser's network have in
-# common is compared; a layer with another number of values counts as infinitely wrong (the chart ends at 10).
+# It says *yes*, and not a word more. So we search: every node that TensorFlow and the parser's network have in common is
+# compared; a layer with another number of values counts as infinitely wrong (the chart ends at 10).
+#
+# **Guess first.** Which layer will be the first that is wrong?
+
+# %%
+guess = ...  # "pad", "conv", "mean", "answer" or "none"
 
 # %%
 def errors_by_layer(graph, parsed, image):
@@ -324,9 +374,9 @@ draw_errors(errors_by_layer(sick, parsed, picture))
 uffparser.table(parsed, "pad")
 
 # %% [markdown]
-# The first layer is wrong already. The zeros should turn [32, 32, 3] into [33, 33, 3]; the parser makes [32, 33, 3]. It pads only the
-# *last two* of three dimensions. After a convolution, where everything is channels, height, width, those are the right ones. Here,
-# before the first convolution, the order is still height, width, channels, and the row of zeros is lost. And the answer?
+# The first layer is wrong already. The zeros should turn [32, 32, 3] into [33, 33, 3]; the parser makes [32, 33, 3]. It pads only
+# the *last two* of three dimensions. After a convolution, where everything is channels, height, width, those are the right ones.
+# Here, before the first convolution, the order is still height, width, channels, and the row of zeros is lost. And the answer?
 
 # %%
 truth = run.tensorflow(sick, picture)["answer/BiasAdd"]
@@ -334,9 +384,9 @@ told = through_uff.answers(parsed, picture)["answer/BiasAdd"]
 print(truth.round(3), told.round(3))
 
 # %% [markdown]
-# Off by a few per cent, because the mean at the end hides where the pixels were. Nothing about it looks like a fault. All UffParsers
-# that we asked do this, and 8.6.1 on a GPU. The repair is what later versions of Keras do: no padding of its own, and a convolution
-# that pads itself (`padding="same"`), which with stride 2 and an even size pads in the same places.
+# Off by a few per cent, because the mean at the end hides where the pixels were. Nothing about it looks like a fault. All
+# UffParsers that we asked do this, and 8.6.1 on a GPU. The repair is what later versions of Keras do: no padding of its own, and a
+# convolution that pads itself (`padding="same"`), which with stride 2 and an even size pads in the same places.
 
 # %%
 well = patients.freeze(patients.padded(repaired=True))
@@ -369,11 +419,12 @@ parsed = ask(patients.freeze(patients.unchanged()), ["flatten/Reshape"])
 print("outputs:", parsed.outputs)
 
 # %% [markdown]
-# `True`, and a network that gives nothing. (Leave such a layer out.) So **never trust what `parse` returns alone**: look at the log, and count the outputs.
+# `True`, and a network that gives nothing. Leave such a layer out. So **never trust what `parse` returns alone**: look at the log,
+# and count the outputs.
 #
 # And one that is no fault any more. `Reshape((6, -1))`, six rows and *work out the rest*, was refused by TensorRT 4:
 # `Reshape: -1 dimension specified more than 1 time` ([issue 384](https://github.com/NVIDIA/TensorRT/issues/384)), since the batch, of
-# unknown size, counted as another -1. (`width=8` makes the network eight times narrower, enough for this.)
+# unknown size, counted as another -1. (With `width=8` the network is eight times narrower, enough for this.)
 
 # %%
 minus_one = freeze.load(freeze.box3d(pairs=-1, width=8))
@@ -385,14 +436,14 @@ print("parse returned", parsed.ok)
 uffparser.table(parsed, "reshape_2")
 
 # %% [markdown]
-# From 5.1.5 on it converts, to [6, 2] with a trailing 1. Write `Reshape((6, 2))` anyway, as our network does: it costs nothing, and no
+# Here it converts, to [6, 2] with a trailing 1. Write `Reshape((6, 2))` anyway, as our network does: it costs nothing, and no
 # parser can miscount.
 #
 # ## Before you are at a board
 #
-# Seven UffParsers have been asked what they make of some thousands of small networks. What came out is in `uffsurgeon check`, which
-# reads a .uff and says what a parser will refuse and what it will silently get wrong, with the way out. Here it is on the padding and
-# on the concatenation:
+# Seven UffParsers have been asked what they make of some thousands of small networks. What came out is in `uffsurgeon check`,
+# which reads a .uff and says what a parser will refuse and what it will silently get wrong, with the way out. Here it is on the
+# padding and on the concatenation:
 
 # %%
 from uffsurgeon import check as checking
@@ -403,16 +454,33 @@ for graph, output in ((sick, "answer/BiasAdd"), (joined, "join/concat")):
         print("   in the parsers of", ", ".join(finding.versions))
 
 # %% [markdown]
-# From a shell: `uffsurgeon check model.uff`. It is no parser. What it does not know it cannot tell, so the gate still decides. And our
-# first network, with its `Flatten`?
+# What it does not know it cannot tell, so the gate still decides. And our first network, with its `Flatten`?
 
 # %%
 found = checking.check(through_uff.convert(first))
 [finding.node for finding in found if finding.level == "error"]
 
 # %% [markdown]
-# No error. (A `Flatten` is right where a dense layer reads it, as here. As the last node of a network, where nothing reads it, it is not.)
+# No error. A `Flatten` is right where a dense layer reads it, as here. As the last node of a network, where nothing reads it, it is
+# not.
+
+# %% [markdown]
+# ### On your own network
 #
+# Convert, then check. The names are those of your output nodes. On a Jetson `import uff` is NVIDIA's converter, and prints the same
+# lines. The two commands `convert-to-uff mine.pb -o mine.uff -O answer/BiasAdd` and `uffsurgeon check mine.uff` do the same.
+#
+# ```python
+# from uffsurgeon import uff
+# from uffsurgeon.check import check
+#
+# uff.from_tensorflow_frozen_model("mine.pb", ["answer/BiasAdd"], output_filename="mine.uff")
+# for finding in check("mine.uff"):
+#     print(finding.level, finding.node, finding.message, sep=": ")
+#     print("   ", finding.recipe, "In the parsers of", ", ".join(finding.versions))
+# ```
+
+# %% [markdown]
 # ## Your turn
 #
 # **1.** Write the imitation's fault: `flatten_nchw(x)` takes feature maps `[N, H, W, C]` and returns `[N, H * W * C]`, laid
@@ -437,10 +505,10 @@ def flatten_nchw(x):
 check("02.1", flatten_nchw)
 
 # %% [markdown]
-# **2.** Suppose that a tool has the imitation's fault, and you cannot touch the graph. Then leave `Flatten` in, and put the *weights* into
-# the order in which the numbers will come. Write `reorder(kernel, height, width, channels)`: it gets the weights of a dense layer (Keras calls
-# them its *kernel*), `[height * width * channels, units]`, as trained, and returns them so that `flatten_nchw(x) @
-# reorder(kernel, ...)` is what the layer should answer.
+# **2.** Suppose that a tool has the imitation's fault, and you cannot touch the graph. Then leave `Flatten` in, and put the
+# *weights* into the order in which the numbers will come. Write `reorder(kernel, height, width, channels)`: it gets the weights of
+# a dense layer (Keras calls them its *kernel*), `[height * width * channels, units]`, as trained, and returns them so that
+# `flatten_nchw(x) @ reorder(kernel, ...)` is what the layer should answer.
 
 # %% tags=["exercise"]
 def reorder(kernel, height, width, channels):
@@ -480,8 +548,9 @@ check("02.3", culprit)
 # %% [markdown]
 # ## What you saw
 #
-# - NVIDIA's converter turns every `Reshape` whose scope contains *flatten* into a `Flatten` without a shape. Before a dense layer all
-#   UffParsers that we asked, 5.1.5 to 8.6.1, keep TensorFlow's order. The damage that the article reports was seen on 5.0.6 alone.
+# - NVIDIA's converter turns every `Reshape` whose scope contains *flatten* into a `Flatten` without a shape. Before a dense layer
+#   all UffParsers that we asked, 5.1.5 to 8.6.1, keep TensorFlow's order. The damage that the article reports was seen on 5.0.6
+#   alone.
 # - A row in another order has the right shape and the right numbers: sort both sides, and they are equal.
 # - Make every layer an output, compare layer by layer, and look at the first that differs.
 # - Zeros padded to the image before the first convolution, images concatenated along axis -1, a crop of a feature map: every UffParser

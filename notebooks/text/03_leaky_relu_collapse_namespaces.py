@@ -11,9 +11,9 @@
 # - recognise three mistakes that everybody makes once: the number typed in by hand, the plugin that nobody registered, the
 #   namespace that matches nothing,
 # - cut off the end of a network that will not convert, and do its work in NumPy,
-# - build a plan, call by call, in TensorRT's own words.
+# - build a plan and run it, call by call, in TensorRT's own words.
 #
-# **You need** notebook 02. **Time:** 50 minutes, exercises apart.
+# **You need** page 02. **Time:** about 75 minutes, 25 of them for the exercises.
 
 # %%
 import sys
@@ -28,7 +28,7 @@ import uff
 print("graphsurgeon is %s, uff is %s" % (gs.__name__, uff.__name__))
 
 # %% [markdown]
-# The network is the repaired one of notebook 02. Its answers in TensorFlow are the reference again.
+# The network is the repaired one of page 02. Its answers in TensorFlow are the reference again.
 
 # %%
 street = [scenes.load(name) for name in scenes.names()[:2]]
@@ -39,35 +39,33 @@ reference = network.heads(run.tensorflow(before, images))
 # %% [markdown]
 # ## The trouble: an operation that UFF does not have
 #
-# **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. **UFF** (Universal
-# Framework Format, NVIDIA's file format for networks before ONNX) has `relu`, `tanh` and six more activations, but not this
-# one.
+# **LeakyReLU** passes positive numbers on as they are and multiplies negative ones by a small slope. UFF has `relu`, `tanh` and
+# six more activations, but not this one.
 
 # %%
 show.graph(before, "leaky_re_lu_2", mark={"leaky_re_lu_2/LeakyRelu": "trouble"})
 
 # %% [markdown]
-# What happens if we convert anyway?
+# **Guess first.** What does the converter do with it?
+
+# %%
+guess = ...  # "stop", "leave it out" or "write it down"
 
 # %%
 unchanged = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
 
 # %% [markdown]
 # No error. What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and
-# leaves it to others to make sense of it. Let us read what it wrote. (A later converter of NVIDIA's, for TensorRT 7 and 8,
-# knows LeakyRelu. With that one, on JetPack 4.4 to 5.1, you will see another node here.)
+# leaves it to others to make sense of it. (NVIDIA's converter for TensorRT 7 and 8 knows LeakyRelu;
+# with that one you will see another node.)
 
 # %%
 from uffsurgeon.uff import schema
 
-def uff_node(data, name):
-    return [node for node in schema.read(data).graphs[0].nodes if node.id == name][0]
-
-print(uff_node(unchanged, "leaky_re_lu_2/LeakyRelu"))
+show.graph(schema.read(unchanged), "leaky_re_lu_2", mark={"leaky_re_lu_2/LeakyRelu": "trouble"})
 
 # %% [markdown]
-# TensorRT's **parser**, its part that reads the file, meets `_LeakyRelu`, looks for a plugin of that name and finds none. What does
-# it say? We ask it, as in notebook 02.
+# TensorRT's parser meets `_LeakyRelu`, looks for a plugin of that name and finds none. What does it say? We ask it, as on page 02.
 
 # %%
 print("\n".join(through_uff.parse(unchanged).log))
@@ -107,8 +105,8 @@ print(gs.create_plugin_node(leaky[2].name, op="LReLU_TRT", negSlope=leaky[2].att
 #
 # ## collapse_namespaces
 #
-# Names in a TensorFlow graph are paths. The **namespace** `leaky_re_lu_2` is the node of that name, if there is one, and all
-# nodes below `leaky_re_lu_2/`. `collapse_namespaces` takes a dictionary: for each namespace, the one node that will stand for
+# A namespace, such as `leaky_re_lu_2`, is the node of that name, if there is one, and all nodes below `leaky_re_lu_2/`.
+# `collapse_namespaces` takes a dictionary: for each namespace, the one node that will stand for
 # all of it. What the namespace read from outside becomes the input of the new node; whatever read something inside now reads
 # the new node. Here each namespace is a single node, so we give the node's full name.
 
@@ -121,25 +119,46 @@ graph.collapse_namespaces({
 show.graph_before_after(before, graph, "leaky_re_lu_2")
 
 # %% [markdown]
-# Red went out, green came in, and the neighbours have not noticed. One node for one node is the smallest case; in notebook 04
+# Red went out, green came in, and the neighbours have not noticed. One node for one node is the smallest case; on page 05
 # six nodes become one by the same call. TensorFlow cannot run this graph any more, because it has no `LReLU_TRT`. From here on
-# it is TensorRT's. (Another argument, `exclude_nodes`, keeps nodes of a namespace out. In NVIDIA's graphsurgeon 0.4.1 it is
-# broken: `TypeError: 'NoneType' object is not iterable`, and the graph is left half done. The workbook's works.)
+# it is TensorRT's.
 #
 # Here is the node after, in the UFF:
 
 # %%
 with page.silence():
     collapsed = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+
+def uff_node(data, name):
+    return [node for node in schema.read(data).graphs[0].nodes if node.id == name][0]
+
 print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 
 # %% [markdown]
 # `_LReLU_TRT`, its input, its slope. The converter warns as before, because to it one unknown name is like another; to TensorRT
-# it is not. (You know these lines by now, and `page.silence` keeps them off this page.)
+# it is not. You know these lines by now, and `page.silence` keeps them off this page.
+
+# %% [markdown]
+# ### On your own network
 #
+# Read the setting from the node, and count afterwards: of the old operation none may be left. On a Jetson with JetPack 4.2 to 5.1,
+# `import graphsurgeon as gs, uff` is NVIDIA's own.
+#
+# ```python
+# from uffsurgeon import graphsurgeon as gs, uff
+#
+# graph = gs.DynamicGraph("mine.pb")
+# graph.collapse_namespaces({
+#     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
+#     for node in graph.find_nodes_by_op("LeakyRelu")})
+# assert not graph.find_nodes_by_op("LeakyRelu")
+# uff.from_tensorflow(graph.as_graph_def(), ["answer/BiasAdd"], output_filename="mine.uff")
+# ```
+
+# %% [markdown]
 # ## One number, three files
 #
-# We asked Keras for a slope of 0.1, and 32 bits made it 0.100000001 (notebook 01). That number has to arrive. We can follow it
+# We asked Keras for a slope of 0.1, and 32 bits made it 0.100000001 (page 01). That number has to arrive. We can follow it
 # through the frozen graph, the UFF and the ONNX file that the workbook makes of a UFF; a plan cannot be read.
 
 # %%
@@ -167,6 +186,11 @@ with page.silence():
 # %% [markdown]
 # It converts just as smoothly. To see what it computes, we turn the UFF into ONNX and let ONNX Runtime compute that: it reads
 # `_LReLU_TRT` as the LeakyReLU that it is. This says nothing about TensorRT yet, but it judges the file.
+#
+# **Guess first.** By how many degrees will most boxes turn?
+
+# %%
+guess = ...  # a number of degrees
 
 # %%
 def answers_of(data):
@@ -194,7 +218,7 @@ show.scene_before_after(
 # A name in a file is only a name. TensorRT's plugins have to be put into its registry first, once in each process: before a
 # parser reads such a file, and again in the program that loads the finished plan. `init_libnvinfer_plugins` does it, and is the
 # call most often forgotten. Which plugins are there then? Newer versions call the list `all_creators`, older ones
-# `plugin_creator_list`.
+# `plugin_creator_list`. (A *creator* makes plugins of one name.)
 
 # %%
 print(machine.tensorrt())
@@ -219,7 +243,7 @@ print("made:     ", *through_uff.parse(collapsed).log)
 
 # %% [markdown]
 # The name in the file is right both times. In the second program the parser knows the activations, and stops at the next trouble,
-# which is notebook 04's.
+# which is page 05's.
 #
 # What happens with a name that is not in the list? We misspell one.
 
@@ -245,8 +269,8 @@ if not hasattr(trt, "UffParser"):
 
 # %% [markdown]
 # A parser that stumbles over a plugin can take the whole process with it, and your notebook with that. So we ask in a process
-# of its own. This is the program that it runs. (`engine` is the workbook's package for every TensorRT from 5 on; the plain
-# calls come further down.)
+# of its own. This is the program that it runs. `engine` is the workbook's package for every TensorRT from 5 on; the plain
+# calls come further down.
 
 # %%
 ask = """
@@ -272,9 +296,9 @@ else:
                "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# *Creator* is the registry's word for what makes a plugin. The message asks the right question: is the **name** spelt right, is
-# there that **version** (a plugin has one, mostly "1"), in that **namespace** (here one of plugins, mostly empty, not of
-# nodes)? And one more: has anybody registered it? The `UffParser` gives no such hint:
+# An `OnnxParser` asks the right question: is the **name** spelt right, is there that **version** (a plugin has one, mostly "1"), in
+# that **namespace**? That one is of plugins and not of nodes, and mostly empty. And one more: has anybody registered it? The
+# `UffParser` gives no such hint:
 
 # %%
 print("\n".join(through_uff.parse(misspelt).log))
@@ -285,7 +309,7 @@ print("\n".join(through_uff.parse(misspelt).log))
 # ## The namespace that matches nothing
 #
 # The layer is called `leaky_re_lu_2`. Type it from memory and you will type something else, and the workbook's graphsurgeon
-# objects. (It is imported by its full name here, so that you see it on a Jetson too.)
+# objects. It is imported by its full name here, so that you see it on a Jetson too.
 
 # %%
 from uffsurgeon import graphsurgeon as own
@@ -298,7 +322,7 @@ except ValueError as error:
     print(textwrap.fill(str(error), 92))
 
 # %% [markdown]
-# NVIDIA's graphsurgeon (0.4.1) says nothing. It hangs the plugin at the end of the graph, where nothing feeds it and nothing
+# NVIDIA's graphsurgeon 0.4.1 says nothing. It hangs the plugin at the end of the graph, where nothing feeds it and nothing
 # reads it, and leaves the LeakyReLU as it was. You hear of it from the parser, about a node that you thought was gone. We do by
 # hand what it does, and count:
 
@@ -307,15 +331,16 @@ silent.append(stray)
 for op in ("LeakyRelu", "LReLU_TRT"):
     print("%-10s %d here, %d in our graph" % (op, len(silent.find_nodes_by_op(op)),
                                               len(graph.find_nodes_by_op(op))))
+show.graph(silent, ["leaky_relu_2", "leaky_re_lu_2"], mark={"leaky_relu_2": "trouble"})
 
 # %% [markdown]
-# The first column is what the mistake looks like, the second what success looks like. If you work with NVIDIA's, count
-# afterwards: of the old operation none should be left.
+# The first column, and the picture, are what the mistake looks like, the second column what success looks like. If you work with
+# NVIDIA's, count afterwards: of the old operation none should be left.
 #
 # ## Cutting off the end: a baseline
 #
 # One operation of the network is still refused by TensorRT 5, the normalisation (`l2_normalize`) at the end of the orientation
-# head. Notebook 04 writes a plugin for it. Until then there is a way to a plan without it, which gives later plans something to
+# head. Page 05 writes a plugin for it. Until then there is a way to a plan without it, which gives later plans something to
 # be compared with: cut the normalisation off and do it in NumPy. `remove` takes nodes out.
 
 # %%
@@ -334,8 +359,8 @@ except Exception as error:
     print(textwrap.fill(type(error).__name__ + ": " + str(error), 92))
 
 # %% [markdown]
-# (The `-l` is for the converter's command line. In the top folder, with the environment's Python:
-# `python -m uffsurgeon.uff build/box3d.pb -l`.) With the right names we get a UFF, and an ONNX file of it.
+# The `-l` is for the converter's command line, `convert-to-uff box3d.pb -l`. With the right names we get a UFF, and an ONNX file of
+# it.
 
 # %%
 outputs = ["dimension/LeakyRelu", "reshape_2/Reshape", "confidence/Softmax"]
@@ -351,12 +376,16 @@ show.graph(model, "leaky_re_lu_2")
 #
 # ## A plan, in TensorRT's own words
 #
-# A **plan** (NVIDIA also says *serialized engine*) is the network compiled for one kind of GPU. Five objects make one. A
-# **builder** makes the others and does the work in the end. A **network** is what is to be computed, empty at first. A
-# **parser** fills it from a file. A **config** holds the settings: how much memory, which precision. The last, a **profile**,
-# says which sizes of the input will come. What follows are NVIDIA's own calls, for TensorRT 8, 10 and 11 and TensorRT for RTX.
-# `trt` is `import tensorrt as trt` (or `tensorrt_rtx`), and `logger` was made above: it prints TensorRT's warnings and errors. A
-# process needs just one.
+# A **plan** is the network compiled for one kind of GPU. Five objects make one. A **builder** makes the others and does the work in
+# the end. A **network** is what is to be computed, empty at first. A **parser** fills it from a file. A **config** holds the
+# settings: how much memory, which precision. The last, a **profile**, says which sizes of the input will come.
+
+# %%
+show.plan_objects("build")
+
+# %% [markdown]
+# What follows are NVIDIA's own calls, for TensorRT 8, 10 and 11 and TensorRT for RTX. `trt` is `import tensorrt as trt` (or
+# `tensorrt_rtx`), and `logger` was made above: it prints TensorRT's warnings and errors. A process needs just one.
 
 # %%
 plain = hasattr(getattr(trt, "Builder", None), "build_serialized_network")  # from TensorRT 8 on
@@ -385,7 +414,7 @@ elif plain:
 
 # %% [markdown]
 # The `UffParser` leaves its reasons to the logger, the `OnnxParser` keeps them: `parser.num_errors`, `parser.get_error(0)`. What is
-# in the network now? (And has it outputs? Notebook 02 had a `True` without any.)
+# in the network now? And has it outputs? Page 02 had a `True` without any.
 
 # %%
 if plain:
@@ -405,13 +434,12 @@ import uffparser
 uffparser.table(through_uff.parse(baseline), "leaky_re_lu_2")
 
 # %% [markdown]
-# Now the settings. The workspace is scratch memory
-# for the layers, 1 GB at most: with too little of it the builder has to pass over fast ways to compute a layer, or finds none.
-# (On a Nano, 1 GB is a quarter of all memory.)
+# Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too little of it the builder has to pass over
+# fast ways to compute a layer, or finds none.
 #
 # The batch is a setting, too. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest.
-# (TensorRT 8.6 warns that this is deprecated. UFF knows nothing else.) In our ONNX file it is an open axis, and the builder wants a
-# profile: the smallest, the usual and the largest shape. It tunes for the second.
+# A warning that this is deprecated can be ignored, because UFF knows nothing else. In our ONNX file the batch is an open axis, and
+# the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
 
 # %%
 if plain:
@@ -429,7 +457,13 @@ elif plain:
 
 # %% [markdown]
 # The last call does the work. TensorRT for RTX needs about a second for it. Classic TensorRT times each choice on the GPU in
-# front of it: half a minute on an H200, minutes on a board. When it fails it raises nothing either, and returns `None`.
+# front of it: half a minute on an H200, as we recorded it; a board takes longer. When it fails it raises nothing either, and
+# returns `None`.
+#
+# **Guess first.** The file with the weights had 162 MB. How large is the plan?
+
+# %%
+guess = ...  # a number of MB
 
 # %%
 if plain:
@@ -441,15 +475,74 @@ else:
     page.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# That is a plan, as large as the weights and a little more. (From a shell `trtexec` does the same; notebook 06 has its lines.)
+# That is a plan, as large as the weights and a little more: nobody asked for a smaller precision yet. From a shell `trtexec` does
+# the same; page 06 has its lines.
+
+# %% [markdown]
+# ### On your own network, a plan from ONNX
 #
+# For TensorRT 8.4 to 11. Change the name and the shapes of the input; with a fixed batch, leave out the three lines of the profile.
+#
+# ```python
+# import tensorrt as trt
+#
+# logger = trt.Logger(trt.Logger.WARNING)
+# builder = trt.Builder(logger)
+# flags = 0
+# if hasattr(trt.Builder, "max_batch_size"):  # up to TensorRT 9, the batch can be implicit
+#     flags = 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
+# network = builder.create_network(flags)
+# parser = trt.OnnxParser(network, logger)
+# if not parser.parse_from_file("mine.onnx"):
+#     raise SystemExit("\n".join(str(parser.get_error(i)) for i in range(parser.num_errors)))
+# config = builder.create_builder_config()
+# config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, 1 << 30)
+# profile = builder.create_optimization_profile()
+# profile.set_shape("input_1", (1, 224, 224, 3), (8, 224, 224, 3), (8, 224, 224, 3))
+# config.add_optimization_profile(profile)
+# plan = builder.build_serialized_network(network, config)
+# open("mine.plan", "wb").write(plan)  # None, if the builder has failed: read the log
+# ```
+
+# %% [markdown]
+# ### On your own network, a plan from UFF
+#
+# For TensorRT 5 to 8, which is JetPack 4.2 to 6.0. The shape of the input goes without the batch.
+#
+# ```python
+# import tensorrt as trt
+#
+# logger = trt.Logger(trt.Logger.WARNING)
+# trt.init_libnvinfer_plugins(logger, "")
+# builder, parser = trt.Builder(logger), trt.UffParser()
+# network = builder.create_network()
+# parser.register_input("input_1", (224, 224, 3), trt.UffInputOrder.NHWC)
+# parser.register_output("answer/BiasAdd")
+# assert parser.parse("mine.uff", network) and network.num_outputs, "read the log"
+# builder.max_batch_size = 8
+# if hasattr(builder, "build_cuda_engine"):  # TensorRT 5 to 7
+#     builder.max_workspace_size = 1 << 30
+#     plan = builder.build_cuda_engine(network).serialize()
+# else:
+#     config = builder.create_builder_config()
+#     config.max_workspace_size = 1 << 30
+#     plan = builder.build_serialized_network(network, config)
+# open("mine.plan", "wb").write(plan)
+# ```
+
+# %% [markdown]
 # ## Running it, in TensorRT's own words
 #
 # Three more objects run a plan. A **runtime** reads it and makes an **engine** of it, which holds the weights on the GPU. A
 # **context** holds what one run needs; two contexts can share an engine. The rest is CUDA: memory on the GPU for each input and
-# output, and a **stream**, a queue of work for the GPU. `cuda.Buffer` and `cuda.Stream` are thin
-# wrappers around PyCUDA or cuda-python. (We have tried these two cells on stand-ins for TensorRT only. `run.plan`, further down, makes
-# the same calls, and has run plans on GPUs.)
+# output, and a **stream**, a queue of work for the GPU.
+
+# %%
+show.plan_objects("run")
+
+# %% [markdown]
+# `cuda.Buffer` and `cuda.Stream` are thin wrappers around PyCUDA or cuda-python. (These two cells have run on stand-ins for TensorRT
+# only. `run.plan`, further down, makes the same calls, and has run plans on GPUs.)
 
 # %%
 from helpers import cuda
@@ -492,23 +585,11 @@ else:
 # %% [markdown]
 # ## The same for every version
 #
-# The calls have changed over the years, the parts have not.
-#
-# | step | TensorRT 5, from UFF | changed in between | from ONNX, as above |
-# |---|---|---|---|
-# | network | `create_network()` | 6 to 9, for ONNX: with the flag `EXPLICIT_BATCH` | from 10 |
-# | parser | `trt.UffParser()`, `register_input`, `register_output`, `parse(file, net)` (until 8) | | from 5 |
-# | config | the builder itself | | from 6 |
-# | workspace | `builder.max_workspace_size = n` | 6 to 8.2: `config.max_workspace_size = n` | from 8.4 |
-# | batch | `builder.max_batch_size = 8` (until 9) | | from 6, for ONNX |
-# | plan | `build_cuda_engine(net).serialize()` | 6 and 7: `build_engine(net, config).serialize()` | from 8.0 |
-# | run | `context.execute_async(batch, bindings, stream)` (until 9) | 6 to 8.4, for ONNX: `execute_async_v2` | from 8.5 |
-#
-# `engine.build` and `run.plan` know all of them. They ask TensorRT what it has, with `hasattr`, and never which version it is;
-# `helpers/engine/builder.py` is short enough to read. Where there is an `UffParser` we give it the UFF with its plugins; that
-# has run with TensorRT 8.6.1 on an H200, and not yet on a Jetson ([docs/verified.md](../docs/verified.md)). The first line
-# gives the memory of our objects back. They had to live until the plan was there, because the parser may own the weights. Now
-# they only take room.
+# The calls have changed over the years, the parts have not: [versions](../docs/versions.md) has both. `engine.build` and `run.plan`
+# know all of them. They ask TensorRT what it has, with `hasattr`, and never which version it is. Where there is an `UffParser` we
+# give it the UFF with its plugins; that has run with TensorRT 8.6.1 on an H200, and not yet on a Jetson
+# ([verified](../docs/verified.md)). The first line gives the memory of our objects back. They had to live until the plan was there,
+# because the parser may own the weights.
 
 # %%
 context = loaded = runtime = plan = profile = config = None
@@ -534,7 +615,7 @@ else:
     raw = run.onnx(model, images)
 
 # %% [markdown]
-# What comes out of `reshape_2` are pairs of any length. One line of NumPy brings them to length one, and the gate decides.
+# What comes out of `reshape_2` are the pairs, of any length. One line of NumPy brings them to length one, and the gate decides.
 
 # %%
 pairs = raw["reshape_2/Reshape"]
@@ -547,17 +628,61 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 
 # %% [markdown]
 # That is a network for TensorRT, followed by a line of NumPy. For many purposes this is enough. It stops being enough where
-# no Python runs, or where the answer should stay on the GPU; hence notebook 04.
+# no Python runs, or where the answer should stay on the GPU; hence page 05.
+
+# %% [markdown]
+# ### On your own network, running a plan from ONNX
 #
+# From TensorRT 8.5 on, with PyCUDA: tensors have names.
+#
+# ```python
+# import numpy as np, pycuda.autoinit, pycuda.driver as cuda, tensorrt as trt
+#
+# runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
+# engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
+# context, stream = engine.create_execution_context(), cuda.Stream()
+# x, memory, answers = np.load("mine.npy"), {}, {}
+# context.set_input_shape("input_1", x.shape)
+# for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
+#     array = x if name == "input_1" else np.empty(tuple(context.get_tensor_shape(name)), np.float32)
+#     memory[name], answers[name] = cuda.mem_alloc(array.nbytes), array
+#     context.set_tensor_address(name, int(memory[name]))
+# cuda.memcpy_htod_async(memory["input_1"], answers.pop("input_1"), stream)
+# context.execute_async_v3(stream.handle)
+# for name, array in answers.items():
+#     cuda.memcpy_dtoh_async(array, memory[name], stream)
+# stream.synchronize()  # now, and not before, `answers` holds the answers
+# ```
+
+# %% [markdown]
+# ### On your own network, running a plan from UFF
+#
+# The same for TensorRT 5 to 8: bindings have numbers, and the batch is an argument.
+#
+# ```python
+# import numpy as np, pycuda.autoinit, pycuda.driver as cuda, tensorrt as trt
+#
+# logger = trt.Logger(trt.Logger.WARNING)
+# trt.init_libnvinfer_plugins(logger, "")
+# runtime = trt.Runtime(logger)
+# engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
+# context, stream, x = engine.create_execution_context(), cuda.Stream(), np.load("mine.npy")
+# names = [engine.get_binding_name(i) for i in range(engine.num_bindings)]
+# answers = {name: np.empty((len(x),) + tuple(engine.get_binding_shape(i)), np.float32)
+#            for i, name in enumerate(names) if not engine.binding_is_input(i)}
+# memory = {name: cuda.mem_alloc(answers.get(name, x).nbytes) for name in names}
+# cuda.memcpy_htod_async(memory["input_1"], x, stream)
+# context.execute_async(len(x), [int(memory[name]) for name in names], stream.handle)
+# for name, array in answers.items():
+#     cuda.memcpy_dtoh_async(array, memory[name], stream)
+# stream.synchronize()
+# ```
+
+# %% [markdown]
 # ## Who needs this plugin today?
 #
-# | TensorRT | comes with | LeakyReLU |
-# |---|---|---|
-# | 5.0 | JetPack 4.2 | no layer of its own; `LReLU_TRT`, as on this page |
-# | 5.1 to 8.6 | JetPack 4.2.1 to 6.0 | built in; from UFF still the plugin, unless a later converter wrote the layer itself |
-# | 9, 10 | JetPack 6.1 to 7 | built in, from ONNX; UFF is gone; the plugin is still in the library, for shapes without a batch, which 10 no longer has |
-# | 11, and TensorRT for RTX | | built in, from ONNX; there is no such plugin |
-#
+# From TensorRT 5.1 on LeakyReLU is a layer of its own. Only a UFF of the early converter still asks for the plugin, and TensorRT 11
+# has dropped it ([versions](../docs/versions.md)).
 # So the plugin is history, and the surgery is not: the next layer that your TensorRT does not know will come, and it will be
 # treated just like this one. How would you know? Parse, and read what the parser says.
 #
@@ -647,4 +772,4 @@ check("03.3", normalise)
 # - What will not convert at the end of a network can be cut off and done outside: a plan was built.
 # - `parse` returns `False` and `build_serialized_network` returns `None`: look at both.
 #
-# Next: [04 the L2 plugin](04_l2_plugin.ipynb), where the normalisation comes back, on the GPU.
+# Next: [04 half precision and a kernel](04_half_precision_and_a_kernel.ipynb), where the normalisation comes back, on the GPU.

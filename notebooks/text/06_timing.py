@@ -15,10 +15,10 @@
 # - time several runtimes so that others can believe the comparison, and draw the article's chart for *your* machine.
 #
 # Solid bars on this page are measured while you watch. Hatched bars come from elsewhere: the article's, and our own of one
-# NVIDIA H200 with TensorRT 8.6.1, where the plans of notebook 05 ran beside TensorFlow
+# NVIDIA H200 with TensorRT 8.6.1, where the plans of page 05 ran beside TensorFlow
 # ([docs/verified.md](../docs/verified.md)).
 #
-# **You need** notebooks 01 to 05. **Time:** about 85 minutes, 20 of them for the exercises.
+# **You need** pages 01 to 05. **Time:** about 85 minutes, 20 of them for the exercises.
 
 # %%
 import sys
@@ -34,7 +34,7 @@ on_gpu = machine.tensorrt().runs
 # %% [markdown]
 # ## One graph, three precisions
 #
-# We start where notebooks 03 and 05 ended. Each `LeakyRelu` and the `l2_normalize` is replaced by a node for a **plugin**, an
+# We start where pages 03 and 05 ended. Each `LeakyRelu` and the `l2_normalize` is replaced by a node for a **plugin**, an
 # operation of your own in TensorRT, and the graph is written as **UFF**, NVIDIA's file format for networks before ONNX.
 
 # %%
@@ -65,7 +65,7 @@ show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/Lea
 # only a hint. Later it is in the file: a *strongly typed* network computes in the types that the file says.
 # [Versions](../docs/versions.md) has the line for each TensorRT.
 #
-# So we write it into an ONNX file. Notebook 04 told why `l2_normalize` must not be computed in 16 bits; the converter knows.
+# So we write it into an ONNX file. Page 04 told why `l2_normalize` must not be computed in 16 bits; the converter knows.
 
 # %%
 from uffsurgeon import to_onnx
@@ -76,7 +76,7 @@ for name in ("fp32", "fp16"):
     to_onnx.convert(uff_data, models[name], precision=name, plugins="inline")
 
 # %% [markdown]
-# Notebook 03 built a plan call by call. Only one call is new here, the one that creates the network:
+# Page 03 built a plan call by call. Only one call is new here, the one that creates the network:
 
 # %%
 import collections
@@ -152,7 +152,7 @@ for node in pairs[:2] + pairs[-1:]:
 # %% [markdown]
 # ## Building them all
 #
-# Where there is an `UffParser`, the plans come from the UFF file and need our plugin from notebook 05. Elsewhere they come from
+# Where there is an `UffParser`, the plans come from the UFF file and need our plugin from page 05. Elsewhere they come from
 # the ONNX files.
 
 # %%
@@ -253,7 +253,7 @@ except RuntimeError as error:
 # ## What each precision costs
 #
 # Before we ask how fast, we ask what is lost. The **reference** is TensorFlow, which computes on the CPU here and leaves a
-# board's memory to TensorRT. The **gate** is our acceptance test of notebook 01, with its verdicts *equal*, *close* and
+# board's memory to TensorRT. The **gate** is our acceptance test of page 01, with its verdicts *equal*, *close* and
 # *broken*. Where a GPU can run the plans, they answer. Elsewhere ONNX Runtime computes the same three files on the CPU.
 
 # %%
@@ -363,7 +363,7 @@ nearer = errors["INT8"][placed] < errors["TensorFlow"][placed]
 print("INT8 is nearer to the truth for %d of %d vehicles" % (nearer.sum(), len(nearer)))
 
 # %% [markdown]
-# Remember notebook 00: the network itself is off by decimetres near by and by metres far away. INT8 adds little to that, and as
+# Remember page 00: the network itself is off by decimetres near by and by metres far away. INT8 adds little to that, and as
 # often as not by luck in the right direction. *Broken* means: **not the same network any more**. Whether it is a worse one,
 # only the truth can tell. Whether you can live with it is a question to answer before you measure.
 #
@@ -613,7 +613,7 @@ for column in record["results"]["columns"]:
 # And what if somebody else is measuring on this machine? Let us be somebody else for a moment:
 
 # %%
-with timing.lock("an exercise of notebook 06", wait=300):
+with timing.lock("an exercise of page 06", wait=300):
     try:
         timing.measure(columns, some, seconds=1)
     except TimeoutError as error:
