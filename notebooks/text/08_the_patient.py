@@ -13,7 +13,7 @@
 # - say which nodes have to stay in 32 bits, and why just these,
 # - go through a network of your own step by step, in an order in which each step rules something out.
 #
-# **You need** notebooks 01 to 04. **Time:** about 90 minutes, 60 of them for the exercises.
+# **You need** pages 01 to 04. **Time:** about 90 minutes, 60 of them for the exercises.
 
 # %%
 import matplotlib.pyplot as plt
@@ -58,7 +58,7 @@ show.graph(graph, "conv_3a/Conv2D", reach=3, constants=False)
 #
 # ## Instruments
 #
-# These are those of notebook 02. `ask` converts a graph and gives it to NVIDIA's UffParser, which runs here if you have built it;
+# These are those of page 02. `ask` converts a graph and gives it to NVIDIA's UffParser, which runs here if you have built it;
 # else you see what it said when we asked it. `errors_by_layer` compares all nodes that two dictionaries of arrays have in common.
 
 # %%
@@ -119,7 +119,7 @@ parsed = ask(graph)
 
 # %% [markdown]
 # One: it stops at the first that it does not like, and there may be more behind it. Has UFF a name for every operation? The census
-# of notebook 01 marks those for which it has none. Where none is marked, the parser refuses a combination.
+# of page 01 marks those for which it has none. Where none is marked, the parser refuses a combination.
 
 # %%
 from uffsurgeon.uff import tensorflow_ops
@@ -314,7 +314,7 @@ def draw_ranges(values):
 draw_ranges(expected)
 
 # %% [markdown]
-# **5.** Where do 16 bits not suffice, and why? As in notebook 02, small errors grow from the first layer on; look for the jump.
+# **5.** Where do 16 bits not suffice, and why? As in page 02, small errors grow from the first layer on; look for the jump.
 
 # %% tags=["exercise"]
 low = ...  # (node, complaint)
