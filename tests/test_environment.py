@@ -47,11 +47,12 @@ def test_conda_links_its_python():
 
 # Where the module or the command has another name than the package.
 USED_AS = {"tensorflow-cpu": "tensorflow", "tf-keras": "tf_keras", "onnx-graphsurgeon": "onnx_graphsurgeon", "pillow": "PIL",
-           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "tensorrt-cu12": "tensorrt", "ipykernel": "IPKernelApp"}
+           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "tensorrt-cu12": "tensorrt", "ipykernel": "IPKernelApp",
+           "axe-playwright-python": "axe_playwright_python"}
 PINNED_FOR_OTHERS = {"send2trash", "tensorflow-io-gcs-filesystem"}
 
 
-@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu"])
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu", "browser"])
 def test_every_wanted_package_is_used(name):
     files = [path for folder in ("helpers", "uffsurgeon", "notebooks", "tests", "docs", "plugin_src")
              for path in (ROOT / folder).rglob("*.py")] + [ROOT / "workbook.py", ROOT / ".ci" / "run"]
@@ -61,7 +62,7 @@ def test_every_wanted_package_is_used(name):
         assert re.search(r"(import|from) %s\b|-m\W+%s\b|[\"']%s[\"'.]|--%s" % ((re.escape(module),) * 4), code), package
 
 
-@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu"])
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu", "browser"])
 def test_every_wanted_package_is_pinned(name):
     assert not set(wanted(name)) - set(pins(name))
 
