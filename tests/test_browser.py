@@ -142,8 +142,15 @@ def dialogs(page):
     return [dialog.inner_text() for dialog in page.query_selector_all(".jp-Dialog, .jp-toast")]
 
 
-def close_all(page):
-    page.evaluate("() => Promise.all([...window.jupyterapp.shell.widgets('main')].map(w => w.close()))")
+def close_all(lab, page):
+    """Save and close what is open; a notebook's kernel goes with its tab, once it has started."""
+    paths = page.evaluate("() => [...window.jupyterapp.shell.widgets('main')].map(w => w.context ? w.context.path : '')")
+    wait(page, lambda: set(lab.kernels()) >= {path for path in paths if path.endswith(".ipynb")}, "kernels of open notebooks")
+    page.wait_for_timeout(500)
+    page.evaluate("""async () => { for (const open of [...window.jupyterapp.shell.widgets('main')]) {
+        if (open.context && open.context.path.endsWith('.ipynb')) await open.context.save();
+        await open.close(); } }""")
+    wait(page, lambda: not lab.kernels(), "kernels of closed notebooks")
 
 
 def test_the_lab_opens_the_first_notebook_without_news_and_without_launcher(lab, page):
@@ -170,7 +177,7 @@ def test_each_notebook_opens_and_each_of_its_links_leads_to_a_document(lab, page
             wait(page, lambda wanted=wanted: current(page) == wanted or dialogs(page), link)
             assert current(page) == wanted and not dialogs(page), link
     assert not dialogs(page)
-    close_all(page)
+    close_all(lab, page)
 
 
 def click(page, link):
@@ -203,9 +210,9 @@ def test_all_cells_run_twice_and_the_button_at_the_end_shuts_the_kernel_down(lab
     button = page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedMarkdown button")
     button.evaluate("button => { button.scrollIntoView(); button.click(); }")
     wait(page, lambda: path not in lab.kernels(), "shut down")
+    page.wait_for_timeout(500)
     assert not dialogs(page), "the copies are trusted, so the button asks nothing"
-    command(page, "docmanager:save")
-    close_all(page)
+    close_all(lab, page)
 
 
 @pytest.fixture(scope="module")
