@@ -73,13 +73,13 @@ def _tags(cell):
 def _notebook(twin, keep):
     notebook = jupytext.read(str(twin), fmt="py:percent")
     notebook.cells = [cell for cell in notebook.cells if keep(_tags(cell))]
-    for cell in notebook.cells:
-        cell.pop("id", None)  # jupytext makes random ones, which would change the file with every build
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = "cell-%d" % number  # jupytext makes random ones, which would change the file with every build
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("jupyter", None)
     notebook.cells[-1].source += "\n\n" + FINISHED
-    notebook.nbformat, notebook.nbformat_minor = 4, 4
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"}})
