@@ -4,6 +4,7 @@
     python3 workbook.py run [NN ...]    set up .venv, run the notebooks in order, write pages to build/
     python3 workbook.py lab [NN]        set up .venv, open your copy of a notebook (my_notebooks/) in JupyterLab on localhost
     python3 workbook.py fresh NN ...    your copy of a notebook as at the beginning; what you had goes to my_notebooks/earlier/
+    python3 workbook.py results DIR ... for teachers: who has passed which check, from the readers' folders my_notebooks
     python3 workbook.py test [...]      set up .venv, run the tests (arguments go to pytest)
     python3 workbook.py doctor          what this machine has, and what to do about what is missing
     python3 workbook.py parser [5.1.5]  NVIDIA's UffParser for the pages, without a GPU, on Linux x86-64; also 6.0.1
@@ -54,7 +55,7 @@ GPU_STACKS = {
     "gpu_uff": (((3, 9), (3, 10), (3, 11)), "TensorFlow 2.15 and the Python API of TensorRT 8.6.1", 9.0),
     "gpu": (((3, 10), (3, 11), (3, 12), (3, 13)), "TensorFlow 2.21", 10.0),
 }
-NEEDED_GB = 4.0
+NEEDED_GB = 5.0  # packages 2.3, build/ under 3 after a whole run
 # These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours.
 BOARD = ("tensorflow", "tensorrt", "uff", "graphsurgeon", "pycuda")
 # Left out of a bundle: NVIDIA's licence allows using it, not passing it on. The notebooks run without it.
@@ -65,8 +66,8 @@ class Stop(Exception):
     """Ends the launcher without a traceback. The message says what is wrong and what to do."""
 
 
-COMMANDS = ["run", "lab", "fresh", "test", "doctor", "parser", "link", "build", "bundle", "clean"]
-OWN_HELP = ("run", "lab", "fresh", "parser", "build")  # another program reads their arguments, and explains them
+COMMANDS = ["run", "lab", "fresh", "results", "test", "doctor", "parser", "link", "build", "bundle", "clean"]
+OWN_HELP = ("run", "lab", "fresh", "parser", "build", "results")  # another program reads their arguments, and explains them
 
 
 def main():
@@ -80,7 +81,7 @@ def main():
     if arguments.command == "help" or asked and arguments.command in ("test", "doctor", "link"):
         parser.print_help()
         return 0 if asked else 2
-    if asked and arguments.command in OWN_HELP and not ready(arguments.python):
+    if asked and arguments.command in OWN_HELP and arguments.command != "results" and not ready(arguments.python):
         parser.print_help()
         print("\n`%s` has more options; `%s --help` lists them when the environment has been set up."
               % (arguments.command, arguments.command))
@@ -118,6 +119,10 @@ def lab(python, rest):
 
 def fresh(python, rest):
     return start(python, ["notebooks", "lab.py"], ["--fresh"] + rest)
+
+
+def results(python, rest):
+    return subprocess.call([python, os.path.join(ROOT, "notebooks", "results.py")] + rest)
 
 
 def test(python, rest):

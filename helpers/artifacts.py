@@ -3,13 +3,15 @@
 A file is written atomically, so that a reader never sees half of it, and has a small JSON beside it, `<file>.json`: the
 *sidecar*, which says from which inputs and versions it was made.
 """
+import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 from uffsurgeon import files
-from uffsurgeon.files import atomic  # noqa: F401 (so that the workbook's writers find both in one place)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
@@ -17,9 +19,30 @@ MADE = (".pb", ".uff", ".onnx", ".plan", ".npy")  # kinds of files that notebook
 BUILD = Path(os.environ.get("WORKBOOK_BUILD", str(ROOT / "build")))
 
 
+@contextlib.contextmanager
+def atomic(path, needed=None):
+    """`uffsurgeon.files.atomic`, with what to do about a full disk. needed: bytes of the file, where they are known."""
+    try:
+        with files.atomic(path) as temporary:
+            yield temporary
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        free = shutil.disk_usage(str(Path(path).parent)).free
+        missing = "" if needed is None else ", %.1f MB more are needed" % (max(needed - free, 0) / 1e6)
+        raise OSError(errno.ENOSPC, "%s for %s: %.1f MB are free%s. `python3 workbook.py clean --build` frees %.1f GB, and "
+                      "WORKBOOK_BUILD can name a folder elsewhere" % (
+                          os.strerror(errno.ENOSPC), Path(path).name, free / 1e6, missing, size(BUILD) / 1e9), str(path))
+
+
 def write(path, data, **made_from):
-    """Write bytes or text to `path` atomically, and `made_from` (JSON values) to its sidecar; returns the path."""
-    files.write(path, data)
+    """Write bytes or text to `path` atomically, and `made_from` (JSON values) to its sidecar; returns the path.
+
+    Raises OSError, on a full disk with what is missing and what `workbook.py clean` frees.
+    """
+    data = data.encode("utf-8") if isinstance(data, str) else data
+    with atomic(path, len(data)) as temporary:
+        temporary.write_bytes(data)
     if made_from:
         write_sidecar(path, **made_from)
     return Path(path)

@@ -54,6 +54,22 @@ def temperatures():
     return found
 
 
+def cpu_seconds(pids=None):
+    """Seconds in which a core of this machine was busy, since it started; with pids, seconds that these processes used.
+
+    None where the system does not tell (it is Linux's /proc that does).
+    """
+    try:
+        ticks = os.sysconf("SC_CLK_TCK")
+        if pids is None:
+            user, nice, system, _, _, irq, softirq = map(int, machine.text_of("/proc/stat").split("\n")[0].split()[1:8])
+            return (user + nice + system + irq + softirq) / ticks
+        return sum(sum(map(int, machine.text_of("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()[11:13]))
+                   for pid in pids) / ticks
+    except (AttributeError, IndexError, ValueError, OSError):
+        return None
+
+
 def _number(text):
     try:
         return float(text)

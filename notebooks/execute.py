@@ -30,7 +30,7 @@ from notebooks import pages  # noqa: E402
 
 TEXT = HERE / "text"
 OUT = artifacts.BUILD / "notebooks"
-SECONDS = OUT / "seconds.json"  # how long each notebook took here
+RUN = OUT / "run.json"  # of the last runs here: {"seconds": {name: s}, "peak_gb": {name: GB}, "build_gb": after a whole run}
 PHOTO = 200000  # characters of a base64 PNG above which it probably contains a photo and is stored as JPEG
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
 # At the end of each notebook. JupyterLab makes the button run its command; elsewhere only the words are shown.
@@ -73,13 +73,13 @@ def _tags(cell):
 def _notebook(twin, keep):
     notebook = jupytext.read(str(twin), fmt="py:percent")
     notebook.cells = [cell for cell in notebook.cells if keep(_tags(cell))]
-    for cell in notebook.cells:
-        cell.pop("id", None)  # jupytext makes random ones, which would change the file with every build
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = "cell-%d" % number  # jupytext makes random ones, which would change the file with every build
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("jupyter", None)
     notebook.cells[-1].source += "\n\n" + FINISHED
-    notebook.nbformat, notebook.nbformat_minor = 4, 4
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"}})
@@ -222,8 +222,9 @@ def main():
     site = pages.Site(OUT, [path.stem for path in twins()])
     if arguments.stored:
         return export(chosen, site)
+    known = _earlier_runs()
+    before, peaks = known.setdefault("seconds", {}), known.setdefault("peak_gb", {})
     rows, stages = [], {stage: how for stage, how, _ in machine.Machine().stages()}
-    before = _seconds_before(chosen)
     for number, twin in enumerate(chosen, 1):
         print("%s (%d of %d%s)" % (twin.stem, number, len(chosen), _left(before, chosen[number - 1:])), flush=True)
         notebook, started = learner(twin), time.time()
@@ -247,20 +248,22 @@ def main():
                 if wrong:
                     print("The solution of exercise %s in %s does not pass its check." % (wrong, twin.stem))
                     return 1
+                site.notebook(solved, twin.stem, "solutions")
                 if arguments.store:
                     store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
         if not arguments.keep:
             artifacts.remove_unread(started)
         real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
         rows.append((twin.stem, "%.0f" % seconds, "%.1f" % peak if peak else "", real))
-        before[twin.stem] = seconds
+        before[twin.stem], peaks[twin.stem] = round(seconds, 1), peak and round(peak, 2)
     _stored_solutions(chosen, site)
     print("\n%-36s %7s %5s  %s" % ("notebook", "seconds", "GB", "real on this machine"))
     for row in rows:
         print("%-36s %7s %5s  %s" % row)
     if not arguments.notebook:
         site.index(rows, pages.where())
-    artifacts.write(SECONDS, json.dumps({name: round(seconds, 1) for name, seconds in before.items()}, indent=1) + "\n")
+        known["build_gb"] = round(artifacts.size(artifacts.BUILD) / 1e9, 2)
+    artifacts.write(RUN, json.dumps(known, indent=1, sort_keys=True) + "\n")
     print("\nPages: %s\nAll files of the workbook in %s: %.1f GB." % (
         OUT / ("index.html" if not arguments.notebook else chosen[-1].stem + ".html"), artifacts.BUILD,
         artifacts.size(artifacts.BUILD) / 1e9))
@@ -280,15 +283,15 @@ def export(chosen, site):
 def _stored_solutions(chosen, site):
     for twin in chosen:
         solved = HERE / "solutions" / (twin.stem + ".ipynb")
-        if solved.exists():
+        if solved.exists() and site.out / "solutions" / (twin.stem + ".html") not in site.done:
             site.notebook(nbformat.read(str(solved), as_version=4), twin.stem, "solutions")
 
 
-def _seconds_before(chosen):
-    """{name: seconds} of earlier runs on this machine; empty where there was none."""
+def _earlier_runs():
+    """What RUN says; {} where nothing was run yet."""
     try:
-        return {name: float(seconds) for name, seconds in json.loads(SECONDS.read_text()).items()}
-    except (OSError, ValueError, AttributeError):
+        return dict(json.loads(RUN.read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
 
 

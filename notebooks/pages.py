@@ -82,7 +82,7 @@ class Site:
         exporter = HTMLExporter(template_name="lab")
         exporter.mathjax_url = exporter.require_js_url = ""
         body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
-        body = re.sub(r"<script[^>]*src=\"(https?:)?//[^>]*></script>", "", body)
+        body = re.sub(r'<script[^>]*src="(?:(?:https?:)?//[^"]*)?"[^>]*>\s*</script>', "", body)
         body = re.sub(r"<html[^>]*>", '<html lang="en">', body, count=1)
         if "viewport" not in body[:3000]:
             body = body.replace("<head>", '<head><meta name="viewport" content="width=device-width, initial-scale=1">', 1)

@@ -21,7 +21,8 @@ STACKS = {
     "jetpack5": (("3.8.18",), "overrides.txt", "2_31", "Python 3.8, JetPack 5"),
     "current": (("3.10.13", "3.11.7", "3.12.1", "3.13.0"), "overrides.txt", "2_35",
                 "Python 3.10 to 3.13, JetPack 6 and 7, laptops"),
-    # These two are for Linux on x86-64 only.
+    # The others are for Linux only, and the last two for x86-64.
+    "browser": (("3.10.13", "3.11.7", "3.12.1", "3.13.0"), None, None, "Python 3.10 to 3.13, tests in a browser"),
     "gpu_uff": (("3.9.18", "3.10.13", "3.11.7"), None, None, "Python 3.9 to 3.11, NVIDIA GPU up to Hopper, UFF"),
     "gpu": (("3.10.13", "3.11.7", "3.12.1", "3.13.0"), None, None, "Python 3.10 to 3.13, NVIDIA GPU, ONNX"),
 }

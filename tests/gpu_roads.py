@@ -162,14 +162,15 @@ def make_times(target, batches, seconds):
 
 def table(records):
     """The rows of `roads` records as lines of Markdown, in the order of the roads."""
-    lines = ["| TensorRT | from | precision | build | ms, batch 1 | batch 8 | verdict | worst |", "|---|---|---|---|---|---|---|---|"]
+    lines = ["| TensorRT | from | precision | build | ms, batch 1 | batch 8 | verdict | worst |", "|" + 8 * "---|"]
     for record in records:
         version, found = record["versions"]["tensorrt"], record["results"]
         for road in ("uff", "onnx node", "onnx function", "onnx inline"):
             for precision in ("fp32 without tf32", "fp32", "fp16", "int8"):
                 row = found.get("%s, %s" % (road, precision))
                 if row:
-                    lines.append("| %s | %s | %s | %.0f s | %.2f (%.2f) | %.2f (%.2f) | *%s* | %.3f degrees, %.1f cm, %.2f |" % (
+                    lines.append("| %s | %s | %s | %.0f s | %.2f (%.2f) | %.2f (%.2f) | *%s* | "
+                                 "%.3f degrees, %.1f cm, %.2f |" % (
                         version, road.replace("onnx", "ONNX,").replace("uff", "UFF"),
                         precision.upper().replace("WITHOUT", "without"), row["build_s"],
                         row["batch 1"]["gpu_ms"], row["batch 1"]["ms"], row["batch 8"]["gpu_ms"], row["batch 8"]["ms"],

@@ -1,4 +1,6 @@
 """Files are whole or not there, and a stale one is seen."""
+import collections
+import errno
 import os
 import stat
 
@@ -44,3 +46,28 @@ def test_a_written_file_has_ordinary_permissions(tmp_path):
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_full_disk_is_named_with_what_is_missing_and_what_to_delete(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path)
+    monkeypatch.setattr(artifacts.Path, "write_bytes", full)
+    monkeypatch.setattr(artifacts.shutil, "disk_usage", lambda path: collections.namedtuple("Usage", "free")(400000))
+    with pytest.raises(OSError, match="No space left on device for a.pb: 0.4 MB are free, 1.6 MB more are needed. "
+                                      ".*clean --build. frees 0.0 GB, and WORKBOOK_BUILD") as caught:
+        artifacts.write(tmp_path / "a.pb", b"x" * 2000000)
+    assert caught.value.errno == errno.ENOSPC and not list(tmp_path.iterdir())
+
+
+def test_what_every_run_writes_anew_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path)
+    artifacts.write(tmp_path / "kept.plan", b"x" * 100, source="a sidecar")
+    for name in ("big.onnx", "big.txt", "small.onnx", "earlier.onnx"):
+        (tmp_path / name).write_bytes(b"x" * (10 if name == "small.onnx" else 100))
+    os.utime(str(tmp_path / "earlier.onnx"), (1e9, 1e9))
+    assert artifacts.remove_unread(1.1e9, least=50) == 100
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "kept.plan", "kept.plan.json", "big.txt", "small.onnx", "earlier.onnx"}
+    assert artifacts.size(tmp_path) > 400

@@ -1,4 +1,5 @@
 """Versions are defined in one place, requirements/; what repeats them agrees, and every package is used."""
+import json
 import re
 import subprocess
 import sys
@@ -6,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers import artifacts
+
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+import workbook  # noqa: E402
+
 PIN = re.compile(r"^([\w.-]+)==([\w.]+)(?:\s*;\s*(.*))?$")
 
 
@@ -47,11 +53,12 @@ def test_conda_links_its_python():
 
 # Where the module or the command has another name than the package.
 USED_AS = {"tensorflow-cpu": "tensorflow", "tf-keras": "tf_keras", "onnx-graphsurgeon": "onnx_graphsurgeon", "pillow": "PIL",
-           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "tensorrt-cu12": "tensorrt", "ipykernel": "IPKernelApp"}
+           "tensorrt-rtx-cu12": "tensorrt_rtx", "cuda-python": "cuda", "tensorrt-cu12": "tensorrt", "ipykernel": "IPKernelApp",
+           "axe-playwright-python": "axe_playwright_python"}
 PINNED_FOR_OTHERS = {"send2trash", "tensorflow-io-gcs-filesystem"}
 
 
-@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu"])
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu", "browser"])
 def test_every_wanted_package_is_used(name):
     files = [path for folder in ("helpers", "uffsurgeon", "notebooks", "tests", "docs", "plugin_src")
              for path in (ROOT / folder).rglob("*.py")] + [ROOT / "workbook.py", ROOT / ".ci" / "run"]
@@ -61,7 +68,7 @@ def test_every_wanted_package_is_used(name):
         assert re.search(r"(import|from) %s\b|-m\W+%s\b|[\"']%s[\"'.]|--%s" % ((re.escape(module),) * 4), code), package
 
 
-@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu"])
+@pytest.mark.parametrize("name", ["jetpack4", "jetpack5", "current", "gpu_uff", "gpu", "browser"])
 def test_every_wanted_package_is_pinned(name):
     assert not set(wanted(name)) - set(pins(name))
 
@@ -84,6 +91,18 @@ def test_this_environment_is_what_the_pins_say():
     known = pins(stack)
     for package in ("numpy", "protobuf", "onnx", "nbclient", "jupytext", "matplotlib"):
         assert installed[package] in known[package].values(), package
+
+
+@pytest.mark.notebooks
+def test_the_disk_space_that_the_readme_asks_for_is_enough():
+    """This environment, and build/ as the last whole run left it (notebooks/execute.py measures it)."""
+    stated = float(re.search(r"([\d.]+) GB of free disk space", (ROOT / "README.md").read_text(encoding="utf-8")).group(1))
+    assert stated == workbook.NEEDED_GB
+    try:
+        build = json.loads((artifacts.BUILD / "notebooks" / "run.json").read_text())["build_gb"]
+    except (OSError, KeyError):
+        pytest.skip("no whole run here yet")
+    assert build < 3 and artifacts.size(sys.prefix) / 1e9 + build < stated
 
 
 def test_helpers_import_is_instant():

@@ -312,6 +312,40 @@ def test_a_record_of_another_form_is_not_saved(tmp_path):
     assert not (tmp_path / "r.json").exists()
 
 
+def test_a_record_is_added_to_those_that_are_there(tmp_path):
+    path, record = tmp_path / "timings.json", timing.make({"columns": []}, {})
+    for day in ("2026-11-21", "2026-11-22"):
+        timing.save(dict(record, date=day), path)
+    assert timing.load(path)["date"] == "2026-11-22"
+    assert timing.load(tmp_path / "timings.2026-11-21.json")["date"] == "2026-11-21"
+
+
+def test_a_damaged_record_is_named_and_kept(tmp_path, capsys):
+    path = tmp_path / "timings.json"
+    path.write_text('{"machine": 1}')
+    timing.save(timing.make({"columns": []}, {}), path)
+    assert "'machine' is not an object" in capsys.readouterr().out
+    assert (tmp_path / "timings.damaged.json").read_text() == '{"machine": 1}' and timing.load(path)
+
+
+@pytest.mark.parametrize("others, cores, loaded", [(1.4, 2, True), (0.1, 2, False), (0.5, 64, False), (None, 2, False)])
+def test_a_loaded_machine_is_named_beside_its_times(others, cores, loaded):
+    record = timing.make({"columns": [], "report": False, "seconds": 1, "others_cores": others}, {})
+    record["machine"]["cores"] = cores
+    assert ("other programs kept 1.4 of 2 cores busy" in timing.table(record)) == loaded
+
+
+def test_what_others_do_is_told_from_what_the_measurement_does():
+    before = board.cpu_seconds(), board.cpu_seconds([os.getpid()])
+    if None in before:
+        pytest.skip("this system does not tell")
+    end = time.time() + 0.5
+    while time.time() < end:
+        pass
+    assert board.cpu_seconds([os.getpid()]) - before[1] > 0.1
+    assert board.cpu_seconds() > before[0]
+
+
 def test_rows_are_those_of_a_measurement():
     with pytest.raises(ValueError, match="no 'columns' in its results"):
         timing.rows(timing.make({}, {}, "a test"))
@@ -386,6 +420,21 @@ def test_the_second_sees_who_holds_it_and_a_killed_holder_lets_go(tmp_path):
     with timing.lock("mine", path=path, wait=5):
         assert locking.holder(path)["pid"] == os.getpid() and locking.holder(path)["purpose"] == "mine"
     assert locking.holder(path) is None
+
+
+def test_whoever_waits_reads_who_holds_the_lock_and_when_it_is_free(tmp_path, capsys):
+    path = tmp_path / "lock"
+    code = HOLD.replace("time.sleep(60)", "time.sleep(1)")
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    with timing.lock("mine", path=path, wait=50):
+        pass
+    process.wait()
+    process.stdout.close()
+    first, last = capsys.readouterr().out.splitlines()
+    assert "Waiting, 50 s at most: %s (process %d) holds the timing lock for the test since " % (
+        getpass.getuser(), process.pid) in first
+    assert last.startswith("The timing lock is free after ")
 
 
 def test_the_lock_is_free_after_an_error_and_open_to_every_user(tmp_path):

@@ -1,6 +1,8 @@
 """Writing files atomically: a reader sees the old file or the whole new one, and nothing in between."""
 import contextlib
+import errno
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -9,8 +11,8 @@ from pathlib import Path
 def atomic(path):
     """A context manager: a temporary path in the folder of `path`, moved to `path` if the block succeeds, else removed.
 
-    A missing folder is made. Raises OSError as the file system does (no space left, read-only folder); `path` is then as
-    it was.
+    A missing folder is made. Raises OSError as the file system does (read-only folder; no space left, with how much was
+    written and how much is free); `path` is then as it was.
 
         >>> with atomic("names.txt") as temporary:
         ...     _ = temporary.write_text("input_1")
@@ -24,6 +26,13 @@ def atomic(path):
     try:
         yield Path(name)
         os.replace(name, str(path))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        written = os.path.getsize(name) if os.path.exists(name) else 0
+        free = shutil.disk_usage(str(path.parent)).free
+        raise OSError(errno.ENOSPC, "%s for %s: %.1f MB of it were written, %.1f MB are free" % (
+            os.strerror(errno.ENOSPC), path.name, written / 1e6, free / 1e6), str(path))
     finally:
         if os.path.exists(name):
             os.unlink(name)

@@ -36,6 +36,10 @@ def timings(record, published=(), batch=1):
     if record:
         y = _heading(axis, y, "Measured here: %s, batch %d, %s" % (record["machine"]["name"], batch,
                                                                   record["date"].replace("T", " ")), "")
+        loaded = timing.load_of_others(record)
+        if loaded:
+            axis.text(0, y - 0.45, loaded, fontsize=8.5, color=_verdict_colour("broken"), va="center")
+            y += 0.4
     for row in rows:
         _measured_bar(axis, y, row, gap)
         y += 1
@@ -58,6 +62,7 @@ def timings(record, published=(), batch=1):
         words.append("%s, %s: %s." % (
             "Measured by us, not here" if entries[0].get("measured") else "Published, not reproduced", device, "; ".join(
                 "%s %s, batch %s" % (_label(entry), _number(entry["ms"]), entry["batch"]) for entry in entries)))
+    words += [timing.load_of_others(record)] if record else []
     describe(figure, " ".join(words))
     axis.set_ylim(y - 0.4, -0.75)
     axis.set_xlim(0, 1.16 * longest)

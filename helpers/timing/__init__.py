@@ -11,8 +11,8 @@ short blocks, so that a board that grows warm grows warm for all of them. The fi
 """
 from .locking import lock
 from .measuring import Column, layers, measure
-from .records import RUNS, label, load, make, published, recorded, rows, save, summary, table, withheld
+from .records import RUNS, label, load, load_of_others, make, published, recorded, rows, save, summary, table, withheld
 from .sampling import sample
 
-__all__ = ["Column", "RUNS", "label", "layers", "load", "lock", "make", "measure", "published", "recorded", "rows", "sample",
-           "save", "summary", "table", "withheld"]
+__all__ = ["Column", "RUNS", "label", "layers", "load", "load_of_others", "lock", "make", "measure", "published", "recorded",
+           "rows", "sample", "save", "summary", "table", "withheld"]

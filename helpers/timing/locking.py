@@ -22,8 +22,9 @@ def lock_path():
 def lock(purpose="a measurement", wait=0, path=None):
     """Hold the timing lock of this machine inside the block.
 
-    purpose: a few words for whoever has to wait. wait: seconds to wait for the lock at most. path: by default `lock_path()`.
-    The operating system releases the lock when its holder ends, however it ends.
+    purpose: a few words for whoever has to wait. wait: seconds to wait for the lock at most; whoever waits reads who holds
+    the lock, for what and since when, again when that changes. path: by default `lock_path()`. The operating system releases
+    the lock when its holder ends, however it ends.
 
     Raises TimeoutError that says who holds the lock, for what and since when.
     """
@@ -33,7 +34,7 @@ def lock(purpose="a measurement", wait=0, path=None):
     file_lock = filelock.FileLock(str(path), timeout=wait, **options)
     umask = os.umask(0)  # every user of the board has to be able to write the file
     try:
-        file_lock.acquire()
+        _acquire(file_lock, wait, path)
     except filelock.Timeout:
         raise TimeoutError("%s. Two measurements at once would both be wrong; try again when the lock is free. (It is %s)"
                            % (_describe(holder(path)), path)) from None
@@ -46,6 +47,24 @@ def lock(purpose="a measurement", wait=0, path=None):
         with contextlib.suppress(OSError):
             _note_path(path).unlink()
         file_lock.release()
+
+
+def _acquire(file_lock, wait, path):
+    """Take the lock within `wait` seconds, and say who is waited for. Raises filelock.Timeout."""
+    end, told, started = time.time() + wait, None, time.time()
+    while True:
+        try:
+            file_lock.acquire(timeout=min(2.0, max(end - time.time(), 0)) if told else 0)
+            break
+        except filelock.Timeout:
+            if time.time() >= end:
+                raise
+        note = holder(path) or {}
+        if told != (note.get("pid"), note.get("since")):
+            told = note.get("pid"), note.get("since")
+            print("Waiting, %.0f s at most: %s." % (end - time.time(), _describe(note)), flush=True)
+    if told:
+        print("The timing lock is free after %.0f s." % (time.time() - started), flush=True)
 
 
 def holder(path=None):

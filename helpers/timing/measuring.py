@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -47,6 +48,7 @@ def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.5,
     with locking.lock("timing " + ", ".join(names), wait), contextlib.ExitStack() as stack:
         before = board.state()
         workers = [stack.enter_context(Worker(column)) for column in columns]
+        busy = Busy(workers)
         parity, measured, versions = Parity(images, reference, judge or _compare_heads, names[0]), [], {}
         for batch in sorted(batches):
             batch_images = np.resize(images, (batch,) + images.shape[1:])
@@ -58,7 +60,7 @@ def measure(columns, images, batches=(1,), seconds=3.0, report=False, block=0.5,
             versions.update(worker.versions)
         return records.make(
             {"report": bool(report), "seconds": REPORT_SECONDS if report else seconds, "before": before,
-             "after": board.state(), "columns": measured}, versions)
+             "after": board.state(), "others_cores": busy.others_cores(), "columns": measured}, versions)
 
 
 def layers(column, images, runs=20, wait=0):
@@ -92,6 +94,24 @@ def _take_turns(workers, seconds, report, block):
         for worker in waiting:
             rest = need_seconds - worker.seconds
             worker.run(min(block, max(rest, 0.01)) if rest > 0 else block)
+
+
+class Busy:
+    """How busy other programs keep the machine, from now on."""
+
+    def __init__(self, workers):
+        self.pids = [os.getpid()] + [worker.process.pid for worker in workers]
+        self.start, self.then = time.time(), self._now()
+
+    def _now(self):
+        return board.cpu_seconds(), board.cpu_seconds(self.pids)
+
+    def others_cores(self):
+        """Cores that other programs kept busy, on average; None where the system does not tell."""
+        (all_now, own_now), (all_then, own_then) = self._now(), self.then
+        if None in (all_now, own_now, all_then, own_then):
+            return None
+        return round(max(all_now - all_then - (own_now - own_then), 0) / max(time.time() - self.start, 1e-3), 2)
 
 
 def _compare_heads(reference, outputs):

@@ -13,6 +13,7 @@ import platform
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -66,9 +67,26 @@ def _machine():
 
 
 def save(record, path):
-    """Write a record as JSON, atomically; returns the path. Raises ValueError for a record of another form."""
+    """Write a record as JSON, atomically; returns the path.
+
+    A record that is there already is kept beside it, under a name with its date; so is a file that holds no record, as
+    `NAME.damaged.json`. Raises ValueError for a record of another form.
+    """
     _check(record, "this record")
+    path = Path(str(path))
+    if path.exists():
+        try:
+            earlier = load(path)["date"].replace(":", ".")
+        except ValueError as error:
+            earlier = "damaged"
+            print("%s. It is kept as %s." % (error, _beside(path, earlier).name))
+        os.replace(str(path), str(_beside(path, earlier)))
     return artifacts.write(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _beside(path, word):
+    """`timings.json` -> `timings.2026-11-22T15.30.42.json`."""
+    return path.with_name("%s.%s%s" % (path.stem, word, path.suffix))
 
 
 def load(path):
@@ -146,8 +164,10 @@ def _why_withheld(entry):
 def table(record):
     """A record of `measure` as text, one line for each column and batch, each with its parity verdict."""
     results = record["results"]
+    loaded = load_of_others(record)
     lines = ["%s, %s%s" % (record["machine"]["name"], record["date"], "" if results["report"] else
                            "  (%.3g s a column; report=True for figures to publish)" % results["seconds"])]
+    lines += [loaded] if loaded else []
     form = "%-28s %5s %9s %9s %9s %9s %9s %7s %9s  %s"
     lines.append(form % ("", "batch", "min ms", "median", "p90", "p99", "GPU ms", "runs", "images/s", "parity"))
     for row in rows(record):
@@ -157,6 +177,14 @@ def table(record):
             gpu, row["n"], "%.1f" % row["images_per_second"], row["verdict"])))
     lines += ["%-28s %5d not shown, %s" % (name[:28], batch, why) for name, batch, why in withheld(record)]
     return "\n".join(lines)
+
+
+def load_of_others(record):
+    """A sentence for a record of `measure` that other programs spoiled, "" for one that they did not, or that does not say."""
+    cores, busy = record["machine"].get("cores"), record["results"].get("others_cores")
+    if not cores or busy is None or busy < max(0.1 * cores, 0.25):
+        return ""
+    return "A LOADED MACHINE: other programs kept %.1f of %d cores busy meanwhile, so these times are too long." % (busy, cores)
 
 
 def published():

@@ -575,10 +575,9 @@ else:
 columns.insert(0, timing.Column("TensorFlow", "tensorflow", freeze.box3d()))
 
 # %%
-session.close()
-del runtime
+session = runtime = None  # the processes below need their memory
 first, some = street[:1], images[:len(street[0].objects.kind)]
-record = timing.measure(columns, some, batches=BATCHES, seconds=1, warm_up=0.1, wait=300,
+record = timing.measure(columns, some, batches=BATCHES, seconds=1, warm_up=0.1, wait=1800,
                         judge=lambda reference, outputs: parity.compare(
                             network.heads(reference), network.heads(outputs), first))
 print(timing.table(record))
@@ -613,7 +612,7 @@ for column in record["results"]["columns"]:
 # And what if somebody else is measuring on this machine? Let us be somebody else for a moment:
 
 # %%
-with timing.lock("an exercise of page 06", wait=300):
+with timing.lock("an exercise of page 06", wait=1800):
     try:
         timing.measure(columns, some, seconds=1)
     except TimeoutError as error:
@@ -718,7 +717,7 @@ print("%-9s %s" % ("before", again["results"]["before"]))
 
 # %%
 column = columns[-2]  # TensorRT FP16 or ONNX Runtime FP32
-layers, whole = timing.layers(column, one, runs=10, wait=300)
+layers, whole = timing.layers(column, one, runs=10, wait=1800)
 print("sum of the layers %.1f ms, a whole run without the profiler %.1f ms"
       % (sum(ms for _, ms, _ in layers), whole))
 show.layers(layers, "%s, by its own profile, median of 10 runs" % column.name)

@@ -1,0 +1,79 @@
+"""Who has passed which check: a table from the readers' saved notebooks, for a teacher. Standard library only.
+
+    python3 workbook.py results /home/*/workbook/my_notebooks
+    python3 workbook.py results --csv table.csv FOLDER ...
+
+A check prints its verdict under the exercise, and JupyterLab saves that with the notebook; nothing is sent anywhere.
+"""
+import argparse
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+CHECK = re.compile(r"\bcheck\(\s*[\"']([\d.]+)[\"']")
+MARKS = {"right": "yes", "tried": "not yet", "open": "", "not run": ""}
+
+
+def verdicts(notebook):
+    """{number of an exercise: "right", "tried" (a check said what is wrong), "open" or "not run"} of a saved notebook.
+
+    A notebook that cannot be read has none.
+    """
+    found = {}
+    try:
+        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return found
+    for cell in cells:
+        numbers = CHECK.findall("".join(cell.get("source", ""))) if cell.get("cell_type") == "code" else []
+        printed = "".join("".join(output.get("text", "")) for output in cell.get("outputs", []))
+        for number in numbers:
+            if "Exercise %s is right" % number in printed:
+                found[number] = "right"
+            elif found.get(number) != "right":
+                found[number] = ("not run" if not cell.get("execution_count") else
+                                 "open" if "Exercise %s is not filled in yet" % number in printed else "tried")
+    return found
+
+
+def table(folders):
+    """[{"who": name, number: verdict, ...}] of folders of copies. The name is that of the home or folder above the copies."""
+    rows = []
+    for folder in map(Path, folders):
+        parts = folder.resolve().parts
+        who = parts[parts.index("home") + 1] if "home" in parts[:-1] else folder.resolve().parent.name
+        row = {"who": who}
+        for notebook in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+            row.update(verdicts(notebook))
+        rows.append(row)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="workbook.py results", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="+", help="folders my_notebooks, one for each reader")
+    parser.add_argument("--csv", metavar="FILE", help="write the table to FILE as well")
+    arguments = parser.parse_args()
+    rows = table(arguments.folder)
+    numbers = sorted({key for row in rows for key in row if key != "who"})
+    if not numbers:
+        print("no notebook with a check in %s" % ", ".join(arguments.folder))
+        return 1
+    width = max([len(row["who"]) for row in rows] + [6])
+    print(" ".join(["%-*s" % (width, "")] + ["%7s" % number for number in numbers]))
+    for row in rows:
+        print(" ".join(["%-*s" % (width, row["who"])] + ["%7s" % MARKS[row.get(number, "open")] for number in numbers]))
+    passed = [sum(row.get(number) == "right" for row in rows) for number in numbers]
+    print(" ".join(["%-*s" % (width, "passed")] + ["%7s" % ("%d/%d" % (count, len(rows))) for count in passed]))
+    if arguments.csv:
+        with open(arguments.csv, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["who"] + numbers, restval="not run")
+            writer.writeheader()
+            writer.writerows(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
