@@ -117,7 +117,7 @@ def _model(network, plugin_ops, **settings):
     if left:
         raise UffException(no_operation(left))
     consumers = collections.Counter(network.outputs + [name for node in network.nodes for name in node.inputs])
-    graph, values = Graph(network.names, network.outputs, consumers, images.channels_first(network), **settings), {}
+    graph, values = Graph(network.names, network.outputs, consumers, network.channels_first, **settings), {}
     for node in network.nodes:
         try:
             values[node.name] = _convert(graph, node, [values[name] for name in node.inputs])
