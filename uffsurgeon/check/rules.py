@@ -18,8 +18,8 @@ OWN = "let all readers of the tensor read one Reshape of it, and a convolution o
 OUTSIDE = "compute it outside of the network"
 ENDS = "parse ends the process"
 WRONG = "wrong values: "
-ANCHOR = ("graph.append(gs.create_node('anchor_input', op='Const', value=np.ones(2, 'f4'))), and 'anchor_input' inserted in its "
-          "input")
+ANCHOR = ("graph.append(gs.create_node('anchor_input', op='Const', value=np.ones(2, 'f4'))), and node.input.insert(0, "
+          "'anchor_input')")
 
 RULES = {name: Rule(*fields) for name, fields in {
     # refused, or without a use
