@@ -18,7 +18,7 @@ from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
 
 from . import axes, elementwise, images, indexing, logic, matrices, nodes, resize, shapes, volumes  # noqa: F401 (operations)
-from .graph import Graph, Value
+from .graph import HALF, Graph, Value
 from .nodes import OPERATIONS, operation
 from .plugins import CAN_WRITE_FUNCTIONS, custom, no_operation
 
@@ -42,7 +42,8 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
         batch: the first size of the inputs, where the UFF leaves it open. None leaves it open in ONNX.
         precision: "fp32", or "fp16" for mixed precision: convolutions and dense layers with float16 weights, while sums,
             roots, exponentials and softmax stay in float32, and inputs and outputs, too. TensorRT 11 and TensorRT for RTX
-            have no FP16 flag and need this.
+            have no FP16 flag and need this. With "fp32", what TensorFlow computes in float16 by itself (a Cast to float16, a
+            mixed precision policy of Keras) is computed in float32 and rounded to float16 behind each node, as TensorFlow does.
         plugins: how L2Norm_TRT is written. "function": a node of domain "box3d" whose body is a model-local function, for
             ONNX Runtime, TensorRT for RTX and TensorRT from 9 on (from 10.7 on, a plugin of that name has priority).
             "inline": plain ONNX, which all of them read. "node": the node alone, for a TensorRT with the plugin loaded.
@@ -141,7 +142,10 @@ def _convert(graph, node, inputs):
     if known is not None and known.dtype != object:
         dtype = shapes.dtype(node, inputs)
         return Value(node.name, known.shape, dtype, array=lambda: known.astype(dtype), known=known)
-    value = function(graph, node, *inputs)
+    if graph.half or function in (custom, OPERATIONS["_Cast"][0]) or not any(value.dtype == HALF for value in inputs):
+        value = function(graph, node, *inputs)
+    else:
+        value = graph.in_float32(node, function, inputs)
     value.known = value.known if known is None else known
     return value
 

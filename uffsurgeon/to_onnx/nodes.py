@@ -5,6 +5,7 @@
 """
 import ast
 import collections
+import copy
 import functools
 import re
 
@@ -111,6 +112,12 @@ class Node:
         for key, data in message.extra_fields.items():  # the converter writes there what UFF's own operations do not say
             if data.WhichOneof("data_oneof") == "dtype":
                 self.fields.setdefault(key, ("dtype", NUMPY_OF_UFF.get(data.dtype, data.dtype)))
+
+    def renamed(self, name):
+        """A copy of that name."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def integer(self, key, default=_REQUIRED):
         return self._field(key, ("i",), default)
