@@ -357,14 +357,15 @@ def test_float16_is_rounded_where_tensorflow_rounds():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 6, 7, 4], "x")
         kernel = tf.constant(random.randn(1, 1, 4, 4).astype("f4"))
-        found = {}
-        for key, source in (("x", x), ("y", tf.nn.conv2d(x, tf.constant(np.eye(4, dtype="f4")[None, None]), [1, 1, 1, 1], "SAME"))):
+        found, unit = {}, tf.constant(np.eye(4, dtype="f4")[None, None])
+        for key, source in (("x", x), ("y", tf.nn.conv2d(x, unit, [1, 1, 1, 1], "SAME"))):
             half = tf.cast(source, tf.float16)
             found.update({key + name: value for name, value in {
                 "arithmetic": (half * 3.0 - 0.3) * half + tf.nn.relu(half), "itself": tf.exp(half), "same": half,
                 "conv": tf.nn.relu(tf.nn.conv2d(half * 1.1, tf.cast(kernel, tf.float16), [1, 1, 1, 1], "SAME") + half),
-                "moved": tf.transpose(tf.concat([half, half * 0.1], 3), [0, 3, 1, 2]), "flat": tf.reshape(half * 0.7, [-1, 168]),
-                "compared": half * 0.1 > 0.02, "best": tf.argmax(half * 0.1, 3), "int": tf.cast(half * 8.0, tf.int32),
+                "moved": tf.transpose(tf.concat([half, half * 0.1], 3), [0, 3, 1, 2]),
+                "flat": tf.reshape(half * 0.7, [-1, 168]),
+                "compared": half * 0.1 > 0.02, "best": tf.argmax(half * 0.1, 3), "int": tf.cast(tf.round(half) + 0.5, tf.int32),
                 "back": tf.cast(half * 0.3, tf.float32), "where": tf.where(half > 0.5, half * 0.1, half * 0.7)}.items()})
         outputs = [tf.identity(value, name).op.name for name, value in found.items()]
         feeds = {"x": random.uniform(-3, 3, (2, 6, 7, 4)).astype("f4")}

@@ -155,7 +155,7 @@ class Graph:
         """A float16 Value as float32; any other as it is."""
         if value.dtype != HALF:
             return value
-        wide = Value(value.name + "/float32", value.shape, FLOAT, value.layout, known=value.known, nonnegative=value.nonnegative)
+        wide = Value(value.name + "/float32", value.shape, FLOAT, value.layout, None, value.known, value.nonnegative)
         if value.array is None:
             wide.tensors[wide.layout, FLOAT] = self.tensor(value, value.layout, FLOAT)
         else:
