@@ -3,7 +3,7 @@ import json
 import os
 import zipfile
 
-from uffsurgeon import protobuf
+from uffsurgeon import kinds, protobuf
 from uffsurgeon.names import producer, unused
 
 from . import network, process
@@ -24,38 +24,34 @@ def load(path):
     return graph_def
 
 
+# What `freeze.freeze` takes itself.
+_TAKEN = {"SavedModel": "`freeze.freeze` takes it", "saved_model.pb": "`freeze.freeze` takes its folder",
+          "HDF5": "`freeze.freeze` takes it", "zip": "`freeze.freeze` takes a .keras file"}
+
+
 def what_is(path):
-    """What a file is that is not a frozen graph, by its first bytes, as the end of a sentence; "" for any other."""
-    if os.path.isdir(str(path)):
-        return "a folder; `freeze.freeze` takes it if it is a SavedModel"
-    with open(str(path), "rb") as stream:
-        start = stream.read(1000)
-    if os.path.basename(str(path)) == "saved_model.pb":
-        return "part of a SavedModel; `freeze.freeze` takes its folder"
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "a Keras file (HDF5); `freeze.freeze` takes it"
-    if start.startswith(b"PK\x03\x04"):
-        return "a zip archive, such as a .keras file, which `freeze.freeze` takes, or an .npz"
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer; `git lfs pull` fetches the file itself"
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, probably what a server answered instead of the file"
-    if not start or not start.strip(b"\t\n\r" + bytes(range(32, 127))):
-        return "text; a .pbtxt has to be converted first" if start else "an empty file"
-    return ""
+    """What a file is that is not a frozen graph, and what to do, as the end of a sentence; "" for one that may be."""
+    kind = kinds.kind(path)
+    return "" if kind in ("", "graph") else "%s: %s" % (kinds.KINDS[kind][0], _TAKEN.get(kind, kinds.KINDS[kind][1]))
 
 
 def keras_model(path):
-    """Load an .h5 or .keras file -> a model of Keras 2 or Keras 3, whichever wrote it. Needs h5py for .h5."""
+    """Load an .h5 or .keras file -> a model of Keras 2 or Keras 3, whichever wrote it. Needs h5py for .h5.
+
+    Raises FileNotFoundError, and ValueError for a file that is something else, with what it is.
+    """
     path, version = str(path), ""
+    if kinds.kind(path) not in ("HDF5", "zip"):
+        raise ValueError("%s is not a Keras file, but %s" % (path, what_is(path) or "a frozen graph, or something else"))
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            if "metadata.json" not in archive.namelist():
+                raise ValueError("%s is not a Keras file, but another zip archive, with %s" % (
+                    path, ", ".join(archive.namelist()[:3]) or "nothing in it"))
             version = json.loads(archive.read("metadata.json").decode()).get("keras_version", "")
     else:
         import h5py
 
-        if not h5py.is_hdf5(path):
-            raise ValueError("%s is not a Keras file, but %s" % (path, what_is(path) or "something else"))
         with h5py.File(path, "r") as archive:
             version = archive.attrs.get("keras_version", "")
             if "model_config" not in archive.attrs:
