@@ -65,9 +65,9 @@ def test_what_it_is(file):
 @pytest.mark.parametrize("command, wanted, status", [("to-uff", "graph", 1), ("to-onnx", "uff", 1), ("check", "uff", 2)])
 def test_the_commands(file, command, wanted, status, capsys, tmp_path):
     path, kind, words = file
-    made = tmp_path / "made"
+    made = str(tmp_path / "made")
     if kind != wanted:
-        assert main([command, str(path)] + {"to-uff": ["-o", str(made)], "to-onnx": [str(made)], "check": []}[command]) == status
+        assert main([command, str(path)] + {"to-uff": ["-o", made], "to-onnx": [made], "check": []}[command]) == status
         error = capsys.readouterr().err
         assert error.startswith("error: %s is not a " % path) and words in error and error.count("\n") == 1
     assert not list(tmp_path.glob("made*"))
