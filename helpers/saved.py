@@ -1,10 +1,10 @@
-"""Reading what TensorFlow and Keras write: a frozen graph (.pb), a SavedModel folder, a Keras model file."""
+"""Reading what TensorFlow and Keras write: a frozen graph (.pb), a SavedModel folder, a Keras model file; names of outputs."""
 import json
 import os
 import zipfile
 
 from uffsurgeon import kinds, protobuf
-from uffsurgeon.names import producer, unused
+from uffsurgeon.names import not_found, producer, unused
 
 from . import network, process
 
@@ -85,7 +85,7 @@ def saved_model(folder, signature=None):
         named = _chosen(signature, signatures, folder).outputs
         outputs = [node_of(graph.get_tensor_by_name(named[name].name)) for name in sorted(named)]
         weights = {variable.op.name for variable in v1.global_variables()}
-        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), list(map(producer, outputs)))
     return graph_def, outputs, weights
 
 
@@ -129,14 +129,37 @@ def _inlined(tf, folder, signature):
     for node in graph_def.node:
         node.name = renamed[node.name]
         node.input[:] = [text.replace(producer(text), renamed[producer(text)], 1) for text in node.input]
-    return graph_def, [renamed[name] for name in outputs], {renamed[name] for name in weights}
+    outputs = [text.replace(producer(text), renamed[producer(text)], 1) for text in outputs]
+    return graph_def, outputs, {renamed[name] for name in weights}
 
 
 def node_of(tensor):
-    """Name of the node whose first output `tensor` is, Identity nodes skipped; ValueError for another output."""
+    """Name of the node whose first output `tensor` is, Identity nodes skipped; "node:1" for its second."""
     while tensor.op.type == "Identity":  # one that tf.function adds, one that Keras may add
         tensor = tensor.op.inputs[0]
-    if tensor.value_index:
-        raise ValueError("the output %r of the model is not the first output of its node, and a frozen graph names nodes "
-                         "only; add a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
-    return tensor.op.name
+    return "%s:%d" % (tensor.op.name, tensor.value_index) if tensor.value_index else tensor.op.name
+
+
+def name_outputs(graph_def, outputs):
+    """Names of nodes for outputs that may be tensors: "x:0" is x, and "x:1" becomes an Identity `x/output_1`, in place.
+
+    Raises ValueError for a node that the graph does not have, with the nearest names.
+    """
+    known, names = {node.name for node in graph_def.node}, []
+    for text in outputs:
+        name, _, index = text.partition(":")
+        if name not in known:
+            raise not_found("node", text, known)
+        if index.strip("0"):
+            name = unused("%s/output_%s" % (name, index), known)
+            graph_def.node.add(name=name, op="Identity", input=[text]).attr["T"].type = _dtype(graph_def, text)
+        names.append(name)
+    return names
+
+
+def _dtype(graph_def, tensor):
+    """TensorFlow's number for the dtype of a tensor, "x:1"."""
+    tf = process.tensorflow()
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        return graph.get_tensor_by_name(tensor).dtype.as_datatype_enum

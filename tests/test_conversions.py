@@ -140,6 +140,56 @@ def test_what_belongs_to_training_is_said(build, words):
             tf.enable_control_flow_v2()
 
 
+@pytest.mark.parametrize("condition", [False, True])
+@pytest.mark.parametrize("kind", ["constant", "default", "not", "nested"])
+def test_the_branch_that_a_constant_condition_takes(kind, condition):
+    def network(x):
+        relu, less = (lambda: tf.nn.relu(x) * 2.0 + tf.constant(1.0)), lambda: x - tf.constant(3.0)
+        if kind == "nested":
+            return tf.cond(tf.constant(condition), lambda: tf.cond(tf.constant(False), relu, less),
+                           lambda: tf.cond(tf.constant(True), relu, less) + 1.0)
+        chosen = {"constant": lambda: tf.constant(condition),
+                  "default": lambda: tf.placeholder_with_default(condition, [], "keras_learning_phase"),
+                  "not": lambda: tf.logical_not(tf.placeholder_with_default(not condition, []))}[kind]()
+        return tf.cond(chosen, relu, lambda: less() * tf.random_uniform([2]) if condition else less()) * 0.5
+
+    if hasattr(tf, "disable_control_flow_v2"):
+        tf.disable_control_flow_v2()
+    try:
+        graph_def = graph_of(network)
+    finally:
+        if tensorflow.__version__.startswith("2"):
+            tf.enable_control_flow_v2()
+    assert {"Switch", "Merge"} <= {node.op for node in graph_def.node}
+    assert_equal_numbers(graph_def)
+
+
+def test_an_output_by_the_name_of_its_tensor():
+    graph_def = graph_of(lambda x: tf.split(x, 2, 2, name="parts")[0])
+    data = uff.from_tensorflow(graph_def, ["parts:1", "y:0"], quiet=True)
+    wanted = computed(graph_def, ["y"], {"x": X})
+    with pytest.raises(uff.UffException, match="y:1 was not found"):
+        uff.from_tensorflow(graph_def, ["y:1"], quiet=True)
+    second, first = run(to_onnx.convert(data), {"x": X})
+    np.testing.assert_array_equal(np.concatenate([first, second], 2), X)
+    np.testing.assert_array_equal(first, wanted[0])
+
+
+def test_several_outputs_of_constants_are_folded():
+    def network(x):
+        kernels = tf.split(tf.constant(np.random.RandomState(1).randn(3, 3, 2, 6).astype("f4")), 3, 3)
+        return sum(tf.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME") for kernel in kernels)
+    nodes = assert_equal_numbers(graph_of(network))
+    assert not any(node.operation.startswith("_") for node in nodes.values())
+
+
+@pytest.mark.skipif(tensorflow.__version__ < "2", reason="TensorFlow 1 has no convolution with groups")
+def test_a_convolution_with_groups():
+    kernel = np.random.RandomState(1).randn(3, 3, 1, 4).astype("f4")
+    nodes = assert_equal_numbers(graph_of(lambda x: tf.nn.conv2d(x, tf.constant(kernel), [1, 1, 1, 1], "SAME")))
+    assert "number_groups" not in next(node for node in nodes.values() if node.operation == "Conv").fields
+
+
 # What nothing can run
 
 

@@ -343,7 +343,7 @@ def test_an_assert_takes_its_condition_with_it():
 
 @pytest.mark.parametrize("outputs, words", [
     (["orientation/l2_norm"], "was not found.*'orientation/l2_normalize'"),
-    (["confidence/Softmax:0"], "was not found.*'confidence/Softmax'"),
+    (["confidence/Softmax:1"], "was not found.*'confidence/Softmax'"),
     ([0], "Invalid node index: 0"), (["500"], "Invalid node index: 500"),
 ])
 def test_unknown_outputs(outputs, words):

@@ -91,6 +91,9 @@ def conv(graph, node, x, w):
         tensor = graph.weights(w, weights.swapped, dtype, tuple([outputs, 1] + weights.space))
     else:
         tensor = graph.weights(w, weights.perm, dtype)
+        # Of a Conv2D of TensorFlow, the sizes alone say that it has groups.
+        if groups == 1 <= inputs and isinstance(images.channels, int) and images.channels % inputs == 0:
+            groups, inputs = images.channels // inputs, images.channels
     if isinstance(images.channels, int) and images.channels != inputs or outputs % max(groups, 1):
         raise UffException("'%s' has %s channels, the weights '%s' %s are for %d in %d groups" % (
             x.name, images.channels, w.name, list(w.shape), inputs, groups))

@@ -32,6 +32,14 @@ INFERENCE = ("in TensorFlow 1, keras.backend.set_learning_phase(0) before the mo
 OPERATIONS = {}
 
 
+def output_of(node, index):
+    """A NodeDef for another output of one of SEVERAL_OUTPUTS: named "split:1", with an attribute that says which it is."""
+    other = type(node)()
+    other.CopyFrom(node)
+    other.name, other.attr["output"].i = "%s:%d" % (node.name, index), index
+    return other
+
+
 def operation(names, least, most=None):
     """Register a function for the operations in `names`, which have `least` to `most` inputs (default: exactly `least`)."""
     def register(function):
