@@ -14,10 +14,11 @@ import numpy as np
 from onnx import defs
 
 from uffsurgeon import files
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
 
-from . import axes, elementwise, images, indexing, logic, matrices, nodes, resize, shapes, volumes  # noqa: F401 (operations)
+from . import axes, detection, elementwise, images, indexing, logic, matrices, nodes, resize, scatter, shapes, volumes  # noqa: F401
 from .graph import HALF, Graph, Value
 from .nodes import OPERATIONS, operation
 from .plugins import CAN_WRITE_FUNCTIONS, custom, no_operation
@@ -161,6 +162,7 @@ def const(graph, node):
 @operation("Input", inputs=0)
 def model_input(graph, node):
     shape, dtype, batch = node.integers("shape"), node.dtype("dtype"), graph.batch
+    given = node.dtype("input_type") if "input_type" in node.fields else dtype  # uint8 images, which UFF has as float32
     if min(shape, default=1) < -1:
         raise UffException("field 'shape' holds %s" % shape)
     if shape and batch not in (None, shape[0]) and shape[0] != -1:
@@ -168,4 +170,10 @@ def model_input(graph, node):
     sizes = ["%s_%d" % (node.name, axis) if size == -1 else size for axis, size in enumerate(shape)]
     if shape and shape[0] == -1:
         sizes[0] = batch or "N"
-    return graph.input(node, sizes, dtype, node.name in graph.channels_first)
+    value = graph.input(node, sizes, given, node.name in graph.channels_first)
+    if given == dtype:
+        return value
+    tensor = graph.intermediate(node, dtype.name, "Cast", [graph.tensor(value)], to=ONNX_OF_NUMPY[dtype])
+    other = Value(node.name, value.shape, dtype, value.layout)
+    other.tensors[other.layout, dtype] = tensor
+    return other

@@ -238,10 +238,10 @@ class Graph:
         self._intermediates.add(tensor)
         return tensor
 
-    def pair(self, node, operator, inputs, **attributes):
-        """Append an ONNX node with two results; returns the names of the tensors."""
-        proto = self._append(operator, inputs, self._unused(node.name + "/first"), **attributes)
-        proto.output.append(self._unused(node.name + "/second"))
+    def several(self, node, operator, inputs, count, **attributes):
+        """Append an ONNX node with so many results; returns the names of the tensors."""
+        proto = self._append(operator, inputs, self._unused(node.name + "/result"), **attributes)
+        proto.output.extend(self._unused(node.name + "/result") for _ in range(count - 1))
         return list(proto.output)
 
     def reduced(self, node, operator, tensor, axes, keep):

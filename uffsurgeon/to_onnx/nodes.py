@@ -110,8 +110,11 @@ class Node:
             keys.remove("values")
         self.fields = {key: _decode(message, key, meta) for key in keys}
         for key, data in message.extra_fields.items():  # the converter writes there what UFF's own operations do not say
-            if data.WhichOneof("data_oneof") == "dtype":
+            kind = data.WhichOneof("data_oneof")
+            if kind == "dtype":
                 self.fields.setdefault(key, ("dtype", NUMPY_OF_UFF.get(data.dtype, data.dtype)))
+            elif kind == "s":
+                self.fields.setdefault(key, ("s", data.s))
 
     def renamed(self, name):
         """A copy of that name."""

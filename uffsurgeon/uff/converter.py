@@ -38,6 +38,7 @@ class Conversion(object):
         self.ids = set()
         self.branches = branches.Branches(self.nodes)
         self.computed = set()  # names of nodes that depend on an input
+        self.cast = attributes.cast_inputs(self.nodes)
         self.several = {}  # nodes with several outputs whose first is a computed constant now
         self.shapes = {}  # id of a Const -> its shape
         self.weights = []  # (reference, NodeDef), in file order
@@ -79,6 +80,8 @@ class Conversion(object):
             inputs = [self.source(node, text) for text in node.input if text[:1] != "^"]
         if self.debug:
             print("DEBUG [%s] Converting node %s (%s)" % (__name__, node.name, node.op))
+        if node.op == "Cast" and inputs and inputs[0] in self.cast:  # the input has this type already
+            return self.add(node, "Identity", inputs[:1])
         if node.op not in tensorflow_ops.OPERATIONS:
             constant = self.fold(node.name)
             return self.add_custom(node, inputs) if constant is None else self._convert(constant)
