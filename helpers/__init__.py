@@ -10,7 +10,7 @@ The rooms, from the ground up. Each uses only rooms of the floors below its own,
     1      artifacts boxes child jetpack page
     2      cuda_libraries machine
     3      process
-    4      board cuda network scenes
+    4      board cuda functions network scenes
     5      engine parity saved
     6      freeze plugin
     7      kernel patients run

@@ -8,13 +8,14 @@ training needs is dropped, and only the nodes that the outputs need are kept. Th
 2.x, because both have GraphDef under `tf.compat.v1`.
 """
 import os
+import re
 
 import numpy as np
 
 from uffsurgeon import graphs, protobuf
-from uffsurgeon.names import not_found, producer, unused
+from uffsurgeon.names import producer, unused
 
-from . import artifacts, network, process, saved
+from . import artifacts, functions, network, process, saved
 from .saved import load, node_of  # noqa: F401 (`freeze.load` reads what `freeze.save` writes)
 
 # Operations that hold a variable, and TensorFlow's number for the type of a resource (a variable or a table by reference).
@@ -32,34 +33,43 @@ def freeze(source, outputs=None, signature=None):
     - a GraphDef, `tf.Graph` or graphsurgeon graph whose weights are constants already.
 
     outputs: name of a node to keep, or a list of names; by default the outputs of the model, or the nodes of the graph
-        that no other node reads.
+        that no other node reads. The second output of a node, "split:1", becomes a node `split/output_1`.
     signature: name of a signature of a SavedModel; by default "serving_default", or the only one that it has.
 
     The source is not changed. Returns TensorFlow's GraphDef: Placeholder inputs (batch dimension open, as in the source),
     constants for all weights, no Identity but outputs, no devices, equal constants other than weights merged, every node
     after its inputs.
+    Functions that the graph calls are written out, and the recurrent layers of a Keras model (LSTM, GRU, ...) are unrolled: an
+    Input must say how long the sequence is.
     Raises TypeError for any other source; ValueError for an output that the graph does not have (with the nearest
-    names), for a model whose inputs are not known, and for what cannot be a constant: functions that the graph calls (LSTM,
-    GRU, loops), variables that it changes, tables. What a path raises is in `saved`.
+    names), for a model whose inputs are not known, and for what a frozen graph cannot hold: loops, branches whose condition
+    is not a constant, variables that it changes, tables. What a path raises is in `saved`.
     """
     graph_def, own_outputs, weights = variables_to_constants(source, signature)
     outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
     if not outputs:
         raise ValueError("the graph has no outputs: no node reads others without being read itself; name them (outputs=...)")
-    known = {node.name for node in graph_def.node}
-    for name in outputs:
-        if name not in known:
-            raise not_found("node", name, known)
     # Each pass works in place: the graph holds all weights, and a copy costs 160 MB.
-    bypass_identity(graph_def, outputs)
-    strip_unused(graph_def, outputs)
-    gather_from_constants(graph_def)
+    outputs = saved.name_outputs(graph_def, outputs)
+    simplify(graph_def, outputs)
+    while functions.inline(graph_def):  # a condition may be a constant only now
+        simplify(graph_def, outputs)
     check_frozen(graph_def)
-    fold_constants(graph_def, outputs)
     merge_equal_constants(graph_def, keep=weights)
     strip_unused(graph_def, outputs)
     clear_metadata(graph_def)
+    graph_def.ClearField("library")
     return graph_def
+
+
+def simplify(graph_def, outputs):
+    """Drop what `outputs` do not need and compute what is constant, in place."""
+    functions.inline(graph_def)
+    bypass_identity(graph_def, outputs)
+    strip_unused(graph_def, outputs)
+    gather_from_constants(graph_def)
+    _check_variables(graph_def)
+    fold_constants(graph_def, outputs)
 
 
 def variables_to_constants(source, signature=None):
@@ -84,7 +94,8 @@ def variables_to_constants(source, signature=None):
         raise ValueError("the inputs of the model %r are not known. Give a Sequential its input shape, for example with "
                          "model.build((None, 224, 224, 3)), and call a subclass of Model on an Input: "
                          "keras.Model(x, model(x))" % source.name)
-    return _trace(source) if process.tensorflow().__version__.startswith("2") else _rebuild(source)
+    with functions.unrolled(source):
+        return _trace(source) if process.tensorflow().__version__.startswith("2") else _rebuild(source)
 
 
 def unread(graph_def):
@@ -102,17 +113,26 @@ def _weights(graph_def):
 
 def check_frozen(graph_def):
     """Raise ValueError for a node that a graph of plain nodes and constants cannot hold."""
+    _check_variables(graph_def)
     for node in graph_def.node:
-        for key in sorted(node.attr):
-            if node.attr[key].HasField("func"):
-                raise ValueError("node %r (%s) calls the function %r, and a frozen graph holds nodes only. LSTM and GRU are "
-                                 "written so, unless they are made with unroll=True; loops and convolutions with groups are, "
-                                 "too: leave such a layer out of the model that you freeze"
-                                 % (node.name, node.op, node.attr[key].func.name))
+        for key in _calls(node):
+            raise ValueError("node %r (%s) is a loop or a branch, whose function %r a frozen graph cannot hold. Of a Keras "
+                             "model, LSTM, GRU and other recurrent layers are unrolled when it is frozen; in a SavedModel or a "
+                             "graph they must be made with unroll=True. Leave any other such layer out of what you freeze, or "
+                             "give outputs=... in front of it" % (node.name, node.op, node.attr[key].func.name))
+
+
+def _check_variables(graph_def):
+    for node in graph_def.node:
         if node.op in VARIABLES or "dtype" in node.attr and node.attr["dtype"].type == _RESOURCE:
             raise ValueError("node %r (%s) is a variable or a table, and its value is not in the graph. Freeze the Keras model "
                              "or the SavedModel, without what belongs to none of its layers"
                              % (node.name, node.op))
+
+
+def _calls(node):
+    """Keys of the attributes of a node that name a function."""
+    return sorted(key for key in node.attr if node.attr[key].HasField("func"))
 
 
 def gather_from_constants(graph_def):
@@ -161,7 +181,8 @@ def _rebuild(model):
         clone.set_weights(values)
         outputs = [node_of(tensor) for tensor in clone.outputs]
         weights = {weight.name.split(":")[0] for weight in clone.weights}
-        graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+        graph_def = tf.compat.v1.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), list(map(producer, outputs)))
     return graph_def, outputs, weights
 
 
@@ -174,7 +195,9 @@ def _trace(model):
     """
     tf, graph = process.tensorflow(), _concrete(model)
     traced, result = graph.as_graph_def(), tf.compat.v1.GraphDef()
+    functions.inline(traced)  # they may read variables
     result.versions.CopyFrom(traced.versions)
+    result.library.CopyFrom(traced.library)
     # The model's list comes last: its variables have the path of their layer, which Keras 3 leaves out of the name.
     variables = {id(variable.handle): variable for variable in list(graph.variables) + list(model.variables)}
     captured = [inner.op.name for _, inner in graph.captures]
@@ -212,7 +235,15 @@ def _concrete(model):
     names = [tensor.name.split(":")[0] for tensor in model.inputs]
     inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name) for tensor, name in zip(model.inputs, names)]
     call = tf.function(lambda *args: model(args[0] if len(args) == 1 else list(args), training=False))
-    return call.get_concrete_function(*inputs).graph
+    try:
+        return call.get_concrete_function(*inputs).graph
+    except TypeError as error:  # Keras 3 asks whether a size that nobody knows is 0
+        if "symbolic" not in str(error):
+            raise
+        layer = re.search(r"when calling (\w+)\.call", str(error))
+        raise ValueError("Keras cannot write the graph of the model %r%s, as a size of its inputs is open: give all but the "
+                         "batch, as in Input((224, 224, 3))" % (
+                             model.name, " at a layer " + layer.group(1) if layer else "")) from None
 
 
 def _unscoped(name, model):
@@ -247,7 +278,7 @@ def fold_constants(graph_def, outputs=()):
     constant = {node.name for node in graph_def.node if node.op == "Const" and not (branches and node.input)}
     foldable = []
     for node in inputs_first(graph_def):
-        left = "seed2" in node.attr or node.op in ("Const", "Switch", "Merge") or node.name in outputs
+        left = "seed2" in node.attr or node.op in ("Const", "Switch", "Merge") or node.name in outputs or _calls(node)
         if node.input and not left and all(name in constant for name in node.input):
             constant.add(node.name)
             foldable.append(node.name)
@@ -256,7 +287,7 @@ def fold_constants(graph_def, outputs=()):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(tf.compat.v1.graph_util.extract_sub_graph(graph_def, foldable), name="")
         tensors = [graph.get_operation_by_name(name).outputs for name in foldable]
-        single = [outs[0] for outs in tensors if len(outs) == 1]
+        single = [outs[0] for outs in tensors if len(outs) == 1 and outs[0].dtype not in (tf.variant, tf.resource)]
         with tf.compat.v1.Session(graph=graph, config=process.session_config()) as session:
             values = dict(zip([tensor.op.name for tensor in single], session.run(single)))
     for node in graph_def.node:

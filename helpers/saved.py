@@ -1,10 +1,10 @@
-"""Reading what TensorFlow and Keras write: a frozen graph (.pb), a SavedModel folder, a Keras model file."""
+"""Reading what TensorFlow and Keras write: a frozen graph (.pb), a SavedModel folder, a Keras model file; names of outputs."""
 import json
 import os
 import zipfile
 
-from uffsurgeon import protobuf
-from uffsurgeon.names import producer, unused
+from uffsurgeon import kinds, protobuf
+from uffsurgeon.names import not_found, producer, unused
 
 from . import network, process
 
@@ -24,38 +24,34 @@ def load(path):
     return graph_def
 
 
+# What `freeze.freeze` takes itself.
+_TAKEN = {"SavedModel": "`freeze.freeze` takes it", "saved_model.pb": "`freeze.freeze` takes its folder",
+          "HDF5": "`freeze.freeze` takes it", "zip": "`freeze.freeze` takes a .keras file"}
+
+
 def what_is(path):
-    """What a file is that is not a frozen graph, by its first bytes, as the end of a sentence; "" for any other."""
-    if os.path.isdir(str(path)):
-        return "a folder; `freeze.freeze` takes it if it is a SavedModel"
-    with open(str(path), "rb") as stream:
-        start = stream.read(1000)
-    if os.path.basename(str(path)) == "saved_model.pb":
-        return "part of a SavedModel; `freeze.freeze` takes its folder"
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "a Keras file (HDF5); `freeze.freeze` takes it"
-    if start.startswith(b"PK\x03\x04"):
-        return "a zip archive, such as a .keras file, which `freeze.freeze` takes, or an .npz"
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer; `git lfs pull` fetches the file itself"
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, probably what a server answered instead of the file"
-    if not start or not start.strip(b"\t\n\r" + bytes(range(32, 127))):
-        return "text; a .pbtxt has to be converted first" if start else "an empty file"
-    return ""
+    """What a file is that is not a frozen graph, and what to do, as the end of a sentence; "" for one that may be."""
+    kind = kinds.kind(path)
+    return "" if kind in ("", "graph") else "%s: %s" % (kinds.KINDS[kind][0], _TAKEN.get(kind, kinds.KINDS[kind][1]))
 
 
 def keras_model(path):
-    """Load an .h5 or .keras file -> a model of Keras 2 or Keras 3, whichever wrote it. Needs h5py for .h5."""
+    """Load an .h5 or .keras file -> a model of Keras 2 or Keras 3, whichever wrote it. Needs h5py for .h5.
+
+    Raises FileNotFoundError, and ValueError for a file that is something else, with what it is.
+    """
     path, version = str(path), ""
+    if kinds.kind(path) not in ("HDF5", "zip"):
+        raise ValueError("%s is not a Keras file, but %s" % (path, what_is(path) or "a frozen graph, or something else"))
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            if "metadata.json" not in archive.namelist():
+                raise ValueError("%s is not a Keras file, but another zip archive, with %s" % (
+                    path, ", ".join(archive.namelist()[:3]) or "nothing in it"))
             version = json.loads(archive.read("metadata.json").decode()).get("keras_version", "")
     else:
         import h5py
 
-        if not h5py.is_hdf5(path):
-            raise ValueError("%s is not a Keras file, but %s" % (path, what_is(path) or "something else"))
         with h5py.File(path, "r") as archive:
             version = archive.attrs.get("keras_version", "")
             if "model_config" not in archive.attrs:
@@ -89,7 +85,7 @@ def saved_model(folder, signature=None):
         named = _chosen(signature, signatures, folder).outputs
         outputs = [node_of(graph.get_tensor_by_name(named[name].name)) for name in sorted(named)]
         weights = {variable.op.name for variable in v1.global_variables()}
-        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+        graph_def = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), list(map(producer, outputs)))
     return graph_def, outputs, weights
 
 
@@ -133,14 +129,37 @@ def _inlined(tf, folder, signature):
     for node in graph_def.node:
         node.name = renamed[node.name]
         node.input[:] = [text.replace(producer(text), renamed[producer(text)], 1) for text in node.input]
-    return graph_def, [renamed[name] for name in outputs], {renamed[name] for name in weights}
+    outputs = [text.replace(producer(text), renamed[producer(text)], 1) for text in outputs]
+    return graph_def, outputs, {renamed[name] for name in weights}
 
 
 def node_of(tensor):
-    """Name of the node whose first output `tensor` is, Identity nodes skipped; ValueError for another output."""
+    """Name of the node whose first output `tensor` is, Identity nodes skipped; "node:1" for its second."""
     while tensor.op.type == "Identity":  # one that tf.function adds, one that Keras may add
         tensor = tensor.op.inputs[0]
-    if tensor.value_index:
-        raise ValueError("the output %r of the model is not the first output of its node, and a frozen graph names nodes "
-                         "only; add a layer behind it, such as Lambda(lambda x: 1.0 * x)" % tensor.name)
-    return tensor.op.name
+    return "%s:%d" % (tensor.op.name, tensor.value_index) if tensor.value_index else tensor.op.name
+
+
+def name_outputs(graph_def, outputs):
+    """Names of nodes for outputs that may be tensors: "x:0" is x, and "x:1" becomes an Identity `x/output_1`, in place.
+
+    Raises ValueError for a node that the graph does not have, with the nearest names.
+    """
+    known, names = {node.name for node in graph_def.node}, []
+    for text in outputs:
+        name, _, index = text.partition(":")
+        if name not in known:
+            raise not_found("node", text, known)
+        if index.strip("0"):
+            name = unused("%s/output_%s" % (name, index), known)
+            graph_def.node.add(name=name, op="Identity", input=[text]).attr["T"].type = _dtype(graph_def, text)
+        names.append(name)
+    return names
+
+
+def _dtype(graph_def, tensor):
+    """TensorFlow's number for the dtype of a tensor, "x:1"."""
+    tf = process.tensorflow()
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        return graph.get_tensor_by_name(tensor).dtype.as_datatype_enum

@@ -21,14 +21,21 @@ from .page import silence
 def convert(graph_def):
     """The box network as a .uff that UffParser takes: LeakyRelu as NVIDIA's plugin LReLU_TRT, the l2_normalize cut off.
 
-    graph_def: frozen GraphDef of `network.build`, any variant; it is not changed. Returns bytes. Its outputs are the
-    dimension, the pairs in front of the l2_normalize, and the confidence; `normalized` does the rest.
+    graph_def: frozen GraphDef of `network.build`, any variant, which is not changed, or the path of its .pb. Returns bytes. Its
+    outputs are the dimension, the pairs in front of the l2_normalize, and the confidence; `normalized` does the rest.
+    Raises ValueError for another graph, and for a file that is something else, with what it is.
     """
     from uffsurgeon import graphsurgeon, uff
 
-    copy = type(graph_def)()
-    copy.CopyFrom(graph_def)
-    graph = graphsurgeon.DynamicGraph(copy)
+    if hasattr(graph_def, "CopyFrom"):
+        copy = type(graph_def)()
+        copy.CopyFrom(graph_def)
+        graph_def = copy
+    graph = graphsurgeon.DynamicGraph(graph_def)
+    missing = [name for name in network.OUTPUTS if name not in graph.node_map]
+    if missing:
+        raise ValueError("the graph is not that of the box network, since it has no node '%s'; `uff.from_tensorflow` converts "
+                         "any other" % missing[0])
     graph.collapse_namespaces({
         node.name: graphsurgeon.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
         for node in graph.find_nodes_by_op("LeakyRelu")})

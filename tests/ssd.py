@@ -104,3 +104,13 @@ def preprocess(dynamic_graph):
     dynamic_graph.find_nodes_by_op("NMS_TRT")[0].input.remove("Input")
     {more}
 '''
+
+# What may be done to GridAnchor_TRT in such a config. In a graph of the newest API it reads nothing.
+GRID_ANCHOR = {
+    "reads feature maps": "",
+    "reads feature maps, axis 1": 'dynamic_graph["concat_priorbox"].attr["axis"].i = 1',
+    "reads nothing": 'del dynamic_graph["GridAnchor"].input[:]',
+    "reads a constant": """import numpy
+    dynamic_graph.append(gs.create_node("anchor_input", op="Const", value=numpy.ones(2, "f4")))
+    dynamic_graph["GridAnchor"].input.insert(0, "anchor_input")""",
+}

@@ -1,4 +1,5 @@
 """What people convert: recipes for an SSD, configs of 2019, raw TensorFlow 1 graphs, with the numbers where there are any."""
+import json
 import re
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ import tensorflow
 import uffsurgeon.__main__
 from uffsurgeon import graphsurgeon as gs
 from uffsurgeon import to_onnx, uff
+from uffsurgeon.check import check
 from uffsurgeon.uff import schema
 
 tf = tensorflow.compat.v1
@@ -138,6 +140,56 @@ def test_what_belongs_to_training_is_said(build, words):
             tf.enable_control_flow_v2()
 
 
+@pytest.mark.parametrize("condition", [False, True])
+@pytest.mark.parametrize("kind", ["constant", "default", "not", "nested"])
+def test_the_branch_that_a_constant_condition_takes(kind, condition):
+    def network(x):
+        relu, less = (lambda: tf.nn.relu(x) * 2.0 + tf.constant(1.0)), lambda: x - tf.constant(3.0)
+        if kind == "nested":
+            return tf.cond(tf.constant(condition), lambda: tf.cond(tf.constant(False), relu, less),
+                           lambda: tf.cond(tf.constant(True), relu, less) + 1.0)
+        chosen = {"constant": lambda: tf.constant(condition),
+                  "default": lambda: tf.placeholder_with_default(condition, [], "keras_learning_phase"),
+                  "not": lambda: tf.logical_not(tf.placeholder_with_default(not condition, []))}[kind]()
+        return tf.cond(chosen, relu, lambda: less() * tf.random_uniform([2]) if condition else less()) * 0.5
+
+    if hasattr(tf, "disable_control_flow_v2"):
+        tf.disable_control_flow_v2()
+    try:
+        graph_def = graph_of(network)
+    finally:
+        if tensorflow.__version__.startswith("2"):
+            tf.enable_control_flow_v2()
+    assert {"Switch", "Merge"} <= {node.op for node in graph_def.node}
+    assert_equal_numbers(graph_def)
+
+
+def test_an_output_by_the_name_of_its_tensor():
+    graph_def = graph_of(lambda x: tf.split(x, 2, 2, name="parts")[0])
+    data = uff.from_tensorflow(graph_def, ["parts:1", "y:0"], quiet=True)
+    wanted = computed(graph_def, ["y"], {"x": X})
+    with pytest.raises(uff.UffException, match="y:1 was not found"):
+        uff.from_tensorflow(graph_def, ["y:1"], quiet=True)
+    second, first = run(to_onnx.convert(data), {"x": X})
+    np.testing.assert_array_equal(np.concatenate([first, second], 2), X)
+    np.testing.assert_array_equal(first, wanted[0])
+
+
+def test_several_outputs_of_constants_are_folded():
+    def network(x):
+        kernels = tf.split(tf.constant(np.random.RandomState(1).randn(3, 3, 2, 6).astype("f4")), 3, 3)
+        return sum(tf.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME") for kernel in kernels)
+    nodes = assert_equal_numbers(graph_of(network))
+    assert not any(node.operation.startswith("_") for node in nodes.values())
+
+
+@pytest.mark.skipif(tensorflow.__version__ < "2", reason="TensorFlow 1 has no convolution with groups")
+def test_a_convolution_with_groups():
+    kernel = np.random.RandomState(1).randn(3, 3, 1, 4).astype("f4")
+    nodes = assert_equal_numbers(graph_of(lambda x: tf.nn.conv2d(x, tf.constant(kernel), [1, 1, 1, 1], "SAME")))
+    assert "number_groups" not in next(node for node in nodes.values() if node.operation == "Conv").fields
+
+
 # What nothing can run
 
 
@@ -182,16 +234,21 @@ def write_config(folder, dtype="dtype=tf.float32, ", more=""):
 def test_an_ssd_from_pb_to_uff_to_onnx(frozen, tmp_path, capsys):
     """The documented recipe; the tensors that the plugins read are TensorFlow's."""
     graph_def, path = frozen
-    config, made = write_config(tmp_path), str(tmp_path / "ssd.uff")
+    config, made = write_config(tmp_path, more=ssd.GRID_ANCHOR["reads a constant"]), str(tmp_path / "ssd.uff")
     assert uffsurgeon.__main__.main(["to-uff", str(path), "-o", made, "-O", "NMS", "-p", config]) == 0
     assert "collapse_namespaces: the graph has no nodes of '" in capsys.readouterr().out
+    assert uffsurgeon.__main__.main(["check", made]) == 0
+    assert "0 errors, 2 warnings, 3 notes" in capsys.readouterr().out  # 5.1.5 has no FlattenConcat_TRT
+    assert uffsurgeon.__main__.main(["check", made, "--strict", "--tensorrt", "6.0.1"]) == 0
+    capsys.readouterr()
     assert uffsurgeon.__main__.main(["to-onnx", made, str(tmp_path / "ssd.onnx")]) == 0
     assert "plugin of that name may compute it: FlattenConcat_TRT, GridAnchor_TRT, NMS_TRT" in capsys.readouterr().out
     meta = schema.read(made)
     nodes = {node.id: node for node in meta.graphs[0].nodes}
     assert list(nodes["NMS"].inputs) == ["concat_priorbox", "concat_box_loc", "concat_box_conf"]
     assert schema.fields(nodes["Input"]) == {"dtype": 0x20020, "shape": [1, 3, 32, 32]}
-    heads = list(nodes["concat_box_loc"].inputs) + list(nodes["concat_box_conf"].inputs) + list(nodes["GridAnchor"].inputs)
+    heads = list(nodes["concat_box_loc"].inputs) + list(nodes["concat_box_conf"].inputs) + list(nodes["GridAnchor"].inputs)[1:]
+    assert check(uff.from_tensorflow_frozen_model(str(path), heads, preprocessor=config, quiet=True)) == []
     model = to_onnx.convert(meta, outputs=heads)
     assert [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim] == [1, 3, 32, 32]
     images = np.random.RandomState(0).uniform(-1, 1, (1, 32, 32, 3)).astype("f4")
@@ -209,6 +266,23 @@ def test_the_config_on_the_page_fits_the_graph(frozen, tmp_path):
     assert list(nodes["NMS"].inputs) == ["concat_priorbox", "concat_box_loc", "concat_box_conf"]
     assert sorted(name for name in nodes if nodes[name].operation.endswith("_TRT")) == [
         "GridAnchor", "NMS", "concat_box_conf", "concat_box_loc"]
+    assert [finding.rule for finding in check(data) if finding.level == "error"] == []
+
+
+RECORDED = json.loads((Path(__file__).parent / "fixtures" / "parser" / "ssd.json").read_text())
+
+
+@pytest.mark.parametrize("kind", sorted(RECORDED))
+def test_check_says_of_the_anchors_what_real_parsers_said(kind, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = uff.from_tensorflow(ssd.graph_def(), ["concat_priorbox"], quiet=True,
+                                   preprocessor=write_config(tmp_path, more=ssd.GRID_ANCHOR[kind]))
+    for version, (verdict, words) in RECORDED[kind].items():
+        found = [finding for finding in check(data, version) if finding.level != "note"]
+        assert [finding.rule for finding in found] == {"?": [], "r": ["anchor-axis"], "a": ["plugin-inputs"]}[verdict]
+        if found and version == "5.1.5":
+            assert words in found[0].message and "'anchor_input'" in found[0].recipe
 
 
 def test_an_input_without_dtype_is_float32(frozen, tmp_path, capsys):

@@ -164,17 +164,89 @@ def test_an_embedding_looks_up_in_a_constant():
     assert "GatherV2" in ops and "ResourceGather" not in ops
 
 
-def test_a_loop_is_refused():
+def assert_same_numbers(model, *inputs):
+    """Freeze a model, and compare what TensorFlow computes with it with Keras; returns the GraphDef."""
+    wanted = model.predict(list(inputs) if len(inputs) > 1 else inputs[0])
+    graph = freeze.freeze(model)
+    with tf.Graph().as_default() as restored:
+        tf.import_graph_def(graph, name="")
+        names = [node.name for node in graph.node if node.op == "Placeholder"]
+        with tf.compat.v1.Session(graph=restored) as session:
+            found = session.run([name + ":0" for name in freeze.unread(graph)],
+                                {name + ":0": value for name, value in zip(names, inputs)})
+    wanted = wanted if isinstance(wanted, list) else [wanted]
+    assert len(found) == len(wanted)
+    for value in wanted:  # TensorFlow 2 and 1 order the outputs of a graph differently
+        assert any(each.shape == value.shape and np.allclose(each, value, atol=1e-5) for each in found)
+    return graph
+
+
+@pytest.mark.parametrize("name, options", [("LSTM", {}), ("GRU", {"return_sequences": True}), ("SimpleRNN", {})])
+def test_a_recurrent_layer_is_unrolled(name, options):
     x = layers.Input((5, 3))
-    with pytest.raises(ValueError, match="LSTM(,| and) GRU"):
-        freeze.freeze(Model(x, layers.LSTM(4)(x)))
+    layer = getattr(layers, name)(4, **options)
+    inner = Model(x, layers.Bidirectional(layer)(x))
+    y = layers.Input((5, 3))
+    model = Model(y, inner(y))
+    graph = assert_same_numbers(model, np.random.RandomState(0).randn(2, 5, 3).astype("f4"))
+    assert not any(node.op in ("While", "Enter", "PartitionedCall") for node in graph.node)
+    assert not graph.library.function and layer.unroll is False
 
 
-def test_a_second_output_of_one_node_is_refused():
+def test_a_sequence_of_any_length_is_refused():
+    x = layers.Input((None, 3))
+    with pytest.raises(ValueError, match="'rolled' is a loop over a sequence of open length.*Input..10, 3.."):
+        freeze.freeze(Model(x, layers.LSTM(4, name="rolled")(x)))
+
+
+@pytest.mark.skipif(tf.__version__ < "2", reason="TensorFlow 1 has no convolution with groups, and no functions")
+def test_functions_are_written_out():
+    x = layers.Input((6, 7, 4))
+    graph = assert_same_numbers(Model(x, layers.Conv2D(6, 3, groups=2, name="grouped")(x)),
+                                np.random.RandomState(0).randn(2, 6, 7, 4).astype("f4"))
+    assert any(node.op == "Conv2D" and node.name.startswith("grouped/") for node in graph.node)
+
+
+@pytest.mark.skipif(tf.__version__ < "2", reason="TensorFlow 1 writes branches as Switch and Merge")
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_branch_with_a_constant_condition(condition):
+    @tf.function
+    def inner(value):
+        return tf.nn.relu(value), value - 1.0
+
+    def network(value):
+        chosen = tf.cond(tf.logical_not(tf.constant(not condition)), lambda: inner(value)[1], lambda: value * 3.0)
+        return inner(chosen + 0.25)[0] * 2.0
+
+    x = np.linspace(-1, 1, 5).astype("f4")
+    graph = tf.function(network).get_concrete_function(tf.TensorSpec([5], tf.float32, "x")).graph
+    found = freeze.freeze(graph)
+    assert not found.library.function and {"Relu", "Sub" if condition else "Mul"} <= {node.op for node in found.node}
+    (result,) = run.tensorflow(found, x).values()
+    np.testing.assert_allclose(result, network(tf.constant(x)), atol=1e-6)
+
+
+@pytest.mark.skipif(tf.__version__ < "2", reason="TensorFlow 1 writes loops with Enter and Exit")
+def test_a_loop_is_refused():
+    graph = tf.function(lambda x: tf.while_loop(lambda i: i[0] < 3, lambda i: i + 1.0, [x])).get_concrete_function(
+        tf.TensorSpec([5], tf.float32, "x")).graph
+    with pytest.raises(ValueError, match=r".While. is a loop or a branch.*unroll=True.*outputs="):
+        freeze.freeze(graph)
+
+
+def test_other_outputs_than_the_first_of_a_node():
     x = layers.Input((4,))
-    model = Model(x, layers.Lambda(lambda value: tf.split(value, 2, axis=1))(x))
-    with pytest.raises(ValueError, match="add a layer behind it"):
-        freeze.freeze(model)
+    graph = freeze.freeze(Model(x, layers.Lambda(lambda value: tf.split(value, 2, axis=1))(x)))
+    split = next(node.name for node in graph.node if node.op == "Split")
+    second = next(node for node in graph.node if node.name == split + "/output_1")
+    assert (second.op, list(second.input)) == ("Identity", [split + ":1"])
+    again = freeze.freeze(graph, outputs=[split + ":1", split + ":0"])
+    assert {node.name for node in again.node if node.op == "Identity"} == {split + "/output_1_1"}
+    values = np.random.RandomState(0).randn(2, 4).astype("f4")
+    (result,) = run.tensorflow(again, values).values()
+    np.testing.assert_array_equal(result, values[:, 2:])
+    with pytest.raises(ValueError, match="no_such:1"):
+        freeze.freeze(graph, outputs="no_such:1")
 
 
 def test_a_resource_without_a_value_is_refused():

@@ -276,6 +276,84 @@ def run(model, feeds):
     return session.run(None, feeds)
 
 
+@family
+def angles(draw):
+    found = {}
+    for name, x in zip("xy", draw.images()):
+        steps = tf.cast(tf.cast(x, tf.int32), tf.float32)  # zeros among them
+        found[name + "atan2"] = tf.atan2(x, x[:, :, :, :1] + 0.5)
+        found[name + "quadrants"] = tf.atan2(steps, steps[:, :, ::-1])
+    return found
+
+
+@family
+def products(draw):
+    def cumulated(x):
+        return [tf.cumprod(x, axis, exclusive=exclusive, reverse=reverse) for axis, exclusive, reverse in (
+            (1, False, False), (2, True, False), (-1, False, True), (3, True, True))]
+    return {"%s%d" % (key, index): value for key, source in zip("xy", draw.images())
+            for index, value in enumerate(cumulated(source))}
+
+
+@family
+def patches(draw):
+    found = {}
+    for key, x in zip("xy", draw.images()):
+        for index, (size, stride, rate, padding) in enumerate([
+                ((3, 2), (1, 2), (1, 1), "SAME"), ((2, 2), (2, 1), (1, 1), "VALID"), ((2, 3), (1, 1), (2, 1), "SAME")]):
+            found["%s%d" % (key, index)] = tf.extract_image_patches(
+                x, ksizes=(1,) + size + (1,), strides=(1,) + stride + (1,), rates=(1,) + rate + (1,), padding=padding)
+    return found
+
+
+@family
+def crops(draw):
+    boxes = draw.random.uniform(-0.2, 1.2, (5, 4)).astype("f4")
+    boxes[0] = [0, 0, 1, 1]
+    found = {}
+    for key, x in zip("xy", draw.images()):
+        for index, (size, method, value) in enumerate([
+                ([4, 7], "bilinear", 0.5), ([1, 3], "bilinear", 0.0), ([5, 1], "nearest", -1.0)]):
+            found["%s%s%d" % (key, method, index)] = tf.image.crop_and_resize(
+                x, boxes, [0, 1, 1, 0, 1], size, method, extrapolation_value=value)
+    given = tf.abs(draw.input([6, 4], "boxes"))
+    found["computed"] = tf.image.crop_and_resize(x, given * 0.3, tf.zeros([6], tf.int32), [3, 3])
+    return found
+
+
+@family
+def best_boxes(draw):
+    corners = draw.random.uniform(0, 3, (30, 2, 2)).astype("f4")
+    boxes = tf.constant(np.concatenate([corners.min(1), corners.max(1) + 1], 1))
+    scores = draw.input([30], "scores")
+    found = {"v%d" % index: tf.image.non_max_suppression(boxes, scores, count, overlap)
+             for index, (count, overlap) in enumerate([(5, 0.5), (30, 0.3), (7, 0.05)])}
+    found["above"] = tf.image.non_max_suppression(boxes, scores, 20, 0.4, score_threshold=0.5)
+    found["kept"] = tf.gather(scores, found["above"])
+    return found
+
+
+@family
+def distinct(draw):
+    x = draw.input([20], "values")
+    whole = tf.cast(x * 2, tf.int32)
+    found = {}
+    for key, value in (("float", tf.round(x)), ("int", whole)):
+        found[key], found[key + "_where"] = tf.unique(value)
+    return found
+
+
+def scattered(draw):
+    x = draw.input([None, 6, 3])
+    rows = tf.constant([[1], [0]])
+    update = tf.tensor_scatter_nd_update
+    return {"update": update(x, rows, x[:2] * 2.0), "one": update(x, [[0, 5]], [[1.0, 2.0, 3.0]])}
+
+
+if tensorflow.__version__ >= "2":  # 1.13 fails to compute it
+    family(scattered)
+
+
 def differences(names, got, wanted, tolerance, steps=()):
     """Names of the outputs that are not as wanted. steps: names of functions that jump, where rounding decides."""
     wrong = []
@@ -346,3 +424,86 @@ def test_resize_of_images_of_any_size():
             wanted = session.run([y], {"x:0": feeds["x"]})
     model = to_onnx.convert(uff.from_tensorflow(graph.as_graph_def(), ["y"], quiet=True))
     assert differences(["y"], run(model, feeds), wanted, 1e-6) == []
+
+
+# A network that computes in float16 by itself
+
+
+def test_float16_is_rounded_where_tensorflow_rounds():
+    """ONNX Runtime leaves out the rounding between float16 operations, so these are computed in float32 and rounded."""
+    random = np.random.RandomState(0)
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 6, 7, 4], "x")
+        kernel = tf.constant(random.randn(1, 1, 4, 4).astype("f4"))
+        found, unit = {}, tf.constant(np.eye(4, dtype="f4")[None, None])
+        for key, source in (("x", x), ("y", tf.nn.conv2d(x, unit, [1, 1, 1, 1], "SAME"))):
+            half = tf.cast(source, tf.float16)
+            found.update({key + name: value for name, value in {
+                "arithmetic": (half * 3.0 - 0.3) * half + tf.nn.relu(half), "itself": tf.exp(half), "same": half,
+                "conv": tf.nn.relu(tf.nn.conv2d(half * 1.1, tf.cast(kernel, tf.float16), [1, 1, 1, 1], "SAME") + half),
+                "moved": tf.transpose(tf.concat([half, half * 0.1], 3), [0, 3, 1, 2]),
+                "flat": tf.reshape(half * 0.7, [-1, 168]),
+                "compared": half * 0.1 > 0.02, "best": tf.argmax(half * 0.1, 3), "int": tf.cast(tf.round(half) + 0.5, tf.int32),
+                "back": tf.cast(half * 0.3, tf.float32), "where": tf.where(half > 0.5, half * 0.1, half * 0.7)}.items()})
+        outputs = [tf.identity(value, name).op.name for name, value in found.items()]
+        feeds = {"x": random.uniform(-3, 3, (2, 6, 7, 4)).astype("f4")}
+        with tf.Session() as session:
+            wanted = session.run([name + ":0" for name in outputs], {"x:0": feeds["x"]})
+    data = uff.from_tensorflow(graph.as_graph_def(), outputs, quiet=True)
+    got = dict(zip(outputs, run(to_onnx.convert(data), feeds)))
+    for name, value in zip(outputs, wanted):
+        assert got[name].dtype == value.dtype, name
+        # The order of a sum; and 1.10, of Python 3.6, leaves the rounding out even so.
+        tolerance = 2e-3 if "conv" in name or onnxruntime.__version__.startswith("1.10.") else 0
+        np.testing.assert_allclose(got[name], value, rtol=0, atol=tolerance * np.abs(value).max(), err_msg=name)
+    to_onnx.convert(data, precision="fp16")
+
+
+def compared(graph, outputs, feeds, **options):
+    """Convert the graph, and compare what ONNX Runtime and TensorFlow compute; returns the model."""
+    with tf.Session(graph=graph) as session:
+        wanted = session.run([name + ":0" for name in outputs], {name + ":0": value for name, value in feeds.items()})
+    model = to_onnx.convert(uff.from_tensorflow(graph.as_graph_def(), outputs, quiet=True), **options)
+    assert differences(outputs, run(model, feeds), wanted, 2e-6) == []
+    return model
+
+
+def test_resize_area():
+    random = np.random.RandomState(3)
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 7, 10, 3], "x")
+        outputs = [tf.image.resize_area(tf.nn.relu(x), size, align).op.name for align in (False, True)
+                   for size in [(14, 20), (3, 5), (7, 10), (1, 1), (6, 9), (9, 4)]]
+    compared(graph, outputs, {"x": random.uniform(-1, 1, (2, 7, 10, 3)).astype("f4")})
+
+
+@pytest.mark.skipif(onnx.defs.onnx_opset_version() < 16, reason="opset 16")
+def test_scatters_that_add():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [4, 3], "x")
+        indices = tf.constant([[2], [0], [2], [5]])
+        outputs = [tf.scatter_nd(indices, x, [6, 3], name="scattered").op.name]
+        if hasattr(tf, "tensor_scatter_nd_add"):
+            outputs += [tf.tensor_scatter_nd_add(tf.ones([6, 3]) * x[:1], indices, x, name="added").op.name,
+                        tf.tensor_scatter_nd_sub(tf.ones([6, 3]) * x[:1], indices, x, name="subtracted").op.name]
+    feeds = {"x": np.random.RandomState(0).randn(4, 3).astype("f4")}
+    compared(graph, outputs, feeds, opset=16)
+    with pytest.raises(ValueError, match="'scattered' ._ScatterNd.: ONNX has this from opset 16 on: .*--opset 16"):
+        to_onnx.convert(uff.from_tensorflow(graph.as_graph_def(), outputs, quiet=True))
+
+
+def test_images_of_bytes(capsys):
+    """image_tensor of the object detection API: uint8, cast to float32."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.uint8, [None, 5, 6, 3], "image_tensor")
+        y = tf.cast(x, tf.float32, name="ToFloat") * (2.0 / 255) - 1.0
+        kernel = tf.constant(np.random.RandomState(1).randn(3, 3, 3, 2).astype("f4"))
+        tf.reduce_max(tf.nn.conv2d(y, kernel, [1, 1, 1, 1], "SAME"), [1, 2], name="y")
+    feeds = {"image_tensor": np.random.RandomState(0).randint(0, 256, (2, 5, 6, 3)).astype("u1")}
+    model = compared(graph, ["y"], feeds)
+    assert "input 'image_tensor' is uint8, which UFF does not have, and becomes float32" in capsys.readouterr().out
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    with graph.as_default():
+        tf.transpose(x, [0, 3, 1, 2], name="turned")
+    with pytest.raises(uff.UffException, match="'image_tensor' .Placeholder. has values of uint8"):
+        uff.from_tensorflow(graph.as_graph_def(), ["turned"], quiet=True)

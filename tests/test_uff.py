@@ -343,7 +343,7 @@ def test_an_assert_takes_its_condition_with_it():
 
 @pytest.mark.parametrize("outputs, words", [
     (["orientation/l2_norm"], "was not found.*'orientation/l2_normalize'"),
-    (["confidence/Softmax:0"], "was not found.*'confidence/Softmax'"),
+    (["confidence/Softmax:1"], "was not found.*'confidence/Softmax'"),
     ([0], "Invalid node index: 0"), (["500"], "Invalid node index: 500"),
 ])
 def test_unknown_outputs(outputs, words):
@@ -391,8 +391,9 @@ def test_an_argument_that_does_not_exist_is_told():
 
 
 @pytest.mark.parametrize("data, words", [
-    (b"", "holds no nodes"), (b"no graph at all", "not a GraphDef|cut off"),
-    (b"\x08\x01\x10\x01", "holds no nodes"),
+    (b"", "an empty file"), (b"no graph at all", "x.pb is not a frozen graph .*but text"),
+    (b"\x08\x01\x10\x01", "but a .uff"), (b"\xffno graph at all", "not a GraphDef|cut off"),
+    (b"\x22\x02\x08\x1b", "holds no nodes"),
 ])
 def test_files_that_are_no_graph(tmp_path, data, words):
     (tmp_path / "x.pb").write_bytes(data)
@@ -472,7 +473,7 @@ def test_truncated_and_wrong_uff(tmp_path):
     (tmp_path / "x.uff").write_bytes(data[:-1])
     with pytest.raises(uff.UffException, match="cut off"):
         schema.read(str(tmp_path / "x.uff"))
-    with pytest.raises(uff.UffException, match="flatten.pb is not UFF"):
+    with pytest.raises(uff.UffException, match="flatten.pb is not a .uff, but a TensorFlow graph .*to-uff"):
         schema.read(path("box3d_mini", "flatten.pb"))
     with pytest.raises(FileNotFoundError):
         schema.read(str(tmp_path / "y.uff"))

@@ -233,6 +233,8 @@ def pad(parser, node, x, paddings):
 @layer("Concat")
 def concat(parser, node, *inputs):
     axis, first = schema.field(node, "axis"), inputs[0]
+    if first.anchors and (axis - 1 if identity(first.order) else first.order[axis - 1]) != 1:
+        raise Refused("anchor-axis", "all concat input tensors must have the same dimensions except on the concatenation axis")
     if all(x.constant for x in inputs):
         return first.computed()
     if any(x.value is not None and not x.constant for x in inputs):

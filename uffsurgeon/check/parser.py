@@ -6,7 +6,7 @@ differ. All of it is learnt from the networks that real parsers made of small gr
 """
 import collections
 
-from uffsurgeon.uff import schema
+from uffsurgeon.uff import layouts, schema
 
 from .common import LAYERS, Refused
 from .rules import PARSERS, STANDARD_PLUGINS
@@ -41,6 +41,7 @@ class Parser(object):
         self.number = PARSERS.index(version)
         self.nodes = {node.id: node for graph in meta.graphs for node in graph.nodes}
         self.tensors, self.findings, self.marked = {}, [], {}
+        self.channels = layouts.channels(list(self.nodes.values()), meta)
 
     def since(self, version):
         return self.number >= PARSERS.index(version)
@@ -90,13 +91,16 @@ class Parser(object):
         shape = [size if size > 0 else None for size in schema.field(node, "shape")][1:]
         given, order = self.inputs.get(node.id, (None, None))
         shape = list(given) if given else shape
-        order = order or self.guess(node, len(shape))
+        first = layouts.is_channels_first(shape, self.channels.get(node.id, ()))
+        order = order or ("NCHW" if first else self.guess(node, len(shape)))
         if kind not in (FLOAT16, FLOAT32, INT32) and (kind != INT8 or not self.since("6.0.1")):
             raise Refused("dtype", "Failed to parse node - Invalid Tensor found at node %s" % node.id if kind == INT8 else
                           "Invalid DataType value!")
         if not given and not schema.field(node, "shape"):
             return Tensor()  # not even the number of sizes is known
         dims, axes = straight(shape)
+        if first:  # TensorFlow has it as NHWC
+            shape, axes = shape[1:] + shape[:1], axes[2:] + axes[:2]
         return Tensor(shape, dims, axes, tuple(range(len(dims))), declared=order != "NHWC", source=node.id,
                       integer=kind == INT32)
 
@@ -137,7 +141,11 @@ class Parser(object):
             raise Refused(rule, "Unsupported operation %s" % node.operation)
         if name in ("Split", "CropAndResize"):  # TensorFlow's own, with other fields than the plugin's
             raise Refused("plugin-name", "")
+        if not inputs and not self.since("7.1.3"):
+            raise Refused("plugin-inputs", "CHECK failed: (index) < (current_size_)")
         self.report(node, "plugin", "Unsupported operation %s" % node.operation)
+        if name in ("GridAnchor_TRT", "GridAnchorRect_TRT"):  # [2, anchors, 1] for each feature map
+            return Tensor(order=x.order, anchors=True)
         if not x.known or name not in ("LReLU_TRT", "Clip_TRT"):
             return Tensor()
         if x.order is None or x.declared:

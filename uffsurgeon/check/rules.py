@@ -18,6 +18,8 @@ OWN = "let all readers of the tensor read one Reshape of it, and a convolution o
 OUTSIDE = "compute it outside of the network"
 ENDS = "parse ends the process"
 WRONG = "wrong values: "
+ANCHOR = ("graph.append(gs.create_node('anchor_input', op='Const', value=np.ones(2, 'f4'))), and node.input.insert(0, "
+          "'anchor_input')")
 
 RULES = {name: Rule(*fields) for name, fields in {
     # refused, or without a use
@@ -25,6 +27,8 @@ RULES = {name: Rule(*fields) for name, fields in {
     "own-plugin": ("warning", "", "load your library with this plugin before parse"),
     "plugin": ("note", "needs a standard plugin", "call init_libnvinfer_plugins before parse"),
     "plugin-name": ("error", ENDS + ": a plugin has this operation's name", "write it with other operations"),
+    "plugin-inputs": ("error", ENDS + ", as a plugin has no inputs", "give it a constant: " + ANCHOR),
+    "anchor-axis": ("error", "", "let a constant be the first input of GridAnchor_TRT: " + ANCHOR),
     "dtype": ("error", "", "feed float32"),
     "constant-dtype": ("error", "", "store it as float32 or int32"),
     "empty-constant": ("error", "", "remove it"),

@@ -18,6 +18,7 @@ class Tensor(object):
     unknown: even its length is not known.
     integer: the values are indices. reducible: the parser knows the order of a declared input again.
     constant: a Const node, or what the parser computes of them. without_batch: computed of constants by a layer.
+    anchors: the several outputs of a GridAnchor_TRT.
     fault: the rule that names what made its order wrong.
     peers: the tensors that are this one to the parser, itself included.
     key: the same object for tensors that are one in the parser's network.
@@ -27,7 +28,7 @@ class Tensor(object):
     def __init__(self, shape=None, dims=None, axes=None, order=None, **kwargs):
         self.shape, self.dims, self.axes, self.order = shape, dims, axes, order
         self.declared = self.reducible = self.dense = self.integer = self.constant = self.unknown = False
-        self.without_batch = False
+        self.without_batch = self.anchors = False
         self.value = self.source = self.fault = None
         self.key, self.peers = object(), [self]
         self.__dict__.update(kwargs)

@@ -3,7 +3,7 @@ import collections
 import re
 import sys
 
-from uffsurgeon import files, protobuf
+from uffsurgeon import files, kinds, protobuf
 from uffsurgeon.names import not_found, producer
 
 INPUT_OPS = ("Placeholder", "FIFOQueueV2", "FIFOQueue")
@@ -115,10 +115,12 @@ class StaticGraph(object):
 
             >>> graph.read("box3d.pb")
         """
+        mistake = kinds.mistake(filename, "graph")
+        if mistake:
+            raise ValueError(mistake)
         graph_def = protobuf.read(protobuf.graph_def_class(), filename)
         if not graph_def.node:
-            raise ValueError("%s holds no nodes. A frozen GraphDef (.pb) was expected; a SavedModel or a Keras file has to be "
-                             "frozen first." % filename)
+            raise ValueError("%s holds no nodes; a frozen graph (.pb) was expected" % filename)
         self._shared = _Shared(graph_def)
 
     def write(self, filename):

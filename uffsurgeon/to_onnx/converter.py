@@ -14,11 +14,12 @@ import numpy as np
 from onnx import defs
 
 from uffsurgeon import files
+from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
 
-from . import axes, elementwise, images, indexing, logic, matrices, nodes, resize, shapes, volumes  # noqa: F401 (operations)
-from .graph import Graph, Value
+from . import axes, detection, elementwise, images, indexing, logic, matrices, nodes, resize, scatter, shapes, volumes  # noqa: F401
+from .graph import HALF, Graph, Value
 from .nodes import OPERATIONS, operation
 from .plugins import CAN_WRITE_FUNCTIONS, custom, no_operation
 
@@ -42,7 +43,8 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
         batch: the first size of the inputs, where the UFF leaves it open. None leaves it open in ONNX.
         precision: "fp32", or "fp16" for mixed precision: convolutions and dense layers with float16 weights, while sums,
             roots, exponentials and softmax stay in float32, and inputs and outputs, too. TensorRT 11 and TensorRT for RTX
-            have no FP16 flag and need this.
+            have no FP16 flag and need this. With "fp32", what TensorFlow computes in float16 by itself (a Cast to float16, a
+            mixed precision policy of Keras) is computed in float32 and rounded to float16 behind each node, as TensorFlow does.
         plugins: how L2Norm_TRT is written. "function": a node of domain "box3d" whose body is a model-local function, for
             ONNX Runtime, TensorRT for RTX and TensorRT from 9 on (from 10.7 on, a plugin of that name has priority).
             "inline": plain ONNX, which all of them read. "node": the node alone, for a TensorRT with the plugin loaded.
@@ -117,7 +119,7 @@ def _model(network, plugin_ops, **settings):
     if left:
         raise UffException(no_operation(left))
     consumers = collections.Counter(network.outputs + [name for node in network.nodes for name in node.inputs])
-    graph, values = Graph(network.names, network.outputs, consumers, images.channels_first(network), **settings), {}
+    graph, values = Graph(network.names, network.outputs, consumers, network.channels_first, **settings), {}
     for node in network.nodes:
         try:
             values[node.name] = _convert(graph, node, [values[name] for name in node.inputs])
@@ -141,7 +143,10 @@ def _convert(graph, node, inputs):
     if known is not None and known.dtype != object:
         dtype = shapes.dtype(node, inputs)
         return Value(node.name, known.shape, dtype, array=lambda: known.astype(dtype), known=known)
-    value = function(graph, node, *inputs)
+    if graph.half or function in (custom, OPERATIONS["_Cast"][0]) or not any(value.dtype == HALF for value in inputs):
+        value = function(graph, node, *inputs)
+    else:
+        value = graph.in_float32(node, function, inputs)
     value.known = value.known if known is None else known
     return value
 
@@ -157,6 +162,7 @@ def const(graph, node):
 @operation("Input", inputs=0)
 def model_input(graph, node):
     shape, dtype, batch = node.integers("shape"), node.dtype("dtype"), graph.batch
+    given = node.dtype("input_type") if "input_type" in node.fields else dtype  # uint8 images, which UFF has as float32
     if min(shape, default=1) < -1:
         raise UffException("field 'shape' holds %s" % shape)
     if shape and batch not in (None, shape[0]) and shape[0] != -1:
@@ -164,4 +170,10 @@ def model_input(graph, node):
     sizes = ["%s_%d" % (node.name, axis) if size == -1 else size for axis, size in enumerate(shape)]
     if shape and shape[0] == -1:
         sizes[0] = batch or "N"
-    return graph.input(node, sizes, dtype, node.name in graph.channels_first)
+    value = graph.input(node, sizes, given, node.name in graph.channels_first)
+    if given == dtype:
+        return value
+    tensor = graph.intermediate(node, dtype.name, "Cast", [graph.tensor(value)], to=ONNX_OF_NUMPY[dtype])
+    other = Value(node.name, value.shape, dtype, value.layout)
+    other.tensors[other.layout, dtype] = tensor
+    return other

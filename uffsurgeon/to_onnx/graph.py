@@ -139,6 +139,29 @@ class Graph:
         leading = [value.dtype for value in values if value.array is None or not self.half or not _fits_half(value)]
         return max(leading or [values[0].dtype], key=lambda dtype: dtype.itemsize)
 
+    def in_float32(self, node, function, inputs):
+        """The Value of a UFF node that TensorFlow computes in float16, by an operation's function: float32, then rounded.
+
+        ONNX Runtime has no float16 arithmetic on a CPU. It takes float32 by itself, but leaves out the rounding in between
+        (1.10 leaves out this one, too).
+        """
+        value = function(self, node.renamed(self._unused(node.name + "/unrounded")), *map(self._widened, inputs))
+        if value.dtype != FLOAT:  # indices, bools
+            return self.renamed(node, self.tensor(value), value.shape, value.dtype, value.layout, value.nonnegative)
+        return self.emit(node, "Cast", [self.tensor(value)], value.shape, HALF, value.layout, value.nonnegative,
+                         to=ONNX_OF_NUMPY[HALF])
+
+    def _widened(self, value):
+        """A float16 Value as float32; any other as it is."""
+        if value.dtype != HALF:
+            return value
+        wide = Value(value.name + "/float32", value.shape, FLOAT, value.layout, None, value.known, value.nonnegative)
+        if value.array is None:
+            wide.tensors[wide.layout, FLOAT] = self.tensor(value, value.layout, FLOAT)
+        else:
+            wide.name, wide.array = self._unused(wide.name), lambda: value.array().astype(FLOAT)
+        return wide
+
     # Tensors
 
     def tensor(self, value, layout=None, dtype=None):
@@ -215,10 +238,10 @@ class Graph:
         self._intermediates.add(tensor)
         return tensor
 
-    def pair(self, node, operator, inputs, **attributes):
-        """Append an ONNX node with two results; returns the names of the tensors."""
-        proto = self._append(operator, inputs, self._unused(node.name + "/first"), **attributes)
-        proto.output.append(self._unused(node.name + "/second"))
+    def several(self, node, operator, inputs, count, **attributes):
+        """Append an ONNX node with so many results; returns the names of the tensors."""
+        proto = self._append(operator, inputs, self._unused(node.name + "/result"), **attributes)
+        proto.output.extend(self._unused(node.name + "/result") for _ in range(count - 1))
         return list(proto.output)
 
     def reduced(self, node, operator, tensor, axes, keep):

@@ -60,39 +60,6 @@ def kernel(node, w, default):
     return Kernel(shape[k], shape[c], [k, c] + space, [c, k] + space, [shape[axis] for axis in space])
 
 
-CARRIES = {"Identity", "Pad", "Binary", "Unary", "Activation"}  # operations that leave the channels where they are
-
-
-def channels_first(network):
-    """Names of the inputs that a UFF declares as [N, C, H, W] though the convolutions that read them are NHWC.
-
-    UffParser wants them so, whatever the graph says, and every SSD recipe has them so. It shows where the channels that the
-    weights are for are in the second place of the shape and not in the last.
-    """
-    nodes, found = {node.name: node for node in network.nodes}, set()
-    readers = collections.defaultdict(list)
-    for node in network.nodes:
-        for name in node.inputs[:1] if node.operation != "Binary" else node.inputs:
-            readers[name].append(node)
-    for node in network.nodes:
-        shape = node.integers("shape", default=[]) if node.operation == "Input" else []
-        todo, seen = readers[node.name] if len(shape) == 4 and shape[1] != shape[3] else [], set()
-        while todo:
-            reader, todo = todo[0], todo[1:]
-            if reader.name in seen:
-                continue
-            seen.add(reader.name)
-            if reader.operation in CARRIES:
-                todo = todo + readers[reader.name]
-            weights = nodes[reader.inputs[1]] if reader.operation == "Conv" and len(reader.inputs) > 1 else None
-            if weights is not None and weights.operation == "Const" and reader.data_format == "NHWC":
-                sizes, order = weights.integers("shape"), reader.order(1, HWCK)
-                channels = sizes[order.index(1)] if len(sizes) == len(order) == 4 else None
-                if shape[1] == channels and shape[3] != channels:
-                    found.add(node.name)
-    return found
-
-
 def slide(node, space, window, dilation):
     """(ONNX's attributes, [height, width] of the result) of a window [height, width] that moves over images of size `space`."""
     strides = node.integers("strides", 2, [1, 1])
@@ -124,6 +91,9 @@ def conv(graph, node, x, w):
         tensor = graph.weights(w, weights.swapped, dtype, tuple([outputs, 1] + weights.space))
     else:
         tensor = graph.weights(w, weights.perm, dtype)
+        # Of a Conv2D of TensorFlow, the sizes alone say that it has groups.
+        if groups == 1 <= inputs and isinstance(images.channels, int) and images.channels % inputs == 0:
+            groups, inputs = images.channels // inputs, images.channels
     if isinstance(images.channels, int) and images.channels != inputs or outputs % max(groups, 1):
         raise UffException("'%s' has %s channels, the weights '%s' %s are for %d in %d groups" % (
             x.name, images.channels, w.name, list(w.shape), inputs, groups))

@@ -242,7 +242,7 @@ def top_k(graph, node, x, k):
     else:
         count, size = graph.intermediate(node, "k", "Reshape", [long(graph, node, k), graph.integers(node, "one", [1])]), None
     shape = None if x.shape is None else x.shape[:-1] + (size,)
-    values, indices = graph.pair(node, "TopK", [graph.tensor(x, TENSORFLOW, dtype), count], axis=-1)
+    values, indices = graph.several(node, "TopK", [graph.tensor(x, TENSORFLOW, dtype), count], 2, axis=-1)
     if output == 0:
         return graph.renamed(node, values, shape, dtype)
     kind = node.dtype("index_type") if "index_type" in node.fields else INT32

@@ -119,6 +119,26 @@ def clip(graph, node, x, low, high):
     return graph.emit(node, "Max", [graph.intermediate(node, "below", "Min", [x_, high_]), low_], shape, dtype, layout)
 
 
+@operation("_Atan2", inputs=2)
+def atan2(graph, node, y, x):
+    (y_, x_), shape, dtype, layout = operands(graph, node, y, x)
+    zero, one, half, whole = [graph.constant("%s/%s" % (node.name, name), np.array(number, dtype)) for name, number in (
+        ("zero", 0), ("one", 1), ("half", np.pi / 2), ("whole", np.pi))]
+
+    def step(operator, *inputs):
+        return graph.intermediate(node, operator, operator, list(inputs))
+
+    def negative(tensor):  # the sign of a zero counts, and shows in its reciprocal
+        return step("Or", step("Less", tensor, zero), step("Less", step("Div", one, tensor), zero))
+
+    upright, level = step("Equal", x_, zero), step("Equal", y_, zero)
+    side = step("Where", negative(y_), step("Mul", step("Neg", one), whole), whole)
+    turn = step("Where", negative(x_), side, zero)
+    angle = step("Add", step("Atan", step("Div", y_, step("Where", upright, one, x_))), turn)
+    straight = step("Where", level, turn, step("Mul", step("Sign", y_), half))
+    return graph.emit(node, "Where", [upright, straight, angle], shape, dtype, layout)
+
+
 @operation("_FloorDiv", inputs=2)
 def floor_div(graph, node, a, b):
     tensors, shape, dtype, layout = operands(graph, node, a, b)

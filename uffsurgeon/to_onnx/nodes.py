@@ -5,6 +5,7 @@
 """
 import ast
 import collections
+import copy
 import functools
 import re
 
@@ -13,7 +14,7 @@ import numpy as np
 from uffsurgeon.dtypes import DTYPES, NUMPY_OF_UFF
 from uffsurgeon.graphs import inputs_first
 from uffsurgeon.names import did_you_mean
-from uffsurgeon.uff import schema
+from uffsurgeon.uff import layouts, schema
 from uffsurgeon.uff.schema import UffException
 
 # UFF operation -> (function(graph, node, *values) -> Value, number of values, None for any number)
@@ -42,9 +43,10 @@ def operation(names, inputs):
     return register
 
 
-Network = collections.namedtuple("Network", "name names outputs nodes")
-Network.__doc__ = """What `read` gives: the graph's name, the names of all its nodes, those of the outputs, and the Nodes that
-these outputs need, each after those that it reads."""
+Network = collections.namedtuple("Network", "name names outputs nodes channels_first")
+Network.__doc__ = """What `read` gives: the graph's name, the names of all its nodes, those of the outputs, the Nodes that these
+outputs need, each after those that it reads, and the names of the inputs that are declared [N, C, H, W] and read as
+[N, H, W, C]."""
 
 
 def read(uff, outputs=None):
@@ -73,8 +75,10 @@ def read(uff, outputs=None):
     for name in outputs:
         if name not in messages:
             raise UffException("no node '%s' in this UFF%s" % (name, did_you_mean(name, messages)))
-    nodes = [Node(messages[name], meta) for name in inputs_first(outputs, lambda name: _inputs(messages, name))]
-    return Network(meta.graphs[0].id, list(messages), outputs, nodes)
+    needed = [messages[name] for name in inputs_first(outputs, lambda name: _inputs(messages, name))]
+    first = {name for name, wanted in layouts.channels(needed, meta).items()
+             if layouts.is_channels_first(schema.field(messages[name], "shape")[1:], wanted)}
+    return Network(meta.graphs[0].id, list(messages), outputs, [Node(message, meta) for message in needed], first)
 
 
 def _inputs(messages, name):
@@ -106,8 +110,17 @@ class Node:
             keys.remove("values")
         self.fields = {key: _decode(message, key, meta) for key in keys}
         for key, data in message.extra_fields.items():  # the converter writes there what UFF's own operations do not say
-            if data.WhichOneof("data_oneof") == "dtype":
+            kind = data.WhichOneof("data_oneof")
+            if kind == "dtype":
                 self.fields.setdefault(key, ("dtype", NUMPY_OF_UFF.get(data.dtype, data.dtype)))
+            elif kind == "s":
+                self.fields.setdefault(key, ("s", data.s))
+
+    def renamed(self, name):
+        """A copy of that name."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def integer(self, key, default=_REQUIRED):
         return self._field(key, ("i",), default)

@@ -14,7 +14,7 @@ from .nodes import operation
 TABLE = 1024  # steps in which TensorFlow's bicubic resizing knows its weights
 
 
-@operation("_ResizeBilinear _ResizeNearestNeighbor _ResizeBicubic", inputs=2)
+@operation("_ResizeBilinear _ResizeNearestNeighbor _ResizeBicubic _ResizeArea", inputs=2)
 def resize(graph, node, x, size):
     align, half = node.boolean("align_corners", False), node.boolean("half_pixel_centers", False)
     images, nearest = image(x, "NHWC"), node.operation == "_ResizeNearestNeighbor"
@@ -22,11 +22,12 @@ def resize(graph, node, x, size):
     if len(wanted) != 2:
         raise UffException("the size '%s' is %s, not [height, width]" % (size.name, wanted))
     known = all(isinstance(each, int) for each in list(images.space) + wanted)
-    if node.operation == "_ResizeBicubic":
+    if node.operation in ("_ResizeBicubic", "_ResizeArea"):
         if not known:
             raise UffException("height and width of '%s' and the size must be known" % x.name)
         return _by_matrices(graph, node, x, images, wanted, [
-            _bicubic(have, want, align, half) for have, want in zip(images.space, wanted)])
+            _area(have, want, align) if node.operation == "_ResizeArea" else _bicubic(have, want, align, half)
+            for have, want in zip(images.space, wanted)])
     if nearest and known:
         pairs = [(have, want, _nearest(have, want, align, half)) for have, want in zip(images.space, wanted)]
         if any((indices != _exact(have, want, align, half)).any() for have, want, indices in pairs):
@@ -91,6 +92,16 @@ def _bicubic(have, want, align, half):
             weights = weights / weights.sum() if abs(weights.sum()) >= 1000 * np.finfo(FLOAT).tiny else weights
         for column, weight in zip(np.clip(columns, 0, have - 1), weights):
             matrix[row, column] += weight
+    return matrix.astype(FLOAT)
+
+
+def _area(have, want, align):
+    """The weights of the mean over what each of `want` pixels covers, [want, have]."""
+    matrix, scale = np.zeros((want, have)), _scale(have, want, align)
+    for row in range(want):
+        start, end = np.float32(row) * scale, np.float32(row + 1) * scale
+        for column in range(int(np.floor(start)), int(np.ceil(end))):
+            matrix[row, min(column, have - 1)] += (min(column + 1, end) - max(column, start)) / scale
     return matrix.astype(FLOAT)
 
 

@@ -35,7 +35,7 @@ def _result(graph, node, operator, inputs, shape, dtype, last, **attributes):
     return graph.emit(node, "Transpose", [tensor], [shape[axis] for axis in TO_BACK], dtype, perm=TO_BACK)
 
 
-def _slide(node, space, window, strides, dilations):
+def slide(node, space, window, strides, dilations):
     """(attributes, sizes of the result) of a window that moves over `space`."""
     mode, attributes = node.string("padding"), {"kernel_shape": window, "strides": strides}
     if mode not in ("SAME", "VALID"):
@@ -55,7 +55,7 @@ def conv(graph, node, x, w):
     if w.rank != 5 or not all(isinstance(size, int) for size in w.shape):
         raise UffException("the shape of the weights '%s' is %s" % (w.name, w.shape))
     strides, dilations = _space(node, "strides", last), _space(node, "dilations", last)
-    attributes, space = _slide(node, shape[2:], list(w.shape[:3]), strides, dilations)
+    attributes, space = slide(node, shape[2:], list(w.shape[:3]), strides, dilations)
     groups = shape[1] // w.shape[3] if isinstance(shape[1], int) else 1
     inputs = [tensor, graph.weights(w, (4, 3, 0, 1, 2), dtype)]
     return _result(graph, node, "Conv", inputs, shape[:1] + [w.shape[4]] + space, dtype, last, dilations=dilations,
@@ -85,7 +85,7 @@ def conv_transpose(graph, node, output_shape, w, x):
 @operation("_MaxPool3D _AvgPool3D", inputs=1)
 def pool(graph, node, x):
     tensor, shape, last = _volume(graph, node, x, graph.full_precision(x))
-    attributes, space = _slide(node, shape[2:], _space(node, "ksize", last), _space(node, "strides", last), [1, 1, 1])
+    attributes, space = slide(node, shape[2:], _space(node, "ksize", last), _space(node, "strides", last), [1, 1, 1])
     operator = "MaxPool" if node.operation == "_MaxPool3D" else "AveragePool"
     return _result(graph, node, operator, [tensor], shape[:2] + space, graph.full_precision(x), last, **attributes)
 

@@ -1,5 +1,6 @@
 """The attributes of a NodeDef: read by type, and as the fields of a custom node."""
 from uffsurgeon.dtypes import UFF_OF_TENSORFLOW
+from uffsurgeon.names import producer
 from uffsurgeon.protobuf import NUMPY
 
 from .schema import UffException
@@ -39,6 +40,19 @@ def dtype(number, node, what="values"):
         raise UffException("node '%s' (%s) has %s of %s, which UFF cannot express: it has int8, int16, int32, int64, float16, "
                            "float32" % (node.name, node.op, what, name))
     return UFF_OF_TENSORFLOW[number]
+
+
+def cast_inputs(nodes):
+    """Names of the inputs of a type that UFF does not have, such as uint8 images, all of whose readers cast it to float32."""
+    wanted = {name for name, node in nodes.items() if node.op == "Placeholder"
+              and attr(node, "dtype", "type", 1) in set(NUMPY) - set(UFF_OF_TENSORFLOW)}
+    read, others = set(), set()
+    for node in nodes.values() if wanted else ():
+        for text in node.input:
+            if producer(text) in wanted:
+                fits = node.op == "Cast" and attr(node, "DstT", "type", 0) == 1
+                (read if fits else others).add(producer(text))
+    return read - others
 
 
 def custom_fields(node):

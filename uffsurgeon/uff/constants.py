@@ -113,7 +113,7 @@ def _reduce(function):
 # TensorFlow operation -> function(NodeDef, *arrays) -> array, or None where its result is not known
 FOLDS = {
     "Fill": _fill, "Range": _range, "Cast": _cast, "StridedSlice": _strided_slice, "Squeeze": _squeeze,
-    "Identity": lambda node, x: x, "StopGradient": lambda node, x: x,
+    "Identity": lambda node, x: x, "StopGradient": lambda node, x: x, "PlaceholderWithDefault": lambda node, x: x,
     "Shape": lambda node, x: np.array(x.shape, protobuf.NUMPY[attr(node, "out_type", "type", 3)]),
     "Rank": None, "Size": lambda node, x: np.array(x.size, np.int32),
     "ZerosLike": lambda node, x: np.zeros_like(x), "OnesLike": lambda node, x: np.ones_like(x),
@@ -133,5 +133,9 @@ FOLDS.update({op: _arithmetic(function) for op, function in (
     ("Minimum", np.minimum), ("RealDiv", _divide), ("FloorDiv", np.floor_divide), ("FloorMod", np.mod),
     ("Pow", np.power), ("Abs", np.abs), ("Floor", np.floor), ("Ceil", np.ceil), ("Neg", np.negative), ("Sqrt", np.sqrt),
     ("Square", np.square), ("Rsqrt", lambda x: 1 / np.sqrt(x)), ("Exp", np.exp))})
+FOLDS.update({op: lambda node, *values, function=function: function(*values) for op, function in (
+    ("LogicalNot", np.logical_not), ("LogicalAnd", np.logical_and), ("LogicalOr", np.logical_or), ("Equal", np.equal),
+    ("NotEqual", np.not_equal), ("Greater", np.greater), ("GreaterEqual", np.greater_equal), ("Less", np.less),
+    ("LessEqual", np.less_equal))})
 FOLDS.update({op: _reduce(function) for op, function in (
     ("Sum", np.sum), ("Prod", np.prod), ("Max", np.max), ("Min", np.min), ("Mean", np.mean))})

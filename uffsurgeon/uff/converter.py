@@ -12,11 +12,10 @@ from uffsurgeon import files, graphsurgeon, protobuf
 from uffsurgeon.graphs import find_cycle
 from uffsurgeon.names import not_found, producer
 
-from . import attributes, constants, preparation, schema, tensorflow_ops
+from . import attributes, branches, constants, preparation, schema, tensorflow_ops
 from .schema import UffException
 
 __version__ = "0.6.3"
-CONTROL_FLOW = {"Switch", "RefSwitch", "Merge", "RefMerge", "Enter", "Exit", "NextIteration", "LoopCond"}
 RANDOM = {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniform",
           "StatelessRandomUniformV2", "StatelessRandomNormal", "StatelessRandomNormalV2", "Multinomial"}
 # Operations whose weights may be computed from constants; UFF needs them as one.
@@ -37,7 +36,10 @@ class Conversion(object):
         self.meta.descriptors.add(id="tensorflow_extension", version=1)
         self.graph = self.meta.graphs.add(id="main")
         self.ids = set()
+        self.branches = branches.Branches(self.nodes)
         self.computed = set()  # names of nodes that depend on an input
+        self.cast = attributes.cast_inputs(self.nodes)
+        self.several = {}  # nodes with several outputs whose first is a computed constant now
         self.shapes = {}  # id of a Const -> its shape
         self.weights = []  # (reference, NodeDef), in file order
         stack = list(outputs)
@@ -59,8 +61,11 @@ class Conversion(object):
         if node.op in tensorflow_ops.VARIABLES:
             raise UffException("'%s' is a variable (%s): the graph is not frozen. Freeze it first, so that its weights are "
                                "constants" % (node.name, node.op))
-        if node.op in CONTROL_FLOW:
-            raise UffException(_control_flow(self.nodes, node))
+        if node.op in branches.CONTROL_FLOW:
+            taken = self.branches.source(node, "0")
+            if taken is None:
+                raise UffException(branches.sentence(self.nodes, node))
+            return self.add(node, "Identity", [self.source(node, taken)])
         if node.op in RANDOM:
             raise UffException("node '%s' (%s) draws random numbers: a dropout, or noise, that belongs to training. Freeze the "
                                "graph for inference, without the learning phase: %s" % (
@@ -75,6 +80,8 @@ class Conversion(object):
             inputs = [self.source(node, text) for text in node.input if text[:1] != "^"]
         if self.debug:
             print("DEBUG [%s] Converting node %s (%s)" % (__name__, node.name, node.op))
+        if node.op == "Cast" and inputs and inputs[0] in self.cast:  # the input has this type already
+            return self.add(node, "Identity", inputs[:1])
         if node.op not in tensorflow_ops.OPERATIONS:
             constant = self.fold(node.name)
             return self.add_custom(node, inputs) if constant is None else self._convert(constant)
@@ -104,13 +111,16 @@ class Conversion(object):
             above, output = self.nodes[name], text[len(name) + 1:] or "0"
             inputs = [each for each in above.input if each[:1] != "^"]
             index = int(output) if above.op == "IdentityN" and output.isdigit() else 0
-            if above.op not in tensorflow_ops.PASSES_ON or index >= len(inputs) or producer(inputs[index]) == name:
+            taken = self.branches.source(above, output)
+            if taken is None and above.op in tensorflow_ops.PASSES_ON and index < len(inputs):
+                taken = inputs[index]
+            if taken is None or producer(taken) == name:
                 break
-            text, passed = inputs[index], passed + 1
+            text, passed = taken, passed + 1
             if passed > len(self.nodes):
                 raise UffException("the graph has a cycle through '%s' (%s)" % (above.name, above.op))
         if output != "0":
-            return self._other_output(node, above, text, output)
+            return self._other_output(node, self.several.get(name, above), text, output)
         if above.op == "Identity" and above.input and not above.input[0].startswith("^"):
             inner = producer(above.input[0])
             if inner in self.nodes and above.input[0][len(inner):] in ("", ":0"):
@@ -126,13 +136,10 @@ class Conversion(object):
             return self.source(above, above.input[2 + int(output)])  # mean and variance, unchanged
         if above.op in tensorflow_ops.SEVERAL_OUTPUTS and output.isdigit():
             if text not in self.nodes:
-                other = type(above)()
-                other.CopyFrom(above)
-                other.name, other.attr["output"].i = text, int(output)
-                self.nodes[text] = other
+                self.nodes[text] = tensorflow_ops.output_of(above, int(output))
             return text
-        if above.op in CONTROL_FLOW:
-            raise UffException(_control_flow(self.nodes, above))
+        if above.op in branches.CONTROL_FLOW:
+            raise UffException(branches.sentence(self.nodes, above))
         raise UffException("'%s' (%s) reads '%s': a UFF node has one output only. Collapse the namespace that holds '%s' (%s) "
                            "and what reads it into one plugin node: graph.collapse_namespaces({\"%s\": plugin_node})" % (
                                node.name, node.op, text, above.name, above.op, above.name.rpartition("/")[0] or above.name))
@@ -147,6 +154,8 @@ class Conversion(object):
             return None
         const = graphsurgeon.create_node(name, "Const", trt_plugin=True, value=value)
         const.attr["dtype"].type = const.attr["value"].tensor.dtype
+        if node.op in tensorflow_ops.SEVERAL_OUTPUTS:
+            self.several[name] = node
         self.nodes[name] = const
         return const
 
@@ -278,8 +287,8 @@ def from_tensorflow(graphdef, output_nodes=(), preprocessor=None, return_graph_i
     """Convert a frozen graph to UFF.
 
     graphdef: what graphsurgeon.DynamicGraph takes; it is not changed.
-    output_nodes: names, or numbers as list_nodes prints them (from 1, negative from the end). Default: the nodes that no
-        other node reads.
+    output_nodes: names, or numbers as list_nodes prints them (from 1, negative from the end); "split:1" is the second output of
+        a Split, Unpack or TopKV2. Default: the nodes that no other node reads.
     preprocessor: path of a Python file with a function preprocess(dynamic_graph), which changes a copy of the graph. The
         file may `import graphsurgeon` and `import uff`, also in that function, whether or not NVIDIA's packages are
         installed; for that the two names stay importable in this process (`nvidia_names.install`).
@@ -319,23 +328,6 @@ def from_tensorflow(graphdef, output_nodes=(), preprocessor=None, return_graph_i
             data.write(part)
         data = data.getvalue()
     return (data, inputs, outputs) if return_graph_info else data
-
-
-def _control_flow(nodes, node):
-    """The sentence about a branch or a loop of TensorFlow 1."""
-    found, todo, loop = set(), [node.name], False
-    while todo:
-        above = nodes.get(todo.pop())
-        if above is not None and above.name not in found:
-            found.add(above.name)
-            loop = loop or above.op in ("Enter", "Exit", "NextIteration", "LoopCond")
-            if above.op in CONTROL_FLOW or above.op in ("Identity", "LogicalNot", "PlaceholderWithDefault"):
-                todo.extend(map(producer, above.input))
-    text = "node '%s' (%s) belongs to a %s, and UFF has no control flow. " % (node.name, node.op, "loop" if loop else "branch")
-    if loop:
-        return text + ("Collapse its namespace into a plugin or an input, as SSD recipes do with \"Preprocessor\"; an LSTM or "
-                       "a GRU is built with unroll=True")
-    return text + "If it chooses by the learning phase, freeze the graph without that: %s" % tensorflow_ops.INFERENCE
 
 
 def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_node=(), text=False,
@@ -378,7 +370,8 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
     for node in inputs:
         log("Using input node", node.name)
     log("Converting to UFF graph")
-    conversion = Conversion(graph.node_map, [node.name for node in outputs], debug_mode)
+    nodes = dict(graph.node_map, **{node.name: node for node in outputs})
+    conversion = Conversion(nodes, [node.name for node in outputs], debug_mode)
     log("No. nodes:", len(conversion.graph.nodes))
     if not quiet:
         from uffsurgeon import check  # which imports this package

@@ -6,8 +6,9 @@ import sys
 import traceback
 
 from uffsurgeon import graphsurgeon, nvidia_names, protobuf
-from uffsurgeon.names import not_found, producer
+from uffsurgeon.names import not_found, producer, tensor
 
+from . import tensorflow_ops
 from .schema import UffException
 
 ERRORS = (ValueError, TypeError, AttributeError, LookupError, AssertionError, ImportError, NameError, SyntaxError)
@@ -79,12 +80,15 @@ def prepare(graph, preprocess):
 
 
 def resolve(graph, names):
-    """NodeDefs for names, and for numbers as list_nodes prints them."""
+    """NodeDefs for names, for numbers as list_nodes prints them, and for tensors: "x:0" is x, "split:1" a node of that name."""
     nodes = []
     for name in [names] if isinstance(names, str) else names:
-        text = str(name)
+        text = tensor(str(name))
+        above, _, output = text.rpartition(":")
         if text in graph.node_map:
             nodes.append(graph[text])
+        elif above in graph.node_map and output.isdigit() and graph[above].op in tensorflow_ops.SEVERAL_OUTPUTS:
+            nodes.append(tensorflow_ops.output_of(graph[above], int(output)))
         elif text.lstrip("-").isdigit():
             index = int(text)
             if index == 0 or abs(index) > len(graph):

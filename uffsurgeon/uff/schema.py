@@ -21,7 +21,7 @@ import os
 import numpy as np
 from google.protobuf import text_format
 
-from uffsurgeon import dtypes, files, protobuf
+from uffsurgeon import dtypes, files, kinds, protobuf
 
 # Package uff of NVIDIA's uff 0.6.3, reconstructed from its files. The numbers are the format.
 UFF = """
@@ -112,20 +112,22 @@ class UffException(ValueError):
 def read(source):
     """The MetaGraph in a .uff file.
 
-    source: its path, or bytes. Raises OSError as the file system does, and UffException if the file holds something else or
-    is cut off, and for all that `check` finds.
+    source: its path, or bytes. Raises OSError as the file system does, and UffException for a folder and a file that holds
+    something else, with what it is, or is cut off, and for all that `check` finds.
 
         >>> len(read("box3d.uff").graphs[0].nodes)
         119
     """
     name = "these bytes" if isinstance(source, (bytes, bytearray, memoryview)) else str(source)
+    mistake = kinds.mistake(source, "uff")
+    if mistake:
+        raise UffException(mistake)
     try:
         meta = protobuf.read(MetaGraph, source)
     except ValueError as error:
         raise UffException("%s. A .uff file was expected." % error) from None
     if not meta.version or not meta.graphs:
-        raise UffException("%s is not UFF: it has no %s. A .pb (GraphDef) is converted by uffsurgeon.uff; an .onnx is not UFF "
-                           "either." % (name, "graph" if meta.version else "format version"))
+        raise UffException("%s is not UFF: it has no %s" % (name, "graph" if meta.version else "format version"))
     check(meta)
     return meta
 

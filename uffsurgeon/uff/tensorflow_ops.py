@@ -12,6 +12,7 @@ parser what each dimension means.
 import warnings
 
 from uffsurgeon.names import producer
+from uffsurgeon.protobuf import NUMPY
 
 from . import sizes
 from .attributes import attr, dtype, shape_of
@@ -25,11 +26,19 @@ BINARY = {"Add": "add", "AddV2": "add", "Sub": "sub", "Mul": "mul", "Div": "div"
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp", "TemporaryVariable"}
 PASSES_ON = set("StopGradient PreventGradient CheckNumerics CheckNumericsV2 PlaceholderWithDefault EnsureShape Snapshot "
                 "IdentityN".split())  # operations whose outputs are their inputs
-SEVERAL_OUTPUTS = {"Split", "SplitV", "Unpack", "TopKV2"}  # a node for each output that is read
+SEVERAL_OUTPUTS = {"Split", "SplitV", "Unpack", "TopKV2", "Unique"}  # a node for each output that is read
 NOT_NEGATIVE = {"Relu", "Relu6", "Sigmoid", "Softplus"}
 INFERENCE = ("in TensorFlow 1, keras.backend.set_learning_phase(0) before the model is built or loaded, or is_training=False; "
              "in TensorFlow 2, model(x, training=False)")
 OPERATIONS = {}
+
+
+def output_of(node, index):
+    """A NodeDef for another output of one of SEVERAL_OUTPUTS: named "split:1", with an attribute that says which it is."""
+    other = type(node)()
+    other.CopyFrom(node)
+    other.name, other.attr["output"].i = "%s:%d" % (node.name, index), index
+    return other
 
 
 def operation(names, least, most=None):
@@ -48,8 +57,15 @@ def _input(node, inputs, to_uff):
     shape = [dim.size for dim in attr(node, "shape", "shape").dim] if "shape" in node.attr else []
     if "dtype" not in node.attr:
         print("Warning: input '%s' has no dtype and becomes float32. create_node(..., dtype=tf.float32) says so." % node.name)
-    kind = dtype(attr(node, "dtype", "type", 1), node)
-    return to_uff.add(node, "Input", [], dtype=("dtype", kind), shape=("i_list", shape))
+    number = attr(node, "dtype", "type", 1)
+    to_uff.add(node, "Input", [], dtype=("dtype", dtype(1 if node.name in to_uff.cast else number, node)),
+               shape=("i_list", shape))
+    if node.name in to_uff.cast:
+        name = NUMPY[number].name
+        print("Warning: input '%s' is %s, which UFF does not have, and becomes float32, as the Cast behind it makes it. Feed a "
+              "TensorRT engine the same numbers as float32; in ONNX it is %s." % (node.name, name, name))
+        to_uff.graph.nodes[-1].extra_fields["input_type"].s = name
+    return inputs
 
 
 @operation("Const", 0)
