@@ -247,7 +247,7 @@ here
 #   or, where it says *quoted*, elsewhere.
 #
 # TensorFlow computes on the CPU on these pages, also where there is a GPU; it gets the GPU in 06 only. And memory: have 4 GB
-# free. Page 07 takes 3.3 GB, too much for a board with 4 GB.
+# free. A page takes up to 3.6 GB, too much for a board with 4 GB.
 #
 # ## Your turn
 #

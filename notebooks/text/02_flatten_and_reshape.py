@@ -302,8 +302,8 @@ print("in place:", (order == np.arange(25088)).sum())
 # %%
 repaired = freeze.load(freeze.box3d(flat="reshape"))
 with page.silence():
-    repaired_uff = schema.read(uff.from_tensorflow(repaired, list(network.OUTPUTS), quiet=True))
-show.graph_before_after(meta, repaired_uff, "flatten_1", "reshape_1",
+    repaired_uff = uff.from_tensorflow(repaired, list(network.OUTPUTS), quiet=True)
+show.graph_before_after(meta, schema.read(repaired_uff), "flatten_1", "reshape_1",
                         hide=["*/strided_slice*", "*/Shape"])
 
 # %% [markdown]
