@@ -84,7 +84,7 @@ for row in ([3, 4], [182, 182], [1e-4, 0], [0, 0]):
     print(row, "->", naive_fp16(np.array(row)))
 
 # %% [markdown]
-# One. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one divided by that is 0. For
+# One, to three digits. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one divided by that is 0. For
 # `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And `eps`, which is there to prevent a
 # division by zero?
 
@@ -162,7 +162,7 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 # ### On your own network
 #
 # Which layers of a Keras model hand over numbers that FP16 cannot hold, or cannot square? `mine.h5` is the model, `mine.npy` a batch
-# of its inputs, with the largest and the darkest that you have. A layer below "not its square" is no trouble until something
+# of its inputs, with the largest and the darkest that you have. A layer with "not its square" is no trouble until something
 # squares it: a normalisation, a variance, a distance.
 #
 # ```python
@@ -182,7 +182,7 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 # %% [markdown]
 # ## Your turn: a softmax in half
 #
-# *Stuck? `hint("04.1")` gives a first hint, called again a second one; so for the others.*
+# *Stuck? `hint("04.1")` gives a first hint, called again a second one. So do `hint("04.2")` and `hint("04.3")`.*
 #
 # **1.** The confidence head ends in a softmax, `exp(x) / sum(exp(x))` over each row. Write `softmax_half(x)`: it takes a `float16`
 # array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be
@@ -255,7 +255,7 @@ kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0
 # **2.** Normalise `rows` rows of two numbers: row number `i` is `x[2 * i]` and `x[2 * i + 1]`, and `y` gets the result in the same
 # order. One thread for each row; `eps` is 1e-12. You need `sqrtf` or `rsqrtf`, one divided by the root, and `fmaxf`, the larger of two.
 # It will be tried in blocks of several sizes, with rows of zeros, with rows that are very long or short, with `x` and `y` in the same
-# place, and with arrays that begin at any `half`. Only the result may be rounded to `half`.
+# place, and with arrays that begin at any `half`. Only the result may be rounded to `half`. (Ours is in the next section. Try first.)
 
 # %% tags=["exercise"]
 normalize = """

@@ -345,8 +345,7 @@ uffparser.table(parsed, "l2_normalize")
 # function**: a name, and a body of ordinary operations.
 
 # %%
-model = to_onnx.convert(data)
-show.graph(model, "orientation/l2_normalize")
+show.graph(to_onnx.convert(data), "orientation/l2_normalize")
 
 # %% [markdown]
 # It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints such a
