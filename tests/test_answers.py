@@ -1,10 +1,11 @@
 """Every right answer to an exercise passes, however it is written; a wrong one is told why, in words about the answer."""
 import re
 
+import answers_00_03
+import answers_06_07
 import pytest
 
 from notebooks import checks
-from tests import answers_00_03, answers_06_07
 
 ANSWERS = dict(answers_00_03.ANSWERS, **answers_06_07.ANSWERS)
 PAGES = ("00", "01", "02", "03", "06", "07")

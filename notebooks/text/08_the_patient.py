@@ -296,7 +296,7 @@ draw_answers(in_half, "in 16 bits")
 
 # %% [markdown]
 # The parser's network had one wrong layer and everything after it. Is this the same kind of fault, or only rounding? A network of this
-# size without a fault is off by less than 0.01 in 16 bits. One more instrument helps: how large are the numbers of
+# size without a fault is off by less than 0.02 in 16 bits. One more instrument helps: how large are the numbers of
 # each layer, in 32 bits? A bar reaches from the median to the largest; the red lines are the smallest and the largest number of FP16.
 
 # %%
@@ -321,7 +321,7 @@ low = ...  # (node, complaint)
 check("08.5", low, patient)
 
 # %% tags=["solution"]
-draw_errors(errors, limit=0.02)
+draw_errors(errors, limit=0.03)
 check("08.5", ("soft/Exp", "overflow"), patient)
 
 # %% [markdown]
