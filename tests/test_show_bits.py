@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from helpers import timing
-from helpers.show import bits, roads
+from helpers.show import bits, comparisons, roads
 
 
 def model(nodes, outputs=("y",), known=(), functions=()):
@@ -73,3 +73,8 @@ def test_the_recorded_roads():
     assert found["share_of_limit"] in shares and found["verdict"] in figure.alternative_text
     with pytest.raises(ValueError, match="TensorRT 10.6.0 has no result of 'uff'"):
         roads.precisions(records, "uff")
+
+
+def test_what_a_comparison_judges_is_said_in_words():
+    words = comparisons.what_is_judged().alternative_text
+    assert "kept from Keras judges the conversion" in words and "--trt --onnxrt, judges the runtimes" in words
