@@ -30,7 +30,7 @@ def what_is_judged():
             axis.annotate("", xy=end, xytext=before, arrowprops=dict(
                 arrowstyle="-|>", color=colour, lw=1.6, shrinkA=0, shrinkB=0))
         axis.text(place[0], place[1], text, ha=place[2], va=place[3], fontsize=8.5, color=colour)
-    describe(figure, "A Keras model is converted to model.onnx, which ONNX Runtime and TensorRT compute. To compare ONNX Runtime's "
-                     "answers with those kept from Keras judges the conversion. To compare the two runtimes, --trt --onnxrt, judges "
-                     "the runtimes and not the conversion.")
+    describe(figure, "A Keras model is converted to model.onnx, which ONNX Runtime and TensorRT compute. To compare ONNX "
+                     "Runtime's answers with those kept from Keras judges the conversion. To compare the two runtimes, "
+                     "--trt --onnxrt, judges the runtimes and not the conversion.")
     return finish_drawing(figure, axis, (-0.85, 8.3), (-0.8, 1.3))
