@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from helpers import timing
-from helpers.show import bits, roads
+from helpers.show import bits, comparisons, roads
 
 
 def model(nodes, outputs=("y",), known=(), functions=()):
@@ -49,9 +49,9 @@ def test_a_node_of_another_domain_is_one_step():
 def test_what_is_no_chain_of_floats_is_refused():
     with pytest.raises(ValueError, match="no node in the namespace 'nrm'"):
         bits.along(model([("Relu", ["x"], "y", "norm", {})]), "nrm")
-    with pytest.raises(ValueError, match="'norm' .Cos. reads d, which has neither"):
-        bits.along(model([("Cast", ["x"], "i", "to_int", {"to": 7}), ("Neg", ["i"], "d", "neg", {}),
-                          ("Cos", ["d"], "y", "norm", {})]), "norm")
+    with pytest.raises(ValueError, match="'norm' .Neg. reads i, which has neither"):
+        bits.along(model([("Cast", ["x"], "i", "to_int", {"to": 7}), ("Neg", ["i"], "n", "norm", {}),
+                          ("Cast", ["n"], "y", "back", {"to": 1})]), "norm")
 
 
 def test_the_picture_has_a_row_for_each_file_and_says_so_in_words():
@@ -73,3 +73,8 @@ def test_the_recorded_roads():
     assert found["share_of_limit"] in shares and found["verdict"] in figure.alternative_text
     with pytest.raises(ValueError, match="TensorRT 10.6.0 has no result of 'uff'"):
         roads.precisions(records, "uff")
+
+
+def test_what_a_comparison_judges_is_said_in_words():
+    words = comparisons.what_is_judged().alternative_text
+    assert "kept from Keras judges the conversion" in words and "--trt --onnxrt, judges the runtimes" in words

@@ -127,13 +127,13 @@ print("%.0f seconds, %.2f GB" % (done.seconds, (done.peak_mb or float("nan")) / 
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(7.5, 2.1), dpi=110)
-axes.barh([2, 1], [9.8, 7.1], color="white", edgecolor="#8a929c", hatch="////")
+axes.barh([2, 1], [7.1, 9.8], color="white", edgecolor="#8a929c", hatch="////")
 axes.barh([0], [(done.peak_mb or 0) / 1e3], color="#2563eb")
 axes.axvline(8, color="#c62828")
 axes.text(8.1, 0, "all that an\n8 GB board has", va="center", color="#c62828")
 axes.set_yticks([0, 1, 2])
-axes.set_yticklabels(["structure only,\nmeasured here", "with weights,\nrecorded",
-                      "another run,\nrecorded"])
+axes.set_yticklabels(["structure only,\nmeasured here", "another run,\nrecorded",
+                      "with weights,\nrecorded"])
 axes.set_xlabel("peak memory of the converter, GB")
 figure.tight_layout()
 
@@ -297,8 +297,8 @@ def plan_of(path, recorded, precision="fp32"):
     print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6))
 
 # %%
-crooked_file = artifacts.BUILD / "box3d_crooked.onnx"
-artifacts.write(crooked_file, crooked.SerializeToString())
+crooked_file = artifacts.write(artifacts.BUILD / "box3d_crooked.onnx",
+                               crooked.SerializeToString())
 
 # %% [markdown]
 # **Guess first.** Two look at this model now, ONNX's checker and TensorRT. Who objects?
@@ -485,8 +485,15 @@ plan_of(alone_file,
 #
 # The gates of this workbook speak in degrees and metres, for our network. For any network there is
 # [Polygraphy](https://github.com/NVIDIA/TensorRT/tree/main/tools/Polygraphy). It runs a model in one or several runtimes, keeps
-# outputs, and compares. By default it makes up random inputs. We give it real crops, because random numbers do not look like a
-# street.
+# outputs, and compares. What it compares with what decides on what is judged:
+
+# %%
+from helpers.show.comparisons import what_is_judged
+
+what_is_judged()
+
+# %% [markdown]
+# By default it makes up random inputs. We give it real crops, because random numbers do not look like a street.
 
 # %%
 if polygraphy:
@@ -578,7 +585,6 @@ def careless(path, name, nodes=None):
                      node_block_list=nodes)
     return artifacts.write(artifacts.BUILD / name, halved.SerializeToString())
 
-# %%
 careless_file = careless(onnx_file, "box3d_careless.fp16.onnx")
 parity.compare(reference, answers_of(careless_file), street)
 
@@ -632,7 +638,7 @@ lost
 # name?
 
 # %%
-six_names = [node.name for node in onnx.load(str(loud_file)).graph.node
+six_names = [node.name for node in model.graph.node
              if node.name.startswith("orientation/l2_normalize")]
 loud_listed = careless(loud_file, "box3d_loud_listed.fp16.onnx", six_names)
 listed = parity.compare(reference, answers_of(loud_listed), street)
@@ -711,15 +717,12 @@ show.graph(onnx.load(str(int8_file)), "block5_conv3/BiasAdd", reach=2, mark={"*L
 # %% [markdown]
 # Each convolution has a pair before it, and its weights are stored as 8-bit numbers with one scale for each of 512 output
 # channels. There is no pair between a convolution and its ReLU: TensorRT computes the two as one, and a pair between them would
-# forbid it. What does this do to the file and the plan?
+# forbid it. What do FP16, kept together and not louder, and INT8 do to the file and the plan?
 
 # %%
 with_function = gs and machine.tensorrt().flavour != "uff"  # TensorRT 5 to 8 has no functions
 half_file = engine.half(folded_file if with_function else onnx_file,
                         artifacts.BUILD / "box3d_tf2onnx.fp16.onnx")
-print("FP16, not louder:", parity.compare(reference, answers_of(half_file), street).verdict)
-
-# %%
 plan_of(onnx_file, "box3d_tf2onnx.fp32.plan, 162.8 MB", "fp32")
 plan_of(half_file, "box3d_tf2onnx.fp16.plan, 82.0 MB", "fp16")
 plan_of(int8_file, "box3d_tf2onnx.int8.plan, 43.5 MB", "int8")
