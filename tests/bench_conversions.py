@@ -1,8 +1,9 @@
 """Frozen graphs to ONNX by uffsurgeon and by tf2onnx, beside TensorFlow: python tests/bench_conversions.py [FOLDER]
 
 Each .pb in FOLDER (default: tests/fixtures/uff) that TensorFlow can run gets random input; an open size is 2 for the batch,
-else 8. Numbers are equal if no output differs by more than 2e-4 of its largest value. The .uff beside a .pb is NVIDIA's, which cannot be
-run here. Without FOLDER, the result is written to tests/fixtures/conversions.json; then run tests/conversions_table.py.
+else 8. Numbers are equal if no output differs by more than 2e-4 of its largest value. The .uff beside a .pb is NVIDIA's, whose
+converter cannot be run here. Without FOLDER, the result is written to tests/fixtures/conversions.json; then run
+tests/conversions_table.py.
 """
 import contextlib
 import io
