@@ -9,8 +9,8 @@ from uffsurgeon import to_onnx, uff
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.skipif(
     tensorflow.__version__ < "2", reason="TensorFlow 2 has the newer ones")]
 SIZES = {"MobileNet": 32, "MobileNetV2": 32, "MobileNetV3Small": 32, "EfficientNetB0": 32, "EfficientNetV2B0": 32, "VGG16": 32,
-         "DenseNet121": 32, "ResNet50": 32, "ResNet50V2": 32, "InceptionV3": 75, "Xception": 71, "NASNetMobile": 32,
-         "InceptionResNetV2": 75}
+         "DenseNet121": 32, "ConvNeXtTiny": 32, "RegNetX002": 32, "ResNet50": 32, "ResNet50V2": 32, "InceptionV3": 75,
+         "Xception": 71, "NASNetMobile": 32, "InceptionResNetV2": 75}
 TOLERANCE = 1e-4  # of the largest output
 
 
