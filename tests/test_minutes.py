@@ -39,8 +39,6 @@ def rows(path):
 
 @pytest.mark.parametrize("name", sorted(TWINS))
 def test_the_minutes_of_a_page_are_those_that_are_counted(name):
-    if name == "04_l2_plugin":
-        pytest.skip("becomes two pages")
     minutes = stated(TWINS[name])
     assert minutes, "the first cell says: **Time:** about N minutes, M of them for the exercises."
     counted = reading(TWINS[name]) + minutes[1]
@@ -52,7 +50,7 @@ def test_the_minutes_of_a_page_are_those_that_are_counted(name):
 def test_the_tables_say_what_the_pages_say(path):
     table = rows(path)
     for name, twin in TWINS.items():
-        if name == "04_l2_plugin" or (path.endswith(".py") and name.startswith("00")):
+        if path.endswith(".py") and name.startswith("00"):
             continue
         assert table[name][:1] == list(stated(twin)[:1]), (path, name)
 

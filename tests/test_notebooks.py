@@ -13,7 +13,6 @@ import execute  # noqa: E402
 pytestmark = pytest.mark.notebooks
 TWINS = execute.twins()
 NAMES = [twin.stem for twin in TWINS]
-FEWER_PICTURES = {"04_l2_plugin": 14, "06_timing": 14, "07_onnx_road": 14}  # cells between two, on pages not yet revised
 
 
 def stored(name, folder="."):
@@ -96,8 +95,7 @@ def test_a_picture_at_least_every_ten_cells(name):
         pictures = [output for output in cell.get("outputs", []) if {"image/png", "image/jpeg"} & set(output.get("data", {}))
                     or "<table" in output.get("data", {}).get("text/html", "")]
         since = 0 if pictures or execute.checked(cell) else since + 1
-        most = FEWER_PICTURES.get(name, 10)
-        assert since <= most, "no picture or table in the %d cells before: %s" % (most, cell.source[:80])
+        assert since <= 10, "no picture or table in the 10 cells before: %s" % cell.source[:80]
 
 
 @pytest.mark.parametrize("name", NAMES)

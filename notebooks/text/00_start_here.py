@@ -295,8 +295,8 @@ check("00.1", heading)
 # | [03 LeakyReLU](03_leaky_relu_collapse_namespaces.ipynb) | a node replaced by a plugin; `collapse_namespaces`; a plan, built and run | 75 |
 # | [04 half precision and a kernel](04_half_precision_and_a_kernel.ipynb) | why 16 bits break a normalisation; a CUDA kernel of your own | 60 |
 # | [05 the L2 plugin](05_l2_plugin.ipynb) | a plugin around that kernel, and what TensorRT asks it | 60 |
-# | [06 timing](06_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 80 |
-# | [07 the ONNX road](07_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 90 |
+# | [06 timing](06_timing.ipynb) | TensorFlow against FP32, FP16 and INT8, measured so that it can be believed | 85 |
+# | [07 the ONNX road](07_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 100 |
 # | [08 the patient](08_the_patient.ipynb) | a network with three hidden faults, and nobody says which | 90 |
 #
 # Each ends with **your turn**: up to three exercises, with a check that says what is still wrong. The minutes include them. The
