@@ -25,9 +25,9 @@ def prepare(spawner):
         subprocess.run(["runuser", "-u", user.pw_name, "--", "env", "HOME=" + user.pw_dir] + list(command), check=True)
 
     if not os.path.isdir(mine):
-        as_user("git", "-c", "safe.directory=*", "clone", "--quiet", "--depth", "1", "file://" + WORKBOOK, mine)
+        as_user("git", "clone", "--quiet", "--depth", "1", "file://" + WORKBOOK, mine)
     else:
-        as_user("git", "-C", mine, "-c", "safe.directory=*", "pull", "--quiet", "--ff-only")
+        as_user("git", "-C", mine, "pull", "--quiet", "--ff-only")
     build = os.path.join(mine, "build")
     if not os.path.isdir(build):
         os.mkdir(build)

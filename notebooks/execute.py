@@ -63,7 +63,12 @@ def solution(twin):
     text = jupytext.read(str(twin), fmt="py:percent")
     if not any("solution" in _tags(cell) for cell in text.cells):
         return None
-    return _notebook(twin, lambda tags: "exercise" not in tags)
+    notebook = _notebook(twin, lambda tags: "exercise" not in tags)
+    for cell in notebook.cells:  # its links are written for the folder above
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((?!\w+:|#)(\S+?)\)", lambda found: "](%s)" % os.path.relpath(
+                found.group(1), "solutions").replace(os.sep, "/"), cell.source)
+    return notebook
 
 
 def _tags(cell):

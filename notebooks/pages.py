@@ -32,7 +32,7 @@ body pre, body.jp-Notebook .highlight pre{white-space:pre;word-break:normal;over
 .jp-InputArea,.jp-InputArea-editor{position:relative}
 .jp-OutputArea-output{overflow-x:auto}
 .jp-OutputArea-output img,body.plain img{max-width:100%;height:auto}
-.jp-InputPrompt,.jp-OutputPrompt{color:#5a5a5a;opacity:1}
+.jp-InputPrompt,.jp-OutputPrompt{color:#5a5a5a!important;opacity:1!important}
 .highlight .c,.highlight .c1,.highlight .cm,.highlight .sd{color:#2f6b6b}
 .highlight .o,.highlight .ow{color:#7a1fb5}
 .highlight [class^=m]{color:#006600}

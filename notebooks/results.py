@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 CHECK = re.compile(r"\bcheck\(\s*[\"']([\d.]+)[\"']")
+OPEN = "is not filled in yet", "your function returns the dots"  # what a check prints of an exercise that nobody has begun
 MARKS = {"right": "yes", "tried": "not yet", "open": "", "not run": ""}
 
 
@@ -34,7 +35,7 @@ def verdicts(notebook):
                 found[number] = "right"
             elif found.get(number) != "right":
                 found[number] = ("not run" if not cell.get("execution_count") else
-                                 "open" if "Exercise %s is not filled in yet" % number in printed else "tried")
+                                 "open" if any(words in printed for words in OPEN) else "tried")
     return found
 
 

@@ -142,10 +142,14 @@ def dialogs(page):
     return [dialog.inner_text() for dialog in page.query_selector_all(".jp-Dialog, .jp-toast")]
 
 
-def close_all(lab, page):
-    """Save and close what is open; a notebook's kernel goes with its tab, once it has started."""
+def close_all(lab, page, without=()):
+    """Save and close what is open; a notebook's kernel goes with its tab, once it has started.
+
+    without: notebooks that have none.
+    """
     paths = page.evaluate("() => [...window.jupyterapp.shell.widgets('main')].map(w => w.context ? w.context.path : '')")
-    wait(page, lambda: set(lab.kernels()) >= {path for path in paths if path.endswith(".ipynb")}, "kernels of open notebooks")
+    wait(page, lambda: set(lab.kernels()) >= {path for path in paths if path.endswith(".ipynb")} - set(without),
+         "kernels of open notebooks")
     page.wait_for_timeout(500)
     page.evaluate("""async () => { for (const open of [...window.jupyterapp.shell.widgets('main')]) {
         if (open.context && open.context.path.endsWith('.ipynb')) await open.context.save();
@@ -169,13 +173,12 @@ def test_each_notebook_opens_and_each_of_its_links_leads_to_a_document(lab, page
     text = "\n".join("".join(cell["source"]) for cell in json.loads((ROOT / path).read_text(encoding="utf-8"))["cells"]
                      if cell["cell_type"] == "markdown")
     links = {link.split("#")[0] for link in re.findall(r"\]\(([^()\s]+)\)", text) if not re.match("https?:|#", link)}
-    if "/" not in name:
-        for link in sorted(links):
-            open_notebook(page, path)
-            click(page, link)
-            wanted = os.path.relpath(os.path.join(os.path.dirname(path), link))
-            wait(page, lambda wanted=wanted: current(page) == wanted or dialogs(page), link)
-            assert current(page) == wanted and not dialogs(page), link
+    for link in sorted(links):
+        open_notebook(page, path)
+        click(page, link)
+        wanted = os.path.relpath(os.path.join(os.path.dirname(path), link))
+        wait(page, lambda wanted=wanted: current(page) == wanted or dialogs(page), link)
+        assert current(page) == wanted and not dialogs(page), link
     assert not dialogs(page)
     close_all(lab, page)
 
@@ -196,7 +199,8 @@ def click(page, link):
 def test_all_cells_run_twice_and_the_button_at_the_end_shuts_the_kernel_down(lab, page, name):
     path = "%s/%s.ipynb" % (MINE, name)
     open_notebook(page, path)
-    wait(page, lambda: path in lab.kernels(), "a kernel")
+    wait(page, lambda: page.evaluate("() => { const s = window.jupyterapp.shell.currentWidget.sessionContext.session;"
+                                     " return s && s.kernel && s.kernel.status == 'idle'; }"), "a kernel", 60)
     for turn in (1, 2):
         page.evaluate("() => { window.done = null; window.jupyterapp.commands.execute('notebook:run-all-cells').then("
                       "() => window.done = true, error => window.done = String(error)); }")
@@ -212,7 +216,7 @@ def test_all_cells_run_twice_and_the_button_at_the_end_shuts_the_kernel_down(lab
     wait(page, lambda: path not in lab.kernels(), "shut down")
     page.wait_for_timeout(500)
     assert not dialogs(page), "the copies are trusted, so the button asks nothing"
-    close_all(lab, page)
+    close_all(lab, page, [path])
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from notebooks import pages  # noqa: E402
 
 NAMES = [twin.stem for twin in execute.twins()]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
-DOCS = [path for path in ROOT.rglob("*.md") if not {".venv", "build", "my_notebooks"} & set(path.relative_to(ROOT).parts)
-        and not path.relative_to(ROOT).parts[0].startswith("bundle")]
+DOCS = [path for path in ROOT.rglob("*.md") if not any(
+    part.startswith((".", "build", "bundle", "my_notebooks", "shared")) for part in path.relative_to(ROOT).parts)]
 
 
 def headings(text):
@@ -25,26 +25,25 @@ def headings(text):
     return [re.sub(r"[`*]", "", line.lstrip("# ")) for line in text.splitlines() if re.match("#{1,6} ", line)]
 
 
-def prose(twin):
-    notebook = jupytext.read(str(twin), fmt="py:percent")
+def prose(twin, notebook=None):
+    notebook = notebook or jupytext.read(str(twin), fmt="py:percent")
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("folder", ["", "solutions"])
 @pytest.mark.parametrize("twin", execute.twins(), ids=NAMES)
-def test_every_link_of_a_notebook_leads_to_a_file_and_to_an_anchor_in_it(twin):
+def test_every_link_of_a_notebook_leads_to_a_file_and_to_an_anchor_in_it(twin, folder):
     """JupyterLab opens no folder, so a notebook links to files. JupyterLab and GitHub give most headings of a Markdown file
     different anchors: only those on which they agree can be linked to from a notebook."""
-    names = dict((path.stem + ".ipynb", path) for path in execute.twins())
-    for link in LINK.findall(prose(twin)):
+    here = ROOT / "notebooks"
+    twins = {here / place / (path.stem + ".ipynb"): path for path in execute.twins() for place in ("", "solutions")}
+    for link in LINK.findall(prose(twin, execute.solution(twin) if folder else None)):
         if re.match("https?:", link):
             continue
         place, _, anchor = link.partition("#")
-        target = (ROOT / "notebooks" / place).resolve() if place else twin
-        if place in names:
-            target = names[place]
-        elif place.startswith("solutions/"):
-            target = names[place[len("solutions/"):]]
+        target = (here / folder / place).resolve() if place else twin
+        target = twins.get(target, target)
         assert target.is_file(), "%s: %s is %s" % (twin.stem, link, "a folder" if target.is_dir() else "not there")
         if anchor:
             known = headings(prose(target) if target.suffix == ".py" else target.read_text(encoding="utf-8"))

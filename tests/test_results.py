@@ -11,8 +11,9 @@ sys.path.insert(0, str(ROOT / "notebooks"))
 import results  # noqa: E402
 
 SAID = {"01.1": "Exercise 01.1 is right.", "01.2": "Exercise 01.2, not yet: too small.",
-        "01.3": "Exercise 01.3 is not filled in yet."}
-WANTED = {"01.1": "right", "01.2": "tried", "01.3": "open", "01.4": "not run"}
+        "01.3": "Exercise 01.3 is not filled in yet.",
+        "01.5": "Exercise 01.5, not yet: your function returns the dots; replace them."}
+WANTED = {"01.1": "right", "01.2": "tried", "01.3": "open", "01.4": "not run", "01.5": "open"}
 
 
 @pytest.fixture
@@ -35,4 +36,10 @@ def test_the_command_prints_a_table_and_writes_it(copies, tmp_path):
     said = subprocess.check_output([sys.executable, str(ROOT / "notebooks" / "results.py"), str(copies), "--csv",
                                     str(tmp_path / "table.csv")], universal_newlines=True)
     assert "anna" in said and "not yet" in said and "1/1" in said
-    assert (tmp_path / "table.csv").read_text().splitlines() == ["who,01.1,01.2,01.3,01.4", "anna,right,tried,open,not run"]
+    assert (tmp_path / "table.csv").read_text().splitlines() == [
+        "who,01.1,01.2,01.3,01.4,01.5", "anna,right,tried,open,not run,open"]
+
+
+def test_the_words_of_an_open_exercise_are_those_of_the_checks():
+    judging = (ROOT / "notebooks" / "checks" / "judging.py").read_text(encoding="utf-8")
+    assert all(words in judging for words in results.OPEN)

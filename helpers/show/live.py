@@ -49,14 +49,17 @@ def netron_view(path, height=600):
 
 
 def netron_expires(folder=None):
-    """The last day on which the installed netron shows a model, a `datetime.date`; None where its date cannot be found.
+    """The last day on which the installed netron shows a model, a `datetime.date`; None where there is none, or no date in it.
 
     folder: of the package; by default where it is installed.
     """
     if folder is None:
-        import netron
+        from importlib import util
 
-        folder = os.path.dirname(netron.__file__)
+        found = util.find_spec("netron")  # without importing it
+        if found is None:
+            return None
+        folder = os.path.dirname(found.origin)
     try:
         with open(os.path.join(str(folder), "index.html"), encoding="utf-8") as stream:
             year, month, day = re.search(r'name="date" content="(\d+)-(\d+)-(\d+)', stream.read()).groups()
