@@ -81,7 +81,8 @@ def main():
     if arguments.command == "help" or asked and arguments.command in ("test", "doctor", "link"):
         parser.print_help()
         return 0 if asked else 2
-    if asked and arguments.command in OWN_HELP and arguments.command != "results" and not ready(arguments.python):
+    there = arguments.command == "results" and os.path.isfile(os.path.join(ROOT, "notebooks", "results.py"))
+    if asked and arguments.command in OWN_HELP and not there and not ready(arguments.python):
         parser.print_help()
         print("\n`%s` has more options; `%s --help` lists them when the environment has been set up."
               % (arguments.command, arguments.command))

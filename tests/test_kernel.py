@@ -55,7 +55,7 @@ def test_each_way_to_die_is_named_with_its_thread(monkeypatch):
     assert "it writes outside of y: y has 10 elements, and element 10 was written" in wrong(
         "if (i >= n) return;", "", in_place=True)
     assert "element -1 was written" in wrong("y[i] =", "y[i - 1] =")
-    assert "did not end within 1 seconds; thread 1 of block 1" in wrong("y[i] =", "while (i == 5) { } y[i] =")
+    assert "did not end within 1 seconds of the processor; thread 1 of block 1" in wrong("y[i] =", "while (i == 5) { } y[i] =")
     assert "thread 0 of block 0 uses an address" in wrong("x[i]", "((const half2*)x)[i / 2].x", shift=1)
     assert "divides an integer by zero" in wrong("int i =", "int j = n / (n - 10); int i = j +")
     assert "ended the process (exit status -6)" in wrong("y[i] =", "abort(); y[i] =")

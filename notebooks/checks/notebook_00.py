@@ -48,7 +48,7 @@ def _wrap(degrees):
 
 HINTS = {
     "00.1": ("Four steps: which bin is the surest, where is its centre, how far from there does its pair point, and what "
-             "leads from that angle, which is alpha, to the heading? The section From angle to box has the last one.",
+             "leads from that angle, which is alpha, to the heading? The section What comes out has the last one.",
              "The bins are 60 degrees wide and the first has its centre at 0. `np.arctan2` takes sine and cosine, in this "
              "order, and gives radians. At the end bring an angle such as 250 back to -110."),
 }

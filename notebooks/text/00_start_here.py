@@ -84,7 +84,7 @@ parity.compare(heads, answers, [scene])
 # | `freeze.freeze` | turns a model that can learn into a graph that can only compute | 01 |
 # | `collapse_namespaces` | **surgery**: puts another node in the place of one, or of a whole *namespace*, the nodes whose names begin alike; here for `LeakyRelu`, which the format UFF does not have | 03 |
 # | `l2_normalize.collapse` | the same for an operation that is built from several nodes, one of which TensorRT refuses | 04, 05 |
-# | `uff.from_tensorflow` | writes the graph in the format that TensorRT 5 to 8 read, and is quiet about what it guesses | 02 |
+# | `uff.from_tensorflow` | writes the graph in the format that TensorRT 5 to 8 read, and says what it guesses in passing | 02 |
 # | `to_onnx.convert` | makes ONNX of it, for every later TensorRT and for ONNX Runtime | 07 |
 # | `run.onnx` | computes the answers on the CPU, the stand-in for a plan on a GPU | 03, 06 |
 # | `parity` | turns answers into boxes and compares them | 00, 01 |
@@ -94,8 +94,8 @@ parity.compare(heads, answers, [scene])
 #
 # ## The network
 #
-# Here is its frozen graph. Each slab is a layer and its height the rows of the picture that are left. Then all is laid
-# out in one row of numbers, and three **heads** answer. Orange are the layers that this workbook is about.
+# Here is its frozen graph. Each slab is a layer, and the slabs of the convolutions are as high as the rows of the picture that are
+# left. Then all is laid out in one row of numbers, and three **heads** answer. Orange are the layers that this workbook is about.
 
 # %%
 show.architecture(freeze.freeze(model), mark=["LeakyRelu", "l2_normalize", "reshape_1"])
@@ -190,10 +190,11 @@ measured = boxes.measure(found, scene.objects)
 for name, values in measured.items():
     worst = np.nanmin(values) if name.startswith("iou") else np.nanmax(values)
     print("%-12s median %5.2f   worst %5.2f" % (name, np.nanmedian(values), worst))
+print("distance_m of each:", np.round(measured["distance_m"], 2))
 
 # %% [markdown]
-# Four of the five are off by less than half a metre, the half-hidden truck, 59 m away, by five. There one pixel is more than a
-# metre. And `iou_3d` is strict: a car that drives towards us and is placed half a metre too far has already lost a fifth.
+# Four of the five are off by less than half a metre, the half-hidden truck by five: it stands at 59 m and is placed at 64. There
+# one pixel is more than a metre. And `iou_3d` is strict: a car that drives towards us and is placed half a metre too far has already lost a fifth.
 #
 # Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is
 # right when it makes the same mistakes as the original.**
@@ -255,7 +256,7 @@ here
 # (a 6 x 2 array) and its ray in degrees to its heading, in degrees between -180 and 180. Use `boxes.decode` only to compare.
 
 # %% tags=["exercise"]
-from notebooks.checks import check
+from notebooks.checks import check, hint
 
 
 def heading(confidence, pairs, ray):
@@ -299,5 +300,6 @@ check("00.1", heading)
 # | [07 the ONNX road](07_onnx_road.ipynb) | the same troubles with today's tools, on JetPack 6.1 and later | 100 |
 # | [08 the patient](08_the_patient.ipynb) | a network with three hidden faults, and nobody says which | 90 |
 #
-# Each ends with **your turn**: up to three exercises, with a check that says what is still wrong. The minutes include them. The
+# Each has exercises under **your turn**, with a check that says what is still wrong. `hint("00.1")` gives a first hint for that
+# exercise, called again a second one. The minutes include the exercises. The
 # solutions are in the folder `solutions`, [one notebook for each](solutions/00_start_here.ipynb).

@@ -231,13 +231,13 @@ show.graph(first, "flatten_1", mark={"flatten_1/Reshape": "trouble"})
 # In TensorFlow both compute the same numbers. The article reports that TensorRT 5.0 converts both without a word, and that with
 # `Flatten` the boxes tumble. Whether that is so is the question of page 02.
 #
-# Here they are together, everything that needs a repair:
+# Here they are together, everything that was in the way or was thought to be:
 #
 # | in the first network | what happens | found by | repaired in |
 # |---|---|---|---|
 # | five `LeakyRelu`, in all heads | UFF has no name for it | the census | 03 |
 # | `l2_normalize`, at the end of `orientation` | the parser refuses one of its five operations, that of 5.0 two | the parser | 05 |
-# | `Flatten`, before the heads | nothing complains, and the boxes are wrong, says the article of TensorRT 5.0 | a gate | 02 |
+# | `Flatten`, before the heads | nothing complains, and the boxes are wrong, says the article of TensorRT 5.0 | a gate | looked into in 02 |
 
 # %% [markdown]
 # ### On your own network
@@ -265,7 +265,8 @@ show.graph(first, "flatten_1", mark={"flatten_1/Reshape": "trouble"})
 # - **equal**: no output differs by more than 0.0001.
 # - **close**: no box is lost, turns by more than 1 degree, changes its size (the mean of height, width and length) by more than
 #   10 cm, or moves by more than 10 cm. Beyond 10 m it may move by 1 % of its distance, because one camera sees distance as size.
-#   A box is lost when it has no direction any more, so that it cannot be placed.
+#   A box is lost when it has no direction any more, so that it cannot be placed. Vehicles that the edge of the photo cuts off on
+#   two sides get no place from the reference either, and count only by their turn and size.
 # - **broken**: anything else, and any output that is not a number.
 
 # %%
@@ -349,12 +350,14 @@ if LIVE:
 # %% [markdown]
 # ## Your turn
 #
+# *Stuck? `hint("01.1")` gives a first hint, called again a second one; so for the others.*
+#
 # **1.** A colleague needs only sizes. Freeze the `dimension` head alone: `freeze.freeze` takes a list of output names as its
 # second argument (step one printed them) and returns a GraphDef. Before you run it, guess: will a third of the 120 nodes be
 # left?
 
 # %% tags=["exercise"]
-from notebooks.checks import check
+from notebooks.checks import check, hint
 
 sizes = ...  # a GraphDef
 check("01.1", sizes)

@@ -10,7 +10,7 @@
 # - see in a UFF file what became of a `Flatten`, and what NVIDIA's parser makes of it,
 # - show with eight numbers how answers can be wrong although no error appears,
 # - find the first wrong layer in a network of your own, without knowing what to look for,
-# - recognise three silent faults of the UffParsers, and repair the model.
+# - recognise faults that UffParsers say nothing about, or next to nothing, and repair the model.
 #
 # **You need** page 01. **Time:** about 55 minutes, 20 of them for the exercises.
 
@@ -160,8 +160,9 @@ show.scene_before_after(
 
 # %% [markdown]
 # Most boxes still lie over their cars, because each is placed to fit the 2D box as well as it can. The view from above shows what
-# that costs. In the two photos together, half of the boxes are turned by 40 degrees and more. The fault
-# does not produce nonsense, it produces *other answers*. With one far car to look at, you might have shipped it.
+# that costs. In the two photos together, half of the boxes are turned by 40 degrees and more, and some are placed so far
+# away that they have left the map. The fault does not produce nonsense, it produces *other answers*. With one car to look at, you
+# might have shipped it.
 #
 # ## How to find it
 #
@@ -461,8 +462,7 @@ found = checking.check(through_uff.convert(first))
 [finding.node for finding in found if finding.level == "error"]
 
 # %% [markdown]
-# No error. A `Flatten` is right where a dense layer reads it, as here. As the last node of a network, where nothing reads it, it is
-# not.
+# No error: a `Flatten` is right where a dense layer reads it, as here.
 
 # %% [markdown]
 # ### On your own network
@@ -483,11 +483,13 @@ found = checking.check(through_uff.convert(first))
 # %% [markdown]
 # ## Your turn
 #
+# *Stuck? `hint("02.1")` gives a first hint, called again a second one; so for the others.*
+#
 # **1.** Write the imitation's fault: `flatten_nchw(x)` takes feature maps `[N, H, W, C]` and returns `[N, H * W * C]`, laid
 # out in NCHW order.
 
 # %% tags=["exercise"]
-from notebooks.checks import check
+from notebooks.checks import check, hint
 
 def flatten_nchw(x):
     return ...

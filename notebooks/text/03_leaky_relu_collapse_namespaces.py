@@ -376,7 +376,7 @@ show.graph(model, "leaky_re_lu_2")
 #
 # ## A plan, in TensorRT's own words
 #
-# A **plan** is the network compiled for one kind of GPU. Five objects make one. A **builder** makes the others and does the work in
+# A **plan** is the network compiled for one kind of GPU. Five objects make one. A **builder** makes network, config and profile and does the work in
 # the end. A **network** is what is to be computed, empty at first. A **parser** fills it from a file. A **config** holds the
 # settings: how much memory, which precision. The last, a **profile**, says which sizes of the input will come.
 
@@ -688,11 +688,13 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 #
 # ## Your turn
 #
+# *Stuck? `hint("03.1")` gives a first hint, called again a second one; so for the others.*
+#
 # **1.** Write the surgery as a function that you can keep: `leaky_plugins(graph)` gets a `DynamicGraph` and returns the
 # dictionary for `collapse_namespaces`. It will be tried on a network whose layers have other names and other slopes.
 
 # %% tags=["exercise"]
-from notebooks.checks import check
+from notebooks.checks import check, hint
 
 def leaky_plugins(graph):
     return ...
@@ -715,7 +717,7 @@ check("03.1", leaky_plugins)
 # %% [markdown]
 # **2.** *Swish* is `x * sigmoid(x)`, two nodes: `swish_1/Sigmoid` and `swish_1/mul`, which reads the first and `x`. In
 # `swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
-# one plugin node with the op `Swish_TRT`. Two nodes need two names.
+# one plugin node with the op `Swish_TRT`. Two plugin nodes need two names.
 
 # %% tags=["exercise"]
 from notebooks.checks import swish_graph

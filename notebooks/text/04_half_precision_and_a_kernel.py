@@ -108,7 +108,7 @@ def in_float64(x, eps=1e-12):
 show.over_lengths(lengths, in_float64(rows), {"five steps in FP16": naive_fp16(rows)})
 
 # %% [markdown]
-# Right from about 0.0015 to 255, five of the twelve powers of ten: above, the square of the length passes 65504; below, it has
+# Right from about 0.0015 to 255, five of nearly thirteen powers of ten: above, the square of the length passes 65504; below, it has
 # too few digits left, then none. (In the yellow part a length may come out right by luck.) How long are the rows that the
 # network hands over?
 
@@ -185,7 +185,7 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 # *Stuck? `hint("04.1")` gives a first hint, called again a second one. So do `hint("04.2")` and `hint("04.3")`.*
 #
 # **1.** The confidence head ends in a softmax, `exp(x) / sum(exp(x))` over each row. Write `softmax_half(x)`: it takes a `float16`
-# array, `[..., L]`, and returns `float16`. It must survive everything that `float16` can hold. (32 bits alone will not be
+# array, `[..., L]`, and returns `float16`. It must survive every finite number that `float16` can hold. (32 bits alone will not be
 # enough; the check shows you a row.)
 
 # %% tags=["exercise"]
@@ -247,7 +247,7 @@ guess = ...  # one of "nothing", "ten numbers and two more", "an error"
 kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0.5, threads=4)
 
 # %% [markdown]
-# Threads 10 and 11 have no number, and take what lies behind the last one. On the CPU we put forbidden memory there, so the first of
+# There is no number of `x` for threads 10 and 11, and they take what lies behind the last one. On the CPU we put forbidden memory there, so the first of
 # them is noticed. A GPU notices less: numbers in somebody else's array may be read and written without a word. So check on the CPU first.
 #
 # ## Your turn: the kernel
@@ -328,7 +328,8 @@ else:
 print(plugin.method("load_packs", inside=None, file="l2_normalize.cu"))
 
 # %% [markdown]
-# Each thread asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma
+# `held` is an array of `K` packs, `K` is four, `count` is how many numbers there are, and a block has 128 threads. Each thread
+# asks for four packs, **all before it uses the first**: while one is on its way, so are the others. (`#pragma
 # unroll` writes the loop out, so that `held` is kept in **registers**, the few kilobytes on the chip that are a thread's own.)
 # Neighbouring threads read neighbouring packs, so that memory is read in long runs. In FP16:
 
