@@ -34,7 +34,7 @@ RUN = OUT / "run.json"  # of the last runs here: {"seconds": {name: s}, "peak_gb
 PHOTO = 200000  # characters of a base64 PNG above which it probably contains a photo and is stored as JPEG
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
 # At the end of each notebook. JupyterLab makes the button run its command; elsewhere only the words are shown.
-FINISHED = ("---\n**Done?** Until its kernel is shut down, a notebook keeps its memory, up to 3 GB: "
+FINISHED = ("---\n**Done?** Until its kernel is shut down, a notebook keeps its memory, a gigabyte or more: "
             '<button data-commandlinker-command="kernelmenu:shutdown" data-commandlinker-args="{}">'
             "Shut down this kernel</button> or *Kernel > Shut Down Kernel*. The page stays as it is.")
 CELL_TIMEOUT = 600  # seconds; long enough for building a plan on a slow board

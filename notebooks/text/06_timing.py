@@ -297,7 +297,7 @@ fp16
 for version in ("8.6.1", "10.6.0"):
     h200 = timing.load(timing.RUNS / ("roads_tensorrt%s_h200.json" % version))["results"]
     page.quote("\n".join("%-10s %-6s turned by at most %.3f degrees, moved by at most %.1f cm" % (
-        name[12:], h200[name]["verdict"], h200[name]["turn_deg"], 100 * h200[name]["shift_m"])
+        name[13:], h200[name]["verdict"], h200[name]["turn_deg"], 100 * h200[name]["shift_m"])
         for name in ("onnx inline, fp32", "onnx inline, fp16")), "TensorRT %s, 81 vehicles" % version)
 
 # %% [markdown]
