@@ -138,8 +138,8 @@ def _ending(words, count, threads, status):
     block, thread = int(words[1]), int(words[2])
     who, number = "thread %d of block %d" % (thread, block), block * threads + thread
     if words[0] == "endless":
-        return ("it did not end within %d seconds of the processor; %s was at work. Is there a loop that never ends, or does each thread do "
-                "the work of all?" % (SECONDS, who))
+        return ("it did not end within %d seconds of the processor; %s was at work. Is there a loop that never ends, or does "
+                "each thread do the work of all?" % (SECONDS, who))
     if words[0] == "outside":
         why = ("It is thread number %d of all, counted from 0, and there is work for %d only: such a thread must return before "
                "it reads or writes" % (number, count) if number >= count else

@@ -57,14 +57,15 @@ def closeup(scene, sets, index):
         draw_from_above(view, found, color)
         view.plot([], [], color=color, label=name)
     draw_from_above(view, scene.objects, TRUTH, dashed=True)
-    view.plot([], [], color=TRUTH, linewidth=1, linestyle=(0, (3, 2)), label="label")
+    view.plot([], [], color=TRUTH, linewidth=1, linestyle=(0, (3, 2)), label="truth")
     left, top, right, bottom = scene.objects.bbox[index]
     middle, half = (left + right) / 2, max((right - left) * 0.7, (bottom - top) * 1.0)
     photo.set_xlim(middle - half, middle + half)
     photo.set_ylim((top + bottom) / 2 + half / 1.45, (top + bottom) / 2 - half / 1.45)
     photo.axis("off")
     x, _, z = known[0].location[index]
-    reach = max(4, float(known[0].dimensions[index, 2]) / 2 + 1.5)  # metres; a lorry is longer than a car
+    apart = float(np.abs(scene.objects.location[index] - known[0].location[index])[[0, 2]].max())
+    reach = max(4, float(known[0].dimensions[index, 2]) / 2 + 1.5 + apart)  # metres; a lorry is longer than a car
     view.set_xlim(x - reach, x + reach)
     view.set_ylim(z - reach, z + reach)
     view.set_aspect("equal")

@@ -66,7 +66,7 @@ guess = ...  # one of "Square", "Sum", "Maximum", "Rsqrt", "Mul", "none"
 print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 
 # %% [markdown]
-# It knows `max`, but not with a constant, on either side. A list of names says what a format can *express*. What a parser can *read*
+# It knows `max`, but not with a constant. A list of names says what a format can *express*. What a parser can *read*
 # is less. There is a way out without a plugin, `relu(x - c) + c` for `max(x, c)`. We do not take it, because the sum of squares would
 # stay a layer of the plan, in FP16 if the builder likes. The article of 2019 wrote a plugin for two of the nodes. We take all six.
 #
@@ -348,7 +348,7 @@ uffparser.table(parsed, "l2_normalize")
 show.graph(to_onnx.convert(data), "orientation/l2_normalize")
 
 # %% [markdown]
-# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints such a
+# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints a similar
 # body. `convert` can write three forms:
 #
 # | `plugins=` | in the file | who can read it |

@@ -316,7 +316,7 @@ judged = gate(int8, street)
 judged
 
 # %% [markdown]
-# On the machine that stored this page it is *broken*, by a little; another may just say *close*. The medians hardly differ; the
+# On the machine that stored this page it is *broken*, by a little; another may just say *close*. The median moved less than before; the
 # gate asks for the worst box, because one wrong box is enough for an accident. **A gate is only as good as the number of cases
 # it has seen**, and near the limit one vehicle decides. Where is it?
 
@@ -374,8 +374,7 @@ print("INT8 is nearer to the truth for %d of %d vehicles" % (nearer.sum(), len(n
 #
 # More pictures? Min-max lets the single largest number of all pictures decide how coarse the steps are for all others, and
 # sixteen are few. In ONNX Runtime the worst vehicle comes to 1.10 of the limit with 16 pictures, to 1.30 with 32 and to 0.86
-# with 64. On the H200 the file of 64 comes to 0.87 in TensorRT 8.6.1 and to 1.13 in 10.6.0. Near the limit the verdict is a
-# lottery, and what passes by luck is no plan for a car.
+# with 64. Near the limit the verdict is luck, and what passes by luck is no plan for a car.
 #
 # So look at the layers. We quantised one layer at a time, with all others in FP32.
 #
@@ -441,7 +440,7 @@ def in_tensorflow(before=None, after=None):
 # %%
 cold = timing.sample(in_tensorflow, seconds=0, warm_up=0, least=8)
 print("mean of %d runs: %.0f ms" % (len(cold.host), np.mean(cold.host)))
-warm = timing.sample(in_tensorflow, seconds=1, warm_up=0.2)
+warm = timing.sample(in_tensorflow, seconds=1, warm_up=0.2, least=10)
 print("mean of %d runs: %.0f ms" % (len(warm.host), np.mean(warm.host)))
 
 # %%
@@ -460,8 +459,8 @@ show.samples({"warm": warm.host}, from_zero=False)
 
 # %% [markdown]
 # Two people who time one run each may get any two of these, and each has a number without knowing which. So give a **median**:
-# half of the runs are faster. And give **p90** and **p99**: nine of ten, and 99 of 100, are at most that slow. For something that has to brake in time even p99 is not enough: one late picture
-# in a hundred is one every three seconds.
+# half of the runs are faster. And give **p90** and **p99**: nine of ten, and 99 of 100, are at most that slow. For something that
+# has to brake in time even p99 is not enough: one late picture in a hundred is one every three seconds.
 #
 # **Third mistake: a neighbour.** Here ONNX Runtime computes the network, first alone, then while a TensorFlow session in the
 # same process works too. In notebooks that is a common accident.
@@ -474,7 +473,7 @@ runtime = onnxruntime.InferenceSession(str(models["fp32"]), providers=["CPUExecu
 def in_onnxruntime(before=None, after=None):
     runtime.run(None, {"input_1": one})
 
-alone = timing.sample(in_onnxruntime, seconds=0.7, warm_up=0.2)
+single = timing.sample(in_onnxruntime, seconds=0.7, warm_up=0.2, least=8)
 
 # %%
 import threading
@@ -487,12 +486,12 @@ def neighbour():
 
 thread = threading.Thread(target=neighbour)
 thread.start()
-beside = timing.sample(in_onnxruntime, seconds=0.7, warm_up=0.2)
+beside = timing.sample(in_onnxruntime, seconds=0.7, warm_up=0.2, least=8)
 done.set()
 thread.join()
 
 # %%
-show.samples({"FP32, alone": alone.host, "FP32, with a neighbour": beside.host})
+show.samples({"FP32, alone": single.host, "FP32, with a neighbour": beside.host})
 
 # %% [markdown]
 # All samples are slow, none stands out: without the upper strip you would not know. On a Jetson it is worse, because GPU and
@@ -606,8 +605,9 @@ for column in record["results"]["columns"]:
               % (column["name"], np.median(early), np.median(late)))
 
 # %% [markdown]
-# Halves that differ by a tenth or more say that something changed meanwhile: another program, a clock that rose, a board that
-# became hot. Then the median is of no use: find out what it was, and measure again.
+# Ten runs or more in each half that differ by a tenth say that something changed meanwhile: another program, a clock that rose, a
+# board that became hot. Then find out what it was, and measure again. Fewer runs say little: a slow processor makes few in a
+# second, and such numbers are for looking, not for quoting.
 #
 # And what if somebody else is measuring on this machine? Let us be somebody else for a moment:
 
@@ -637,8 +637,8 @@ with timing.lock("an exercise of page 06", wait=1800):
 #
 # ## The chart
 #
-# Three blocks: yours, measured a moment ago; ours on an H200; and the article's, published without a word on how its times were
-# taken, and not reproduced by us.
+# Yours, measured a moment ago, and the article's, published without a word on how its times were taken, and not reproduced by us.
+# Then ours on an H200.
 #
 # **Guess first.** The article's TensorRT in FP16 is five times as fast as its TensorFlow. How many times is ours, on a GPU six
 # years younger, both on the same GPU?
@@ -649,7 +649,10 @@ guess = ...  # a number of times
 # %%
 article = [entry for entry in timing.published() if "3D-box" in entry["network"]]
 ours = [entry for entry in timing.recorded() if entry["batch"] == 1]
-show.timings(record, ours + article)
+show.timings(record, article)
+
+# %%
+show.timings(None, ours)
 
 # %%
 ms = {(entry["framework"], entry["precision"]): entry["ms"] for entry in ours}
@@ -672,7 +675,7 @@ print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
 #   there is a method (*Winograd*) that needs fewer than half of the multiplications. A time above the peak need not be a lie; count what
 #   is really computed.
 #
-# Others have published times for VGG16 on smaller boards. Its convolutions are the body of our network, but its own dense
+# Others have published times for VGG16 on this board and smaller ones. Its convolutions are the body of our network, but its own dense
 # layers make it 138 million weights, 277 MB in FP16 against our 81. So 7.46 ms there fits 6 ms here.
 
 # %%
@@ -689,7 +692,7 @@ show.timings(None, [entry for entry in timing.published() if "VGG16" in entry["n
 show.over_batches(record if on_gpu else timing.recorded())
 
 # %% [markdown]
-# On the H200 eight images in FP16 take about three times as long as one: with one image most of the GPU had nothing to do. On a
+# On the H200 eight images in FP16 take 1.15 ms, one takes 0.36: with one image most of the GPU had nothing to do. On a
 # CPU with few cores, one image fills them. And a camera that delivers a picture every 33 ms gains nothing from a batch
 # that it has to wait for. A street with seven vehicles *is* a batch.
 #
@@ -730,12 +733,13 @@ show.layers(layers, "%s, by its own profile, median of 10 runs" % column.name)
 h200 = timing.load(timing.RUNS / "timing_tensorrt8.6.1_h200.json")["results"]["layers"]
 print("sum of the layers %.2f ms, a whole run without the profiler %.2f ms"
       % (sum(ms for _, ms in h200["ms"]), h200["whole_ms"]))
+print("l2_normalize %.4f ms" % dict(h200["ms"])["orientation/l2_normalize"])
 show.layers(h200["ms"], "TensorRT 8.6.1, FP16, batch 1, NVIDIA H200, by IProfiler", top=20)
 
 # %% [markdown]
 # On a CPU nearly all of it is convolution. On a GPU, which computes faster than it reads, the longest single layers are the
-# wide dense ones: they hold more than half of all weights. A bar that names three nodes is one kernel; TensorRT has *joined*
-# convolution, bias and activation. And `l2_normalize`, two notebooks' work? It is among the others, 3.5 microseconds. The
+# wide dense ones: they hold more than half of all weights. A bar that names several nodes, joined by `+`, is one kernel; TensorRT
+# has *joined* convolution, bias and activation. And `l2_normalize`, two pages' work? It is among the others. The
 # plugin was never about speed in *this* network. It was about getting the normalisation into the plan at all.
 #
 # In which precision a layer really runs, the profile does not say. `Engine.inspect()` does, the only honest check that FP16 is

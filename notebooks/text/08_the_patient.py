@@ -13,7 +13,7 @@
 # - say which nodes have to stay in 32 bits, and why just these,
 # - go through a network of your own step by step, in an order in which each step rules something out.
 #
-# **You need** pages 01 to 04. **Time:** about 90 minutes, 60 of them for the exercises.
+# **You need** pages 01 to 05, and from 07 the part *Three precisions*. **Time:** about 90 minutes, 60 of them for the exercises.
 
 # %%
 import matplotlib.pyplot as plt
@@ -274,7 +274,7 @@ draw_answers(through_uff.answers(parsed, patient.images), "the parser's network"
 #
 # ## Your turn: in 16 bits
 #
-# What 16 bits do can be tried on any machine: `patients.half` gives a graph in which TensorFlow rounds what each node computes to 16
+# What 16 bits do can be tried on any machine: `patients.half` gives a graph in which TensorFlow rounds what each node reads and computes to 16
 # bits. (A plan may join nodes and round less often; which, only a run on the GPU tells.) It is about the network and not about the
 # parser, so we take the graph as it came.
 #
