@@ -81,7 +81,7 @@ def main():
     if arguments.command == "help" or asked and arguments.command in ("test", "doctor", "link"):
         parser.print_help()
         return 0 if asked else 2
-    if asked and arguments.command in OWN_HELP and arguments.command != "results" and not ready(arguments.python):
+    if asked and arguments.command in OWN_HELP and not ready(arguments.python):
         parser.print_help()
         print("\n`%s` has more options; `%s --help` lists them when the environment has been set up."
               % (arguments.command, arguments.command))
