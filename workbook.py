@@ -81,8 +81,7 @@ def main():
     if arguments.command == "help" or asked and arguments.command in ("test", "doctor", "link"):
         parser.print_help()
         return 0 if asked else 2
-    there = arguments.command == "results" and os.path.isfile(os.path.join(ROOT, "notebooks", "results.py"))
-    if asked and arguments.command in OWN_HELP and not there and not ready(arguments.python):
+    if asked and arguments.command in OWN_HELP and not ready(arguments.python):
         parser.print_help()
         print("\n`%s` has more options; `%s --help` lists them when the environment has been set up."
               % (arguments.command, arguments.command))
