@@ -217,7 +217,8 @@ def main():
     parser = argparse.ArgumentParser(prog="workbook.py run", description=__doc__.splitlines()[0])
     parser.add_argument("notebook", nargs="*", help="numbers, such as 3 or 03; default: all")
     parser.add_argument("--store", action="store_true", help="replace the stored notebooks, and build the solutions")
-    parser.add_argument("--solutions", action="store_true", help="run the solutions, too, and require that their checks pass")
+    parser.add_argument("--solutions", action="store_true",
+                        help="run the notebooks with the exercises solved, and require that their checks pass")
     parser.add_argument("--stored", action="store_true", help="write the pages of the stored notebooks, and execute nothing")
     parser.add_argument("--keep", action="store_true", help="keep all files that the notebooks wrote; by default, large ones "
                         "that every run writes anew are deleted")
@@ -232,36 +233,34 @@ def main():
     rows, stages = [], {stage: how for stage, how, _ in machine.Machine().stages()}
     for number, twin in enumerate(chosen, 1):
         print("%s (%d of %d%s)" % (twin.stem, number, len(chosen), _left(before, chosen[number - 1:])), flush=True)
-        notebook, started = learner(twin), time.time()
+        started, solved = time.time(), solution(twin) if arguments.store or arguments.solutions else None
         try:
-            seconds, peak = execute(notebook, twin.stem, arguments.folder or HERE)
-        except FAILED:
-            return 1
-        site.notebook(notebook, twin.stem)
-        artifacts.write(OUT / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
-        if arguments.store:
-            store(notebook, HERE / (twin.stem + ".ipynb"))
-        if arguments.store or arguments.solutions:
-            solved = solution(twin)
+            if solved is None or arguments.store:
+                notebook = learner(twin)
+                seconds, peak = execute(notebook, twin.stem, arguments.folder or HERE)
+                site.notebook(notebook, twin.stem)
+                artifacts.write(OUT / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
+            if arguments.store:
+                store(notebook, HERE / (twin.stem + ".ipynb"))
             if solved is not None:
                 print("%s, solutions" % twin.stem, flush=True)
-                try:
-                    execute(solved, twin.stem, arguments.folder or HERE / "solutions")
-                except FAILED:
-                    return 1
-                wrong = unproven(solved)
-                if wrong:
-                    print("The solution of exercise %s in %s does not pass its check." % (wrong, twin.stem))
-                    return 1
-                site.notebook(solved, twin.stem, "solutions")
-                if arguments.store:
-                    store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
+                seconds, peak = execute(solved, twin.stem, arguments.folder or HERE / "solutions")
+        except FAILED:
+            return 1
+        if solved is not None:
+            wrong = unproven(solved)
+            if wrong:
+                print("The solution of exercise %s in %s does not pass its check." % (wrong, twin.stem))
+                return 1
+            site.notebook(solved, twin.stem, "solutions")
+            if arguments.store:
+                store(solved, HERE / "solutions" / (twin.stem + ".ipynb"))
         if not arguments.keep:
             artifacts.remove_unread(started)
         real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
         rows.append((twin.stem, "%.0f" % seconds, "%.1f" % peak if peak else "", real))
         before[twin.stem], peaks[twin.stem] = round(seconds, 1), peak and round(peak, 2)
-    _stored_solutions(chosen, site)
+    _stored_pages(chosen, site)
     print("\n%-36s %7s %5s  %s" % ("notebook", "seconds", "GB", "real on this machine"))
     for row in rows:
         print("%-36s %7s %5s  %s" % row)
@@ -277,19 +276,19 @@ def main():
 
 def export(chosen, site):
     """Write the pages of the stored notebooks and solutions."""
-    for twin in chosen:
-        site.notebook(nbformat.read(str(HERE / (twin.stem + ".ipynb")), as_version=4), twin.stem)
-    _stored_solutions(chosen, site)
+    _stored_pages(chosen, site)
     site.index([(twin.stem,) for twin in chosen], "Not executed on this machine: the pages as they are stored.")
     print("Pages: %s" % (site.out / "index.html"))
     return 0
 
 
-def _stored_solutions(chosen, site):
+def _stored_pages(chosen, site):
+    """Write the pages of the stored notebooks and solutions that this run did not execute."""
     for twin in chosen:
-        solved = HERE / "solutions" / (twin.stem + ".ipynb")
-        if solved.exists() and site.out / "solutions" / (twin.stem + ".html") not in site.done:
-            site.notebook(nbformat.read(str(solved), as_version=4), twin.stem, "solutions")
+        for stored, part in ((HERE, ()), (HERE / "solutions", ("solutions",))):
+            path = stored / (twin.stem + ".ipynb")
+            if path.exists() and site.out.joinpath(*part + (twin.stem + ".html",)) not in site.done:
+                site.notebook(nbformat.read(str(path), as_version=4), twin.stem, *part)
 
 
 def _earlier_runs():

@@ -82,8 +82,9 @@ def _groups(published):
 
 
 def _heading(axis, y, left, right):
-    """A line of text above a block of bars; returns the y of the next line."""
+    """A line of text above a block of bars, and where two texts do not fit into one line, a second; returns the y behind."""
     axis.text(0, y, left, fontsize=8.5, fontweight="bold", color=INK, va="center")
+    y += 0.45 * (len(left) + len(right) > 120)
     axis.text(1, y, right, fontsize=7.5, color=FAINT, va="center", ha="right", transform=axis.get_yaxis_transform())
     return y + 0.85
 
