@@ -634,8 +634,8 @@ lost
 
 # %% [markdown]
 # *Lost* means that the two components are both zero: no direction, no box. (Recorded: in PyTorch on an H200, November 2026,
-# this network lost 63 of 77 boxes; `data/runs/gpu_precision_h200.json`.) Surely it helps to put all six nodes on the list, by
-# name?
+# this network lost 63 of the 77 vehicles that get a place; `data/runs/gpu_precision_h200.json`.) Surely it helps to put all six
+# nodes on the list, by name?
 
 # %%
 six_names = [node.name for node in model.graph.node
