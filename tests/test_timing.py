@@ -3,8 +3,10 @@ import getpass
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -448,16 +450,75 @@ def test_the_lock_is_free_after_an_error_and_open_to_every_user(tmp_path):
             pass
     finally:
         os.umask(before)
-    assert os.stat(str(path.parent)).st_mode & 0o1777 == 0o777
+    assert os.stat(str(path.parent)).st_mode & 0o1777 == 0o1777, "in such a folder nobody removes another's file"
 
 
 def test_a_note_that_is_broken_does_not_hinder(tmp_path):
     path = tmp_path / "lock"
-    for text in ("", "no json", "[1]", "{}"):
-        (tmp_path / "lock.json").write_text(text)
+    note = {"user": "u", "pid": 1, "purpose": "p", "since": 1.0}
+    for text in ("", "no json", "[1]", "{}", "[" * 1500, "\xe4", json.dumps(dict(note, since="now")),
+                 json.dumps(dict(note, since=1e300))):
+        path.write_bytes(text.encode("latin-1"))
         assert locking.holder(path) is None
         with timing.lock(path=path):
             pass
+    path.write_text(json.dumps(dict(note, purpose="\x1b[2J\nlies")))
+    assert locking.holder(path)["purpose"] == "?[2J?lies", "what another user wrote is printed"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are not for everybody there")
+@pytest.mark.parametrize("kind", ["symbolic link", "link to nothing", "hard link", "folder", "pipe"])
+def test_nothing_behind_a_link_is_written_or_read(kind, tmp_path):
+    """In a folder open to all, another user may have put anything at the lock's path."""
+    victim, path = tmp_path / "victim", tmp_path / "lock"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    {"symbolic link": lambda: path.symlink_to(victim), "link to nothing": lambda: path.symlink_to(tmp_path / "new"),
+     "hard link": lambda: os.link(str(victim), str(path)), "folder": path.mkdir, "pipe": lambda: os.mkfifo(str(path))}[kind]()
+    assert locking.holder(path) is None
+    with pytest.raises(OSError, match="WORKBOOK_TIMING_LOCK"), timing.lock(path=path):
+        pass
+    assert victim.read_text() == "precious" and victim.stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_lock_that_is_removed_while_it_is_held_is_made_anew(tmp_path):
+    path = tmp_path / "lock"
+    with timing.lock("first", path=path):
+        path.unlink()
+        with timing.lock("second", path=path):
+            assert locking.holder(path)["purpose"] == "second"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="another user can be played by root only")
+def test_two_users_take_turns(tmp_path):
+    """root and somebody else, in a folder that either made; the environment is the other's as well."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        folder.chmod(0o755)
+        path = folder / "locks" / "lock"
+        with timing.lock("root's", path=path):
+            pass
+        child = os.fork()
+        if not child:  # the other user
+            status = 1
+            try:
+                os.setgid(65534)
+                os.setuid(65534)
+                with timing.lock("the other's", path=path):
+                    status = 0
+                    try:
+                        path.unlink()
+                        status = 2  # removed root's file
+                    except OSError:
+                        pass
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        with timing.lock("root's again", path=path):
+            assert locking.holder(path)["purpose"] == "root's again"
+    finally:
+        shutil.rmtree(str(folder))
 
 
 def _count(path, counter, clash):

@@ -1,15 +1,27 @@
-"""One measurement at a time on a machine, whoever starts it: a file lock at one path for all users."""
+"""One measurement at a time on a machine, whoever starts it: a locked file at one path for all users.
+
+Whoever holds the lock writes a note into the locked file. The folder is open to every user, so nothing here follows a link or
+writes into a file that is not the lock's own.
+"""
 import contextlib
 import datetime
 import getpass
-import inspect
 import json
 import os
+import stat
 import tempfile
 import time
 from pathlib import Path
 
-import filelock
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    fcntl = None
+
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+LONGEST_NOTE = 2000  # bytes
 
 
 def lock_path():
@@ -26,45 +38,82 @@ def lock(purpose="a measurement", wait=0, path=None):
     the lock, for what and since when, again when that changes. path: by default `lock_path()`. The operating system releases
     the lock when its holder ends, however it ends.
 
-    Raises TimeoutError that says who holds the lock, for what and since when.
+    Raises TimeoutError that says who holds the lock, for what and since when, and OSError when the file cannot be opened or
+    is a link.
     """
     path = Path(str(path or lock_path()))
-    _make_folder(path.parent)
-    options = {"mode": 0o666} if "mode" in inspect.signature(filelock.FileLock).parameters else {}
-    file_lock = filelock.FileLock(str(path), timeout=wait, **options)
-    umask = os.umask(0)  # every user of the board has to be able to write the file
+    descriptor = _acquire(path, wait)
     try:
-        _acquire(file_lock, wait, path)
-    except filelock.Timeout:
-        raise TimeoutError("%s. Two measurements at once would both be wrong; try again when the lock is free. (It is %s)"
-                           % (_describe(holder(path)), path)) from None
-    finally:
-        os.umask(umask)
-    try:
-        _write_note(path, {"user": _user(), "pid": os.getpid(), "purpose": purpose, "since": time.time()})
+        note = {"user": _user(), "pid": os.getpid(), "purpose": str(purpose)[:500], "since": time.time()}
+        _write(descriptor, json.dumps(note).encode("ascii"))
         yield
     finally:
         with contextlib.suppress(OSError):
-            _note_path(path).unlink()
-        file_lock.release()
+            _write(descriptor, b"")
+        os.close(descriptor)  # which releases the lock
 
 
-def _acquire(file_lock, wait, path):
-    """Take the lock within `wait` seconds, and say who is waited for. Raises filelock.Timeout."""
-    end, told, started = time.time() + wait, None, time.time()
+def _acquire(path, wait):
+    """A descriptor of the locked file, within `wait` seconds; says who is waited for. Raises TimeoutError and OSError."""
+    started, told = time.time(), None
     while True:
-        try:
-            file_lock.acquire(timeout=min(2.0, max(end - time.time(), 0)) if told else 0)
+        descriptor = _open(path)
+        if _taken(descriptor, path):
             break
-        except filelock.Timeout:
-            if time.time() >= end:
-                raise
+        os.close(descriptor)
         note = holder(path) or {}
+        left = started + wait - time.time()
+        if left <= 0:
+            raise TimeoutError("%s. Two measurements at once would both be wrong; try again when the lock is free. (It is %s)"
+                               % (_describe(note), path))
         if told != (note.get("pid"), note.get("since")):
             told = note.get("pid"), note.get("since")
-            print("Waiting, %.0f s at most: %s." % (end - time.time(), _describe(note)), flush=True)
+            print("Waiting, %.0f s at most: %s." % (left, _describe(note)), flush=True)
+        time.sleep(min(0.1, left))
     if told:
         print("The timing lock is free after %.0f s." % (time.time() - started), flush=True)
+    return descriptor
+
+
+def _open(path):
+    """A descriptor of the file, which is made if it is not there."""
+    _make_folder(path.parent)
+    try:
+        try:
+            descriptor = os.open(str(path), os.O_RDWR | NO_LINKS)  # Linux may refuse O_CREAT for a file of another user
+        except FileNotFoundError:
+            with contextlib.suppress(FileExistsError):  # somebody else was quicker
+                made = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINKS, 0o666)
+                if hasattr(os, "fchmod"):  # whatever the umask: every user of the machine has to be able to lock it
+                    os.fchmod(made, 0o666)
+                return made
+            descriptor = os.open(str(path), os.O_RDWR | NO_LINKS)
+    except OSError as error:
+        raise OSError(error.errno, "the timing lock cannot be opened (%s). Remove it, or name another file in "
+                      "WORKBOOK_TIMING_LOCK" % (error.strerror or error), str(path)) from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError("%s is no file of its own, but a link to another or a device: somebody put it there. Remove it, or name "
+                      "another file in WORKBOOK_TIMING_LOCK" % path)
+    return descriptor
+
+
+def _taken(descriptor, path):
+    """Lock the file if nobody has; False also when the path has become another file meanwhile."""
+    try:
+        if fcntl:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            os.lseek(descriptor, LONGEST_NOTE + 1, os.SEEK_SET)  # one byte behind the note, which others have to read
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    try:
+        there, here = os.lstat(str(path)), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
 def holder(path=None):
@@ -73,10 +122,22 @@ def holder(path=None):
     A holder that was killed leaves its note behind: only taking the lock tells whether it is free.
     """
     try:
-        note = json.loads(_note_path(Path(str(path or lock_path()))).read_text())
-        return note if {"user", "pid", "purpose", "since"} <= set(note) else None
-    except (OSError, ValueError, TypeError):
+        descriptor = os.open(str(path or lock_path()), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINKS)
+        try:
+            note = json.loads(os.read(descriptor, LONGEST_NOTE).decode("ascii"))
+        finally:
+            os.close(descriptor)
+        found = {"user": _plain(note["user"]), "pid": int(note["pid"]), "purpose": _plain(note["purpose"]),
+                 "since": float(note["since"])}
+        datetime.datetime.fromtimestamp(found["since"])
+        return found
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
+
+
+def _plain(text):
+    """Another user's text, fit to be printed: no control characters, one line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
 
 def _describe(note):
@@ -88,21 +149,16 @@ def _describe(note):
 
 
 def _make_folder(folder):
-    """A folder without the sticky bit: in /tmp itself Linux keeps users from opening each other's files."""
+    """A folder in which every user may make files, and none may remove another's."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(parents=True)
-        os.chmod(str(folder), 0o777)
+        os.chmod(str(folder), 0o1777)
 
 
-def _note_path(path):
-    return path.with_name(path.name + ".json")
-
-
-def _write_note(path, note):
-    temporary = path.with_name(path.name + ".json.%d" % os.getpid())
-    temporary.write_text(json.dumps(note))
-    os.chmod(str(temporary), 0o644)
-    os.replace(str(temporary), str(_note_path(path)))
+def _write(descriptor, text):
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text)
 
 
 def _user():
