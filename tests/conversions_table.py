@@ -51,6 +51,10 @@ def text():
                                                 row.get("seconds", "")))
     lines += ["", "Recorded with `%s`. The others hold what UFF cannot express. NVIDIA's converter writes UFF only." % (
         record["command"])]
+    box = record["box"]
+    lines += ["", "The trained box network of the pages, a .pb of %d MB, to ONNX by whole processes, in one run of `%s`:" % (
+        box["megabytes"], box["command"]), "", "| | seconds | peak memory, MB |", "|---|---|---|"]
+    lines += ["| %s | %s | %d |" % (name, row["seconds"], row["peak_mb"]) for name, row in box["converters"].items()]
     return "\n".join(lines) + "\n"
 
 
