@@ -111,7 +111,9 @@ def main(arguments):
     text = json.dumps(result, indent=1) + "\n"
     print(text)
     if not arguments:
-        (HERE / "fixtures" / "conversions.json").write_text(text)
+        path = HERE / "fixtures" / "conversions.json"
+        result["box"] = json.loads(path.read_text())["box"]  # from bench_to_onnx.py, written by hand
+        path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
