@@ -38,7 +38,8 @@ def dtype(number, node, what="values"):
         name = NUMPY[number].name if number in NUMPY else names.get(
             number, "TensorFlow's DataType number %d" % number)
         raise UffException("node '%s' (%s) has %s of %s, which UFF cannot express: it has int8, int16, int32, int64, float16, "
-                           "float32. Build the model in float32, or cut this node off with other outputs" % (node.name, node.op, what, name))
+                           "float32. Build the model in float32, or cut this node off with other outputs"
+                           % (node.name, node.op, what, name))
     return UFF_OF_TENSORFLOW[number]
 
 
