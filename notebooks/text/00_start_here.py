@@ -26,7 +26,8 @@
 #
 # First all of it, without theory. `helpers` is the small package beside the notebooks that holds the plumbing, such as reading
 # files and drawing pictures. `prepare_tensorflow` makes TensorFlow compute on the CPU, and quiet. `graphsurgeon` and `uff` are
-# NVIDIA's names for the two tools of 2019; where NVIDIA's are not installed, Python finds the workbook's own.
+# NVIDIA's names for the two tools of 2019; where NVIDIA's are not installed, Python finds those of `uffsurgeon`, the library of
+# this repository, which has the same two written anew and a converter from UFF to ONNX.
 
 # %%
 from helpers import freeze, network, page, parity, process, run, scenes, show

@@ -201,7 +201,8 @@ parity.compare(reference, typed, street)
 
 # %% [markdown]
 # Most boxes turn by about 30 degrees, the others (in the picture below the two nearest) by less, and all the same way, as if
-# the camera were mounted at an angle; and that is where you would start looking. With the slope from the node:
+# the camera were mounted at an angle; and that is where you would start looking. Some are also placed tens of metres away from
+# where they were. With the slope from the node:
 
 # %%
 found = answers_of(collapsed)

@@ -386,6 +386,8 @@ show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 # hatched because they are recorded, not this machine's; `plugin_src/benchmark.py` measured them, and
 # [plugin_src/README.md](../plugin_src/README.md) has all row lengths.)
 #
+# Grey is PyTorch's own normalisation, for comparison.
+#
 # On the right, our own twelve numbers. Here the data are nothing and the launch is everything, and the simple kernel is even the
 # faster of the two. For this network it would do. "Five launches" is one kernel for each node, with nothing joined: about five times
 # as long, and still only some microseconds. So the plugin on the next page is there to get the operation into the plan, and to keep
