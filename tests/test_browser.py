@@ -185,7 +185,7 @@ def test_each_notebook_opens_and_each_of_its_links_leads_to_a_document(lab, page
 
 def click(page, link):
     """Scroll the notebook in front until the link is drawn, and click on it as the reader does."""
-    selector = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedMarkdown a[href*='%s']" % os.path.basename(link)
+    selector = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedMarkdown a[href*='%s']" % re.sub(r"^(\.\./)+", "", link)
     count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
     for index in range(count):
         if page.query_selector(selector):

@@ -227,7 +227,7 @@ show.threads(10, 4)
 scale = """
 __global__ void scale(const half* x, half* y, int n, float factor) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;   // which number is mine?
-    if (i >= n) return;                              // none: the last block has threads to spare
+    if (i >= n) return;                              // none: the last block has some to spare
     y[i] = __float2half(factor * __half2float(x[i]));
 }
 """

@@ -106,10 +106,13 @@ show.answers([
 
 # %%
 show.answers([
-    ("This comes in. What shape comes out?\ngetOutputShapes", plugin.method("getOutputDimensions")),
+    ("This comes in. What shape comes out?\ngetOutputShapes",
+     plugin.method("getOutputDimensions")),
     ("Of which type is it?\ngetOutputDataTypes", plugin.method("getOutputDataType")),
-    ("Do you take this type in this layout?\nsupportsFormatCombination", plugin.method("supportsFormat")),
-    ("This shape, this type: all right?\nconfigurePlugin, onShapeChange", plugin.method("configurePlugin")),
+    ("Do you take this type in this layout?\nsupportsFormatCombination",
+     plugin.method("supportsFormat")),
+    ("This shape, this type: all right?\nconfigurePlugin, onShapeChange",
+     plugin.method("configurePlugin")),
     ("(a private method of ours)", plugin.method("configure_for"))])
 
 # %% [markdown]
@@ -125,7 +128,8 @@ creator = "L2NormCreator"
 show.answers([
     ("How many bytes will you need?", plugin.method("getSerializationSize", common)),
     ("Write down what you are.\ngetFieldsToSerialize", plugin.method("serialize", common)),
-    ("The graph has a node of yours, with these fields.", plugin.method("createPlugin", creator)),
+    ("The graph has a node of yours, with these fields.",
+     plugin.method("createPlugin", creator)),
     ("A plan has these bytes of yours.\ncreatePlugin, in the runtime phase",
      plugin.method("deserializePlugin", creator)),
     ("(a private method of ours)", plugin.method("made", creator))])

@@ -119,6 +119,10 @@ for node in pairs[:2] + pairs[-1:]:
     scale = float(values[node.input[1]])
     print("%-22s scale %.4f, reaches %.1f" % (node.input[0], scale, 127 * scale))
 
+# %%
+show.graph(onnx.load(str(models["int8"])), "block1_conv2/Conv2D", reach=2, readers=False,
+           mark={"*Linear": "new"}, constants=False)
+
 # %% [markdown]
 # The file says INT8 with pairs of nodes: `QuantizeLinear` rounds to whole numbers, `DequantizeLinear` takes them back. A pair
 # sits before each convolution and each wide dense layer, and none between a layer and its activation, so that TensorRT can join
@@ -296,9 +300,10 @@ fp16
 # %%
 for version in ("8.6.1", "10.6.0"):
     h200 = timing.load(timing.RUNS / ("roads_tensorrt%s_h200.json" % version))["results"]
-    page.quote("\n".join("%-10s %-6s turned by at most %.3f degrees, moved by at most %.1f cm" % (
-        name[13:], h200[name]["verdict"], h200[name]["turn_deg"], 100 * h200[name]["shift_m"])
-        for name in ("onnx inline, fp32", "onnx inline, fp16")), "TensorRT %s, 81 vehicles" % version)
+    rows = {name: h200["onnx inline, " + name] for name in ("fp32", "fp16")}
+    page.quote("\n".join("%s %s, turned by at most %.3f degrees, moved by at most %.1f cm" % (
+        name.upper(), row["verdict"], row["turn_deg"], 100 * row["shift_m"])
+        for name, row in rows.items()), "TensorRT %s, 81 vehicles" % version)
 
 # %% [markdown]
 # FP32 may use TF32 there; without it both are *equal*. FP16 costs centimetres. Our weights come in 16 bits, so they lose
@@ -391,12 +396,14 @@ worst = {name.split()[1].split("/")[0]: row["worst_share_of_limit"]
          for name, row in alone.items() if name.startswith("only ")}
 
 figure, axes = plt.subplots(figsize=(8, 2.6), dpi=110)
-axes.bar(range(len(worst)), list(worst.values()), color="#d9580d", hatch="//", edgecolor="white")
+axes.bar(range(len(worst)), list(worst.values()), color="#d9580d", hatch="//",
+         edgecolor="white")
 axes.axhline(1, color="#6b7480", ls="--", lw=1)
 axes.set_xticks(range(len(worst)))
 axes.set_xticklabels(worst, rotation=60, ha="right", fontsize=8)
 axes.set_ylabel("worst vehicle,\nshare of the limit", fontsize=8)
-axes.set_title("one layer in INT8, ranges of 64 pictures; recorded, ONNX Runtime on a CPU", fontsize=8)
+axes.set_title("one layer in INT8, ranges of 64 pictures; recorded, ONNX Runtime on a CPU",
+               fontsize=8)
 show.describe(figure, "Bars: %s." % "; ".join("%s %.2f" % pair for pair in worst.items()))
 figure.tight_layout()
 
@@ -659,7 +666,8 @@ show.timings(None, ours)
 # %%
 ms = {(entry["framework"], entry["precision"]): entry["ms"] for entry in ours}
 half = ms["TensorRT", "FP16"]
-print("TensorFlow / FP16: %.1f on the H200, %.1f in the article" % (ms["TensorFlow", None] / half, 30 / 6))
+print("TensorFlow / FP16: %.1f on the H200, %.1f in the article" % (
+    ms["TensorFlow", None] / half, 30 / 6))
 print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
     ms["TensorRT", "FP32 (TF32)"] / half, 18 / 6))
 

@@ -80,7 +80,8 @@ def errors_by_layer(expected, found):
 def draw_errors(errors, limit=1e-3):
     figure, axis = plt.subplots(figsize=(7, 0.2 * len(errors) + 0.6))
     shown = [min(max(error, 1e-8), 10) if error == error else 10 for error in errors.values()]
-    axis.barh(list(errors), shown, color=["#d9580d" if error > limit else "#2563eb" for error in shown])
+    colours = ["#d9580d" if error > limit else "#2563eb" for error in shown]
+    axis.barh(list(errors), shown, color=colours)
     axis.set(xscale="log", xlim=(1e-8, 10), xlabel="largest error / largest value")
     axis.tick_params(labelsize=8)
     axis.invert_yaxis()
