@@ -328,8 +328,8 @@ def check(info):
                   for path in [shutil.which("python%d.%d" % key)] + sorted(glob.glob(
                       os.path.expanduser("~/.pyenv/versions/%d.%d.*/bin/python" % key))) if path and works(path)]
         raise Stop("Python %s is not supported; the workbook runs on 3.6, 3.8 and 3.10 to 3.13. %s" % (
-            version, "This machine has one: python3 workbook.py %s --python %s" % ((sys.argv[1:] or ["run"])[0], others[0]) if others else
-            "Install one of them and choose it with --python PATH."))
+            version, "Install one of them and choose it with --python PATH." if not others else
+            "This machine has one: python3 workbook.py %s --python %s" % ((sys.argv[1:] or ["run"])[0], others[0])))
     if info["bits"] != 64:
         raise Stop("%s is a 32-bit Python; TensorFlow needs a 64-bit one." % info["python"])
     if not info["venv"]:
