@@ -60,7 +60,7 @@ show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/Lea
 # TensorRT computes FP32 as **TF32** unless you forbid it: it rounds the factors of each product to a mantissa of 10 bits (FP32
 # has 23), because the tensor cores multiply such numbers fast. `config.clear_flag(trt.BuilderFlag.TF32)` forbids it.
 #
-# **FP16** has 16 bits: half the memory to read, and several times the speed on GPUs with tensor cores. Up to TensorRT 8 it is a
+# **FP16** has 16 bits: half the memory to read, and more speed on GPUs with tensor cores. Up to TensorRT 8 it is a
 # flag, `config.set_flag(trt.BuilderFlag.FP16)`: the builder *may* use it, in layers of its choice, and a cast in the file is
 # only a hint. Later it is in the file: a *strongly typed* network computes in the types that the file says.
 # [Versions](../docs/versions.md) has the line for each TensorRT.
