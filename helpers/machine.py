@@ -59,6 +59,7 @@ Package = collections.namedtuple("Package", "name state version note extra")
 Package.__new__.__defaults__ = ("", "", {})
 Package.__doc__ = """state: "ready", "broken" (note is the error) or "absent"; extra: what else its probe found."""
 _found = {}  # name -> Package
+COLOURS = {"ready": "#116329", "real": "#116329", "broken": "#b42318", "absent": "#595959", "stand-in": "#7d4e00"}
 BOARD_ONLY = ("tensorrt", "graphsurgeon", "uff", "pycuda")  # packages that are expected on a Jetson only
 
 
@@ -387,11 +388,10 @@ class Machine:
         return "\n".join(lines + (["What to do"] + ["  - " + line for line in advice] if advice else []))
 
     def _repr_html_(self):
-        colour = {"ready": "#1a7f37", "real": "#1a7f37", "broken": "#b42318", "absent": "#666", "stand-in": "#9a6700"}
         line = ("<tr><td style='text-align:left'>%s</td><td style='text-align:left;color:%s'><b>%s</b></td>"
                 "<td style='text-align:left'>%s</td></tr>")
         out = ["<table><caption style='text-align:left'><b>%s</b></caption>%s</table>" % (title, "".join(
-            line % (html.escape(name), colour[state], state, html.escape(detail)) for name, state, detail in rows))
+            line % (html.escape(name), COLOURS[state], state, html.escape(detail)) for name, state, detail in rows))
             for title, rows in self._sections()]
         return "".join(out + ["<p>%s</p>" % html.escape(text) for text in self.advice()])
 

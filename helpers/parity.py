@@ -17,7 +17,7 @@ from .boxes import HEADS
 # degree, change their size by at most 10 cm, and move by at most 10 cm or 1 % of their distance.
 EQUAL = 1e-4
 CLOSE_DEG, CLOSE_M, CLOSE_SHARE = 1.0, 0.10, 0.01
-VERDICTS = {"equal": "#1a7f37", "close": "#9a6700", "broken": "#b42318"}  # verdict -> colour
+VERDICTS = {"equal": "#116329", "close": "#7d4e00", "broken": "#b42318"}  # verdict -> colour
 
 
 def limit_m(distance):

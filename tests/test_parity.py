@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from helpers import boxes, parity, scenes
+from helpers import boxes, machine, parity, scenes
 
 P = np.array([[721.5377, 0, 609.5593, 0], [0, 721.5377, 172.854, 0], [0, 0, 1, 0.0]])
 
@@ -132,3 +132,15 @@ def test_it_prints_and_shows(street):
     made, heads = street
     found = parity.compare(heads, heads, made)
     assert "equal" in str(found) and "degrees" in str(found) and "<table>" in found._repr_html_()
+
+
+def test_coloured_words_can_be_read_on_every_row_of_a_table():
+    """WCAG asks for a contrast of 4.5. JupyterLab and the pages draw every second row grey, and blue under the mouse."""
+    def luminance(colour):
+        parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for colour in list(parity.VERDICTS.values()) + list(machine.COLOURS.values()):
+        for row in ("#ffffff", "#f5f5f5", "#d9edfd"):
+            assert (luminance(row) + 0.05) / (luminance(colour) + 0.05) >= 4.5, (colour, row)
