@@ -34,13 +34,8 @@ reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 # %% [markdown]
 # ## The arithmetic
 #
-# This is the operation as TensorFlow writes it, five steps and a constant:
-
-# %%
-show.graph(before, "orientation/l2_normalize")
-
-# %% [markdown]
-# With `x` a row of numbers, here a pair, the five steps are
+# TensorFlow writes the operation as `Square`, `Sum`, `Maximum`, `Rsqrt`, `Mul` and a constant, epsilon or `eps`; it is drawn
+# [on page 01](01_freeze.ipynb#The-three-that-make-trouble). With `x` a row of numbers, here a pair, the five steps are
 #
 # ```text
 # y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12
@@ -60,11 +55,17 @@ in_float32(np.array([[3, 4], [0.3, -0.4], [0, 0]], np.float32))
 # %% [markdown]
 # ## In half precision, first the wrong way
 #
-# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**, floating point numbers of 16 bits. Its **tensor
-# cores**, units of the GPU that multiply small matrices, take them. Such numbers have three good digits, nothing above 65504, and
-# nothing between 0 and 0.00000006. In a plan (the compiled network that TensorRT builds) for FP16, what goes from one layer to the
-# next may be stored that way. Here are the five steps with each result stored in FP16: NumPy's `float16`, an emulation on the CPU
-# and no plan. (A TensorRT that joins the steps may keep more digits in between. You cannot rely on it.)
+# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**, floating point numbers of 16 bits. Its
+# **tensor cores**, units of the GPU that multiply small matrices, take them. The exponent of such a number says how large it
+# is, the mantissa has its digits:
+
+# %%
+show.formats()
+
+# %% [markdown]
+# So FP16 has three good digits, nothing above 65504, and nothing between 0 and 0.00000006. In a plan for FP16, what goes from
+# one layer to the next may be stored that way. Here are the five steps with each result stored in FP16: NumPy's `float16`, an
+# emulation on the CPU and no plan. (A TensorRT that joins the steps may keep more digits in between. You cannot rely on it.)
 
 # %%
 def naive_fp16(x, eps=1e-12):
