@@ -462,7 +462,8 @@ found = checking.check(through_uff.convert(first))
 [finding.node for finding in found if finding.level == "error"]
 
 # %% [markdown]
-# No error: a `Flatten` is right where a dense layer reads it, as here.
+# No error: a `Flatten` is right where a dense layer reads it, as here. At the end of a network, or before an addition,
+# `check` reports *wrong values*, and names a Reshape in a scope without *flatten* as the way out.
 
 # %% [markdown]
 # ### On your own network

@@ -85,9 +85,9 @@ for row in ([3, 4], [182, 182], [1e-4, 0], [0, 0]):
     print(row, "->", naive_fp16(np.array(row)))
 
 # %% [markdown]
-# One, to three digits. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one divided by that is 0. For
-# `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And `eps`, which is there to prevent a
-# division by zero?
+# One, to three digits. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one
+# divided by that is 0. For `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And
+# `eps`, which is there to prevent a division by zero?
 
 # %%
 print("eps in FP16:", np.float16(1e-12))
@@ -212,10 +212,11 @@ check("04.1", softmax_half)
 # %% [markdown]
 # ## A first CUDA kernel
 #
-# In a plan NumPy does not help; the cure has to run on the GPU. You write a CUDA kernel for *one* thread, and the GPU runs thousands
-# of threads at once. It starts them in **blocks** of equal size. Each thread knows the number of its block (`blockIdx.x`), the size of
-# a block (`blockDim.x`) and its own number in the block (`threadIdx.x`), and works out from these three which piece of the work is its
-# own. Ten numbers, in blocks of four:
+# In a plan NumPy does not help; the cure has to run on the GPU. You write a CUDA kernel for *one* thread, and the GPU runs
+# thousands of threads at once. It starts them in **blocks** of equal size, of at most 1,024 threads (reported: NVIDIA's CUDA
+# documentation). Each thread knows the number of its block (`blockIdx.x`), the size of a block (`blockDim.x`) and its own
+# number in the block (`threadIdx.x`), and works out from these three which piece of the work is its own. Ten numbers, in
+# blocks of four:
 
 # %%
 show.threads(10, 4)
@@ -248,8 +249,9 @@ guess = ...  # one of "nothing", "ten numbers and two more", "an error"
 kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0.5, threads=4)
 
 # %% [markdown]
-# There is no number of `x` for threads 10 and 11, and they take what lies behind the last one. On the CPU we put forbidden memory there, so the first of
-# them is noticed. A GPU notices less: numbers in somebody else's array may be read and written without a word. So check on the CPU first.
+# There is no number of `x` for threads 10 and 11, and they take what lies behind the last one. On the CPU we put forbidden
+# memory there, so the first of them is noticed. A GPU notices less: numbers in somebody else's array may be read and written
+# without a word. So check on the CPU first.
 #
 # ## Your turn: the kernel
 #

@@ -573,10 +573,10 @@ run_polygraphy(crooked_file.name, "--load-inputs", "crops.json", "--load-outputs
 # graph, and what the graph says is what is built, if the network was created as **strongly typed** (page 05;
 # [versions](../docs/versions.md) says which TensorRT asks for what). So the file has to be made with care.
 #
-# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to stay
-# in 32 bits. Page 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul` is
-# not: a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the list.
-# (ONNX numbers its types: 1 is 32 bits, 10 is 16.)
+# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to
+# stay in 32 bits. Page 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul`
+# is not: a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the
+# list. (ONNX numbers its types: 1 is 32 bits, 10 is 16. `keep_io_types` leaves inputs and outputs of the file in 32 bits.)
 
 # %%
 from onnxruntime.transformers.float16 import convert_float_to_float16 as to_half
