@@ -483,7 +483,7 @@ if trt:
 # %% [markdown]
 # Is that TensorRT for RTX? Then its advice to load a library is not for you, and nothing is missing on this machine: it takes
 # no plugins, and its few creators are its own. Give the node a body, as for the plan above, which needed no library. A plugin
-# of your own needs a classic TensorRT. There this is what to do, in the order in which it is worth looking:
+# of your own needs a classic TensorRT. What to look at, in the order in which it is worth looking:
 #
 # | look at | how | what it may be |
 # |---|---|---|
