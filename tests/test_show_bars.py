@@ -1,4 +1,6 @@
 """Bars of times: measured ones solid, published ones hatched, nothing without its parity."""
+import io
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -122,6 +124,9 @@ def test_latency_and_throughput_over_batches():
     recorded = show.over_batches(timing.recorded())
     assert "not here: NVIDIA H200" in words(recorded) and {line.get_linestyle() for line in recorded.axes[1].lines} == {"--"}
     assert "A Board" in words(figure)
+    recorded.savefig(io.BytesIO())  # this lays it out
+    names = recorded.legends[0].get_window_extent()
+    assert all(names.y1 <= axis.xaxis.label.get_window_extent().y0 for axis in recorded.axes), "the names lie on the chart"
     with pytest.raises(ValueError, match="broken down"):
         show.over_batches(record(column("broken down", [], error="no GPU")))
     with pytest.raises(ValueError, match="no column"):

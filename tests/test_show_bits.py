@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from helpers import timing
+from helpers import show, timing
 from helpers.show import bits, comparisons, roads
 
 
@@ -62,6 +62,13 @@ def test_the_picture_has_a_row_for_each_file_and_says_so_in_words():
     assert widths == [bits.WIDTH, bits.WIDTH, round(bits.WIDTH + bits.COLUMN, 2)]
 
 
+def test_the_bits_of_a_format_and_its_limits():
+    figure = show.formats((np.float16,))
+    assert len(figure.axes[0].patches) == 16
+    assert "FP16: bits for sign, exponent and mantissa 1, 5, 10; to 65504, down to 6e-08, 3 digits" in figure.alternative_text
+    assert len(show.formats().axes[0].patches) == 32 + 16
+
+
 def test_the_recorded_roads():
     records = {name: timing.load(timing.RUNS / file) for name, file in (
         ("TensorRT 8.6.1", "roads_tensorrt8.6.1_h200.json"), ("TensorRT 10.6.0", "roads_tensorrt10.6.0_h200.json"),
@@ -71,6 +78,12 @@ def test_the_recorded_roads():
     assert len(times) == 6 and len(shares) == 9 and all(bar.get_hatch() for axis in figure.axes for bar in axis.patches)
     found = records["TensorRT 10.6.0"]["results"]["onnx inline, int8"]
     assert found["share_of_limit"] in shares and found["verdict"] in figure.alternative_text
+    figure.canvas.draw()
+    right = figure.axes[1]
+    line, labels = right.transData.transform((1, 0))[0], [text for text in right.texts if ", " in text.get_text()]
+    bars = max(bar.get_window_extent().x1 for bar in right.patches)
+    assert len(labels) == 9 and all(text.get_window_extent().x0 > max(line, bars) for text in labels)
+    assert sum(text.get_text().strip() == "ran on a CPU, not timed" for text in figure.axes[0].texts) == 3
     with pytest.raises(ValueError, match="TensorRT 10.6.0 has no result of 'uff'"):
         roads.precisions(records, "uff")
 

@@ -78,6 +78,7 @@ def test_the_builders_loop_goes_back_from_the_timed_run_to_the_first_question():
     stage, first, last, words = plugin_pictures.LOOP
     calls = dict(plugin_pictures.LIFE)[stage]
     assert (calls[first][1], calls[last][1]) == ("supportsFormat", "enqueue")
+    assert [call for _, call, _ in calls].index("initialize") == last - 1  # 8.6.1 was seen to ask while it built
     figure = show.plugin_life()
     assert words in [text.get_text() for text in figure.axes[0].texts]
     assert sum(call == "clone" for _, calls in plugin_pictures.LIFE for _, call, _ in calls) == 3

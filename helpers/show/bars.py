@@ -180,7 +180,7 @@ def over_batches(found):
         title = "Measured by us, not here: %(device)s, %(source)s" % found[0] if found else ""
     if not rows:
         raise ValueError("no column that may be shown: %s" % (timing.withheld(found) if found else "there is none"))
-    figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.1), dpi=95)
+    figure, (left, right) = subplots(1, 2, figsize=(9.5, 3.4), dpi=95)
     for name in dict.fromkeys(map(timing.label, rows)):
         line = sorted((row for row in rows if timing.label(row) == name), key=lambda row: row["batch"])
         batches = [row["batch"] for row in line]
@@ -199,9 +199,9 @@ def over_batches(found):
             row["batch"], _number(row["ms"]), _number(row["images_per_second"])) for row in sorted(
                 (row for row in rows if timing.label(row) == name), key=lambda row: row["batch"]))
         for name in dict.fromkeys(map(timing.label, rows)))))
-    left.legend(fontsize=8, frameon=False)
+    figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncol=5, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=9)
-    return finish_chart(figure, rect=(0, 0, 1, 0.97))
+    return finish_chart(figure, rect=(0, 0.08, 1, 0.97))
 
 
 def layers(times, title="", top=18):

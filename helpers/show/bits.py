@@ -1,4 +1,4 @@
-"""In how many bits a run of ONNX nodes computes, and what passes between them, as one row for each file."""
+"""What the bits of a floating point number are for, and in how many bits a run of ONNX nodes computes."""
 import collections
 
 import numpy as np
@@ -13,7 +13,33 @@ Step.__doc__ = """A node. bits: of its inputs, 16 or 32. before: the fewest bits
 FLOAT, FLOAT16 = 1, 10  # onnx.TensorProto's numbers
 BITS = {FLOAT: 32, FLOAT16: 16}
 KINDS = {16: "trouble", 32: "focus"}
+PARTS = (("sign", "plain"), ("exponent: how large", "changed"), ("mantissa: which digits", "new"))
 WIDTH, HEIGHT, COLUMN, ROW, LEFT = 0.98, 0.34, 1.28, 0.62, 2.35  # inches
+
+
+def formats(dtypes=(np.float32, np.float16)):
+    """The bits of floating point numbers, a box for each, with their largest and smallest value. Returns a matplotlib Figure.
+
+    dtypes: NumPy's floating point types, such as np.float16; what is written beside them is computed from the types.
+    """
+    figure, axis = subplots(figsize=(9.3, 0.35 + 0.55 * len(dtypes)), dpi=110)
+    words = []
+    for row, dtype in enumerate(dtypes):
+        info, y, x = np.finfo(dtype), -0.55 * row, 0
+        counts = (1, info.bits - 1 - info.nmant, info.nmant)
+        for count, (_, kind) in zip(counts, PARTS):
+            for _ in range(count):
+                rounded_box(axis, x, y, 0.13, 0.26, kind, 0.02, lw=0.9)
+                x += 0.155
+            x += 0.06
+        limits = "to %.5g, down to %.1g, %d digits" % (info.max, np.nextafter(dtype(0), dtype(1)), info.precision)
+        words.append("FP%d: bits for sign, exponent and mantissa %d, %d, %d; %s" % ((info.bits,) + counts + (limits,)))
+        axis.text(-0.2, y, "FP%d" % info.bits, fontsize=9, fontweight="bold", color=INK, ha="right", va="center")
+        axis.text(5.35, y, limits, fontsize=8.5, color=INK, va="center")
+    for place, (name, kind) in zip((0, 0.8, 2.7), PARTS):
+        axis.text(place, -0.55 * len(dtypes) + 0.12, "\u25a0 " + name, fontsize=8, color=COLOURS[kind][1], va="center")
+    describe(figure, "Bits of floating point numbers. " + ". ".join(words) + ".")
+    return finish_drawing(figure, axis, (-0.75, 8.55), (-0.55 * len(dtypes) - 0.02, 0.33))
 
 
 def types(model):

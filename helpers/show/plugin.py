@@ -17,6 +17,7 @@ LIFE = [
     ("build", [("plugin", "supportsFormat", "FP32 or FP16,\nnumbers in a row"),
                ("plugin", "configure", "this shape, this\ntype: all right?"),
                ("plugin", "clone", "one for each\ntrial"),
+               ("plugin", "initialize", "if it refuses,\nthere is no plan"),
                ("plugin", "enqueue", "run and timed,\nif there is a choice"),
                ("plugin", "serialize", "axis and eps go\ninto the plan")]),
     ("run", [("tensorrt", "read the plan", "finds name and\nversion in it"),
@@ -26,7 +27,7 @@ LIFE = [
              ("plugin", "enqueue", "puts the kernel\non the stream"),
              ("plugin", "destroy", "frees what it has")]),
 ]
-LOOP = ("build", 0, 3, "again for each type and layout that it may take")
+LOOP = ("build", 0, 4, "again for each type and layout that it may take")
 CALLERS = {"reader": ("focus", "you"), "tensorrt": ("plain", "TensorRT"), "plugin": ("new", "our plugin answers")}
 
 VERDICTS = {"right": "#1b7f3b", "off by more than 0.01": "#e3a008", "zero": "#8a929c", "infinite": "#d9580d",

@@ -188,14 +188,16 @@ HINTS = {
              "that the parser takes. `uffsurgeon check` names one for many troubles.",
              "LeakyRelu has a plugin of NVIDIA's, see page 03. The maximum of x and c is relu of x less c, plus c. And a sum"
              " of just two tensors has a plainer name."),
-    "08.3": ("No message will help. Let the parser's network and TensorFlow compute every layer, and look for the first that"
-             " differs.",
-             "The chart shows the layer. Then ask the parser's table for it: which shape does it give, and what did "
-             "TensorFlow have there? If the shapes agree, ask in which order the numbers lie."),
-    "08.4": ("The table in page 02, and `uffsurgeon check`, say what helps. Either the parser is brought back to rows, "
-             "columns, channels in front of the node, or the node becomes superfluous.",
-             "A Reshape to the same sizes in front of the node brings TensorFlow's order back; it needs a constant with a -1"
-             " for the batch. Zeros that a convolution adds by itself need no Pad."),
+    "08.3": ("No message will help. Draw the errors of all layers: the first orange bar is the culprit, those below are its "
+             "victims. Print the parser's table for it, and the shape that TensorFlow has there.",
+             "Before the first convolution the parser's sizes are rows, columns, channels, behind it channels, rows, columns. "
+             "Is one smaller than TensorFlow's? Are they 7, 7, 8 in both: which axes were cut? Are they 8, 8, 8 in both: the "
+             "numbers lie in another order, and a constant that is added to them was made for TensorFlow's."),
+    "08.4": ("Zeros lost in front of a convolution: that one can pad by itself, and the Pad goes. A wrong cut or order: in "
+             "front of a Reshape, even one that changes no size, the parser goes back to rows, columns, channels.",
+             "Without the Pad: its reader reads input_1, and that node's padding becomes SAME. With a Reshape: it reads what "
+             "the culprit read first, and a constant of int32, -1, 8, 8, 8; the culprit then reads the Reshape. Their names "
+             "are the culprit's whole name with /Reshape and /shape behind it; by these the recordings are found."),
     "08.5": ("Do as for the silent fault, but compare TensorFlow in 32 bits with TensorFlow in 16. Small errors everywhere "
              "are normal; a jump is not.",
              "Print the largest and the smallest number that the layer sees and gives in 32 bits. FP16 ends at 65504, "

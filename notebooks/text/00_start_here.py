@@ -24,10 +24,12 @@
 # %% [markdown]
 # ## The whole game
 #
-# First all of it, without theory. `helpers` is the small package beside the notebooks that holds the plumbing, such as reading
-# files and drawing pictures. `prepare_tensorflow` makes TensorFlow compute on the CPU, and quiet. `graphsurgeon` and `uff` are
-# NVIDIA's names for the two tools of 2019; where NVIDIA's are not installed, Python finds those of `uffsurgeon`, the library of
-# this repository, which has the same two written anew and a converter from UFF to ONNX.
+# First all of it, without theory. `helpers` is the small package beside the notebooks that holds the plumbing, such as
+# reading files and drawing pictures. `prepare_tensorflow` makes TensorFlow compute on the CPU, and quiet. `graphsurgeon` and
+# `uff` are NVIDIA's names for the two tools of 2019; where NVIDIA's are not installed, Python finds those of `uffsurgeon`,
+# the library of this repository, which has the same two written anew and a converter from UFF to ONNX. (Why begin with UFF,
+# which TensorRT has dropped? Boards with JetPack 4 and 5 still read it, a file is small enough to be understood node by node,
+# and its faults come back in ONNX, the format of today: page 07.)
 
 # %%
 from helpers import freeze, network, page, parity, process, run, scenes, show
@@ -78,7 +80,8 @@ guess = ...  # a number of metres
 parity.compare(heads, answers, [scene])
 
 # %% [markdown]
-# What each line did:
+# Not by a millimetre. The differences of the outputs, around a millionth, are rounding: the same numbers, added in another
+# order. What each line did:
 #
 # | line | what it does | page |
 # |---|---|---|

@@ -206,8 +206,8 @@ show.census(graph, tensorflow_ops.OPERATIONS)
 # leaves it to TensorRT to find a **plugin** of that name, an operation of your own. That is page 03.
 #
 # If only the census found all troubles! It finds one of three. The second is built from operations that are all on the list:
-# `tf.nn.l2_normalize` is five operations and a constant. It squares, sums, takes the maximum with a very small number, divides
-# one by the square root, multiplies.
+# `tf.nn.l2_normalize` is five operations and a constant. It squares, sums, takes the maximum with a very small number
+# (*epsilon*, or `eps`, so that nothing is divided by 0), divides one by the square root, multiplies.
 
 # %%
 show.graph(graph, "orientation/l2_normalize")

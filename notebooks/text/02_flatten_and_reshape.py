@@ -55,8 +55,8 @@ print(len(images), "crops;", {name: head.shape for name, head in reference.items
 # %% [markdown]
 # ## What UFF makes of it
 #
-# **UFF**, the Universal Framework Format, is NVIDIA's file format for networks before ONNX; TensorRT 5 to 8 read it. It is a
-# list of nodes like TensorFlow's, with fewer kinds of them. One call converts, and what it prints deserves to be read.
+# A .uff file is a list of nodes like TensorFlow's, with fewer kinds of them. One call converts, and what it prints deserves
+# to be read.
 
 # %%
 data = uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True)
@@ -88,10 +88,10 @@ print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][
 #
 # ## What the parser does with it
 #
-# TensorFlow keeps an image as rows of pixels and each pixel as its channels: batch, height, width, channels, in short **NHWC**.
-# TensorRT keeps one whole plane per channel: batch, channels, height, width, **NCHW**. Its UFF **parser**, the part of TensorRT
-# that reads such a file, transposes the image in front of the first convolution and the weights with it, and from there on
-# everything is NCHW. If it then meets `Flatten` and lays out what it has, the row is in another order than TensorFlow's.
+# TensorFlow keeps an image as rows of pixels and each pixel as its channels: batch, height, width, channels, in short
+# **NHWC**. TensorRT keeps one whole plane per channel: batch, channels, height, width, **NCHW**. Its UFF parser transposes
+# the image in front of the first convolution and the weights with it, and from there on everything is NCHW. If it then meets
+# `Flatten` and lays out what it has, the row is in another order than TensorFlow's.
 #
 # Does it? On Linux with x86-64, `python3 workbook.py parser` fetches the libraries of TensorRT 5.1.5 once (68 MB; they are NVIDIA's,
 # under NVIDIA's licence), and from then on this page runs that parser. Without it the page takes a **recording** of what the same
@@ -334,7 +334,7 @@ show.boxes_on_scene(street[1], parity.place(mended, street)[1], title="through U
 #
 # Now we know how to look. So let us look at something that no article told us. Here is a small network with random weights that
 # begins as MobileNet does in Keras 2.2: the image gets a row of zeros below and a column of zeros on the right, then comes a
-# convolution of stride 2.
+# convolution of stride 2, which moves on by two pixels at a time.
 
 # %%
 sick = patients.freeze(patients.padded())
@@ -462,7 +462,8 @@ found = checking.check(through_uff.convert(first))
 [finding.node for finding in found if finding.level == "error"]
 
 # %% [markdown]
-# No error: a `Flatten` is right where a dense layer reads it, as here.
+# No error: a `Flatten` is right where a dense layer reads it, as here. At the end of a network, or before an addition,
+# `check` reports *wrong values*, and names a Reshape in a scope without *flatten* as the way out.
 
 # %% [markdown]
 # ### On your own network

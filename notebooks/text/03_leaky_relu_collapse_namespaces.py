@@ -377,9 +377,10 @@ show.graph(model, "leaky_re_lu_2")
 #
 # ## A plan, in TensorRT's own words
 #
-# A **plan** is the network compiled for one kind of GPU. Five objects make one. A **builder** makes network, config and profile and does the work in
-# the end. A **network** is what is to be computed, empty at first. A **parser** fills it from a file. A **config** holds the
-# settings: how much memory, which precision. The last, a **profile**, says which sizes of the input will come.
+# A **plan** is the network compiled for one kind of GPU. Five objects make one. A **builder** makes network, config and
+# profile and does the work in the end. A **network** is what is to be computed, empty at first. A **parser** fills it from a
+# file. A **config** holds the settings: how much memory, which precision. The last, a **profile**, says which sizes of the
+# input will come.
 
 # %%
 show.plan_objects("build")
@@ -457,9 +458,9 @@ elif plain:
     config.add_optimization_profile(profile)
 
 # %% [markdown]
-# The last call does the work. TensorRT for RTX needs about a second for it. Classic TensorRT times each choice on the GPU in
-# front of it: half a minute on an H200, as we recorded it; a board takes longer. When it fails it raises nothing either, and
-# returns `None`.
+# The last call does the work. TensorRT for RTX needs about a second for it. Classic TensorRT times each choice, which it
+# calls a *tactic*, on the GPU in front of it: half a minute on an H200, a GPU for data centres, as we recorded it; a board
+# takes longer. When it fails it raises nothing either, and returns `None`.
 #
 # **Guess first.** The file with the weights had 162 MB. How large is the plan?
 
@@ -562,7 +563,7 @@ if on_gpu:
 # %% [markdown]
 # Then the queue is filled: copy the images in, compute, copy the answers out. Each of these returns at once. Only `synchronize`
 # waits until the GPU is done; before it, `answers` holds nothing. An engine with implicit batch takes addresses in the order of
-# its *bindings*, a newer one takes them by name.
+# its *bindings*, which are its inputs and outputs; a newer one takes them by name.
 
 # %%
 if on_gpu:

@@ -34,13 +34,8 @@ reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 # %% [markdown]
 # ## The arithmetic
 #
-# This is the operation as TensorFlow writes it, five steps and a constant:
-
-# %%
-show.graph(before, "orientation/l2_normalize")
-
-# %% [markdown]
-# With `x` a row of numbers, here a pair, the five steps are
+# TensorFlow writes the operation as `Square`, `Sum`, `Maximum`, `Rsqrt`, `Mul` and a constant, epsilon or `eps`; it is drawn
+# [on page 01](01_freeze.ipynb#The-three-that-make-trouble). With `x` a row of numbers, here a pair, the five steps are
 #
 # ```text
 # y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12
@@ -60,11 +55,17 @@ in_float32(np.array([[3, 4], [0.3, -0.4], [0, 0]], np.float32))
 # %% [markdown]
 # ## In half precision, first the wrong way
 #
-# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**, floating point numbers of 16 bits. Its **tensor
-# cores**, units of the GPU that multiply small matrices, take them. Such numbers have three good digits, nothing above 65504, and
-# nothing between 0 and 0.00000006. In a plan (the compiled network that TensorRT builds) for FP16, what goes from one layer to the
-# next may be stored that way. Here are the five steps with each result stored in FP16: NumPy's `float16`, an emulation on the CPU
-# and no plan. (A TensorRT that joins the steps may keep more digits in between. You cannot rely on it.)
+# An AGX Xavier, the Jetson board of 2018, gains most of its speed from **FP16**, floating point numbers of 16 bits. Its
+# **tensor cores**, units of the GPU that multiply small matrices, take them. The exponent of such a number says how large it
+# is, the mantissa has its digits:
+
+# %%
+show.formats()
+
+# %% [markdown]
+# So FP16 has three good digits, nothing above 65504, and nothing between 0 and 0.00000006. In a plan for FP16, what goes from
+# one layer to the next may be stored that way. Here are the five steps with each result stored in FP16: NumPy's `float16`, an
+# emulation on the CPU and no plan. (A TensorRT that joins the steps may keep more digits in between. You cannot rely on it.)
 
 # %%
 def naive_fp16(x, eps=1e-12):
@@ -84,9 +85,9 @@ for row in ([3, 4], [182, 182], [1e-4, 0], [0, 0]):
     print(row, "->", naive_fp16(np.array(row)))
 
 # %% [markdown]
-# One, to three digits. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one divided by that is 0. For
-# `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And `eps`, which is there to prevent a
-# division by zero?
+# One, to three digits. The row `[182, 182]` has squares of 33124 each; their sum passes 65504 and becomes infinite, and one
+# divided by that is 0. For `[1e-4, 0]` it is the other end: the square is smaller than any FP16 number, so it is 0. And
+# `eps`, which is there to prevent a division by zero?
 
 # %%
 print("eps in FP16:", np.float16(1e-12))
@@ -211,10 +212,11 @@ check("04.1", softmax_half)
 # %% [markdown]
 # ## A first CUDA kernel
 #
-# In a plan NumPy does not help; the cure has to run on the GPU. You write a CUDA kernel for *one* thread, and the GPU runs thousands
-# of threads at once. It starts them in **blocks** of equal size. Each thread knows the number of its block (`blockIdx.x`), the size of
-# a block (`blockDim.x`) and its own number in the block (`threadIdx.x`), and works out from these three which piece of the work is its
-# own. Ten numbers, in blocks of four:
+# In a plan NumPy does not help; the cure has to run on the GPU. You write a CUDA kernel for *one* thread, and the GPU runs
+# thousands of threads at once. It starts them in **blocks** of equal size, of at most 1,024 threads (reported: NVIDIA's CUDA
+# documentation). Each thread knows the number of its block (`blockIdx.x`), the size of a block (`blockDim.x`) and its own
+# number in the block (`threadIdx.x`), and works out from these three which piece of the work is its own. Ten numbers, in
+# blocks of four:
 
 # %%
 show.threads(10, 4)
@@ -247,8 +249,9 @@ guess = ...  # one of "nothing", "ten numbers and two more", "an error"
 kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0.5, threads=4)
 
 # %% [markdown]
-# There is no number of `x` for threads 10 and 11, and they take what lies behind the last one. On the CPU we put forbidden memory there, so the first of
-# them is noticed. A GPU notices less: numbers in somebody else's array may be read and written without a word. So check on the CPU first.
+# There is no number of `x` for threads 10 and 11, and they take what lies behind the last one. On the CPU we put forbidden
+# memory there, so the first of them is noticed. A GPU notices less: numbers in somebody else's array may be read and written
+# without a word. So check on the CPU first.
 #
 # ## Your turn: the kernel
 #

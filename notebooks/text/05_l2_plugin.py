@@ -72,16 +72,19 @@ print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 #
 # ## A plugin's life
 #
-# The plugin is the object that answers, its **creator** the one that makes it, the **registry** the list where TensorRT looks for
-# creators. A plugin lives twice: once while the plan is built, and again, made from what the plan holds, wherever the plan is run.
+# The plugin is the object that answers, its **creator** the one that makes it, the **registry** the list where TensorRT looks
+# for creators. A plugin lives twice: once while the plan is built, and again, made from what the plan holds, wherever the
+# plan is run. Both begin with loading the library, in Linux's word `dlopen`: its code becomes part of the process, and its
+# creators enter the registry.
 
 # %%
 show.plugin_life()
 
 # %% [markdown]
-# (The calls are those of TensorRT 5 to 9, in the order of NVIDIA's headers, simplified: TensorRT may ask several times.) Two boxes
-# are easily overlooked. `clone` comes in three rows: TensorRT works with copies, so a copy must be complete. And the builder's loop: it
-# tries what the plugin says that it supports, and what is fastest stays.
+# (The calls are those of TensorRT 5 to 9, in the order of NVIDIA's headers, simplified: TensorRT may ask several times.)
+# Three things are easily overlooked. `clone` comes in three rows: TensorRT works with copies, so a copy must be complete.
+# `initialize` comes in two: the builder asks as well, and when our plugin refused there, no plan was built (recorded: 8.6.1
+# on an H100). And the builder's loop: it tries what the plugin says that it supports, and what is fastest stays.
 #
 # ## The class
 #
@@ -99,8 +102,9 @@ show.answers([
     ("A copy of you, please.", plugin.method("clone"))])
 
 # %% [markdown]
-# `kName` is `L2Norm_TRT` and `kVersion` is `1`. With a namespace, mostly empty, they are how a node finds its creator. `clone` copies everything: fields, shape, even a refusal. A clone
-# that shares a pointer with its original is the classic mistake: one of the two is destroyed first.
+# `kName` is `L2Norm_TRT` and `kVersion` is `1`. With a namespace, mostly empty, they are how a node finds its creator.
+# `clone` copies everything: fields, shape, even a refusal. A clone that shares a pointer with its original is the classic
+# mistake: one of the two is destroyed first.
 #
 # Next, what goes in and what comes out.
 
@@ -146,9 +150,9 @@ show.answers([
     ("That was all.\nthe destructor", plugin.method("destroy", common))])
 
 # %% [markdown]
-# A **stream** is a queue of work for the GPU. `enqueue` puts the kernel into it and returns at once, with 0. It allocates nothing and
-# waits for nothing: it is called in every run, and its time is everybody's. `l2_normalize` at the centre is the launch of
-# page 04.
+# `enqueue` puts the kernel into the **stream**, the GPU's queue of work (page 03), and returns at once, with 0. It allocates
+# nothing and waits for nothing: it is called in every run, and its time is everybody's. `l2_normalize` at the centre is the
+# launch of page 04.
 #
 # That is the whole class. The others are `L2DynamicPlugin` (`IPluginV2DynamicExt`: ONNX in TensorRT 6 to 9) and `L2PluginV3`
 # (`IPluginV3`: 10 and 11) in the [same file](../plugin_src/l2_normalize_plugin.cpp). Which TensorRT has which is in
@@ -156,9 +160,8 @@ show.answers([
 #
 # ## Compiling and loading it
 #
-# This takes `nvcc` and TensorRT's C++ headers; where one is missing, the message says where to get it. To load a library is what
-# Linux calls `dlopen`: its code becomes part of this process, and here its creators enter the registry. `plugin.load` looks whether
-# they arrived.
+# This takes `nvcc` and TensorRT's C++ headers; where one is missing, the message says where to get it. `plugin.load` loads
+# the library and looks whether its creators arrived in the registry.
 
 # %%
 print(machine.tensorrt())
@@ -478,16 +481,18 @@ if trt:
         print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
-# What to do about it, in the order in which it is worth looking:
+# Is that TensorRT for RTX? Then its advice to load a library is not for you, and nothing is missing on this machine: it takes
+# no plugins, and its few creators are its own. Give the node a body, as for the plan above, which needed no library. A plugin
+# of your own needs a classic TensorRT. What to look at, in the order in which it is worth looking:
 #
 # | look at | how | what it may be |
 # |---|---|---|
+# | is this TensorRT for RTX? | `trt.__name__` | there is nothing to load: give the node a body |
 # | was it loaded, in **this** process? | `plugin.registered(trt)` | load it before a parser or a plan needs it, in every process |
 # | how was it loaded? | `registry.load_library`, where the registry has it | a bare `ctypes.CDLL` of *this* library registers nothing there; many others register themselves |
 # | for which TensorRT was it compiled? | the name of the file | `..._trt8.5.so` does not go with 10.3 |
 # | name, version, namespace | `plugin.creators(trt)` | `L2Norm_TRT`, `1`, empty |
 # | does the creator refuse? | the lines of the log before | an axis that is no integer, an `eps` below zero |
-# | is this TensorRT for RTX? | `trt.__name__` | no plugins at all: give the node a body |
 # | a plan that ran yesterday | the program that runs it | a plan holds a plugin's *name* and settings, not its code |
 #
 # ## What today's TensorRT offers instead
@@ -502,7 +507,7 @@ if trt:
 # | C++ `IPluginV3` | 10.0 | a kernel of your own | a library for each TensorRT version; none in RTX |
 # | `IPluginV3` written in Python | 10.0 | trying it out | the plan needs Python and your code wherever it runs |
 # | `tensorrt.plugin` decorators | 10.6 | little paperwork | not on JetPack 6 |
-# | the same, compiled ahead of time | 10.9 | a Triton or CUDA kernel, no Python at run time | not on JetPack 6, either |
+# | the same, compiled ahead of time | 10.9 | a kernel in Triton (a language for them in Python) or CUDA, no Python at run time | not on JetPack 6, either |
 #
 # (Reported by NVIDIA's change logs, headers and the ONNX parser's sources; the first three rows were tried with TensorRT for RTX,
 # plain operations also with 8.6.1 and 10.6.0, the C++ plugin with both.) For this operation the second or third row will do.

@@ -1,11 +1,10 @@
 # %% [markdown]
 # # 06 Timing
 #
-# The article of 2019 ends in three numbers for one Jetson AGX Xavier: 30 ms in TensorFlow, 18 ms in TensorRT, 6 ms in TensorRT
-# with 16-bit numbers. It does not say how they were measured. This page builds the **plans** (what TensorRT makes of a network:
-# CUDA kernels, the functions that run on the GPU, and weights) that such numbers come from. It asks what each plan costs in
-# degrees and metres, and then it measures. Measuring is the hard part: it is easy to get a number, and hard to get the same one
-# tomorrow.
+# The article of 2019 ends in three numbers for one Jetson AGX Xavier: 30 ms in TensorFlow, 18 ms in TensorRT, 6 ms in
+# TensorRT with 16-bit numbers. It does not say how they were measured. This page builds the plans that such numbers come
+# from. It asks what each plan costs in degrees and metres, and then it measures. Measuring is the hard part: it is easy to
+# get a number, and hard to get the same one tomorrow.
 #
 # After this page you will be able to
 #
@@ -34,8 +33,8 @@ on_gpu = machine.tensorrt().runs
 # %% [markdown]
 # ## One graph, three precisions
 #
-# We start where pages 03 and 05 ended. Each `LeakyRelu` and the `l2_normalize` is replaced by a node for a **plugin**, an
-# operation of your own in TensorRT, and the graph is written as **UFF**, NVIDIA's file format for networks before ONNX.
+# We start where pages 03 and 05 ended: plugin nodes stand in the place of each `LeakyRelu` and of the `l2_normalize`, and the
+# graph is written as UFF.
 
 # %%
 import graphsurgeon as gs
@@ -57,8 +56,8 @@ show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/Lea
 
 # %% [markdown]
 # **FP32** is what the network was trained in: numbers of 32 bits. Even this is not one thing. On Orin, RTX 30 and later GPUs
-# TensorRT computes FP32 as **TF32** unless you forbid it: it rounds the factors of each product to a mantissa of 10 bits (FP32
-# has 23), because the tensor cores multiply such numbers fast. `config.clear_flag(trt.BuilderFlag.TF32)` forbids it.
+# TensorRT computes FP32 as **TF32** unless you forbid it: it rounds the factors of each product to a mantissa of 10 bits, as
+# FP16 has it, because the tensor cores multiply such numbers fast. `config.clear_flag(trt.BuilderFlag.TF32)` forbids it.
 #
 # **FP16** has 16 bits: half the memory to read, and more speed on GPUs with tensor cores. Up to TensorRT 8 it is a
 # flag, `config.set_flag(trt.BuilderFlag.FP16)`: the builder *may* use it, in layers of its choice, and a cast in the file is
@@ -124,34 +123,17 @@ show.graph(onnx.load(str(models["int8"])), "block1_conv2/Conv2D", reach=2, reade
            mark={"*Linear": "new"}, constants=False)
 
 # %% [markdown]
-# The file says INT8 with pairs of nodes: `QuantizeLinear` rounds to whole numbers, `DequantizeLinear` takes them back. A pair
-# sits before each convolution and each wide dense layer, and none between a layer and its activation, so that TensorRT can join
-# the two. The ranges here are the largest values seen (*min-max*). TensorRT's own calibrator, which a plan from UFF uses, cuts
-# rare large values off (*entropy*). So two INT8 plans of one network need not agree.
-
-# %% [markdown]
-# ### On your own network
+# ### Pairs of QuantizeLinear and DequantizeLinear
 #
-# ONNX Runtime places such pairs in any .onnx of opset 13 or later. `pictures` is an array [N, ...] like the input of the model,
-# preprocessed as your program does it; `mine.onnx` has one input.
+# The file says INT8 with pairs of nodes, **Q/DQ** for short: `QuantizeLinear` rounds to whole numbers, `DequantizeLinear`
+# scales them back. Together they change nothing but the precision, so any runtime can compute the model. TensorRT takes a
+# pair as the order to compute the layer that follows in integers. One sits before each convolution and each wide dense layer,
+# and none between a layer and its activation: TensorRT computes the two as one, and a pair between them would forbid it.
+# Weights need no first half, because they are stored as 8-bit numbers, with a scale for each output channel.
 #
-# ```python
-# import onnx
-# from onnxruntime import quantization as q
-#
-# class Pictures(q.CalibrationDataReader):
-#     def __init__(self):
-#         name = onnx.load("mine.onnx").graph.input[0].name
-#         self.steps = iter([{name: picture[None]} for picture in pictures])
-#     def get_next(self):
-#         return next(self.steps, None)
-#
-# layers = ["Conv", "MatMul", "Gemm"]
-# q.quantize_static("mine.onnx", "mine.int8.onnx", Pictures(), op_types_to_quantize=layers,
-#                   quant_format=q.QuantFormat.QDQ, per_channel=True, activation_type=q.QuantType.QInt8,
-#                   extra_options={"ActivationSymmetric": True, "QuantizeBias": False,
-#                                  "OpTypesToExcludeOutputQuantization": layers})
-# ```
+# The ranges here are the largest values seen (*min-max*). TensorRT's own calibrator, which a plan from UFF uses, cuts rare
+# large values off (*entropy*). So two INT8 plans of one network need not agree. The lines that place such pairs in a network
+# of your own are [on page 07](07_onnx_road.ipynb#On-your-own-network,-in-INT8).
 
 # %% [markdown]
 # ## Building them all
@@ -208,9 +190,13 @@ else:
                "TensorRT for RTX 1.7.1 on a CPU")
 
 # %% [markdown]
-# Half the bits, half the file, and for INT8 a quarter: a plan is above all its weights, and 40 million weights of four bytes
-# are 162 MB. Each run reads them, which bounds what is possible. AGX Xavier reads 137 GB a second (NVIDIA's data sheet), so 162
-# MB take 1.2 ms there, whatever the CUDA kernels can do. **On a Jetson, a time below that is a mistake in the measurement.** A
+# A plan is above all its weights: 40 million of four bytes are 162 MB. With half of the bits it is half of that, and in INT8
+# a quarter, if all wide layers are in INT8, as our ONNX file demands. From UFF the builder chooses for each layer: the INT8
+# plan of TensorRT 8.6.1 had 119 MB (recorded on an H200; the dense layers in 32 bits and the rest in 8 would be 117). And
+# weights may be stored in another form: the plan in FP32 without TF32 had 210 MB.
+#
+# Each run reads its weights, which bounds what is possible. AGX Xavier reads 137 GB a second (NVIDIA's data sheet), so 162 MB
+# take 1.2 ms there, whatever the CUDA kernels can do. **On a Jetson, a time below that is a mistake in the measurement.** A
 # large card may keep the weights in its cache: 40 MB of INT8 fit into the 50 MB of an H200.
 #
 # ## A plan does not travel
@@ -252,7 +238,8 @@ except RuntimeError as error:
 #     Note: Current Version: 213, Serialized Engine Version: 205
 # ```
 #
-# So carry the UFF or the ONNX file, and build where the plan is to run.
+# `compute 6.1` is the *compute capability*, the generation of a GPU. So carry the UFF or the ONNX file, and build where the
+# plan is to run.
 #
 # ## What each precision costs
 #
@@ -530,8 +517,8 @@ show.samples({"handed in": handed_in, "and waited": waited})
 
 # %% [markdown]
 # You recognise it by samples that are too good: the upper strip is wonderful, and no image was ready when its clock stopped.
-# With CUDA the queue is called a *stream*, and the waiting is `stream.synchronize()`. Here is the same on a GPU, if there is
-# one:
+# With CUDA the queue is the stream of page 03, and the waiting is `stream.synchronize()`. Here is the same on a GPU, if there
+# is one:
 
 # %%
 if on_gpu and "fp16" in plans:
@@ -591,8 +578,9 @@ record = timing.measure(columns, some, batches=BATCHES, seconds=1, warm_up=0.1, 
 print(timing.table(record))
 
 # %% [markdown]
-# Is INT8 slow on your CPU? Its pairs are placed for TensorRT. ONNX Runtime computes a convolution in whole numbers only when
-# there is a pair after it, too; here it rounds, and computes in FP32.
+# Without a GPU, FP16 has no column: a CPU computes such a file in 32 bits, as said above, so its time would say nothing of
+# FP16. And is INT8 slow on your CPU? Its pairs are placed for TensorRT. ONNX Runtime computes a convolution in whole numbers
+# only when there is a pair after it, too; here it rounds, and computes in FP32.
 #
 # The brackets say where a column ran. A TensorFlow on the **CPU** beside TensorRT on a GPU says nothing about TensorRT; the
 # stack `gpu_uff` has one that uses the GPU ([requirements](../requirements/README.md)), and so have NVIDIA's on a Jetson.
@@ -673,10 +661,10 @@ print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
 
 # %% [markdown]
 # The same factor of five, and for other reasons. Compare within a block, not across: what TensorRT does is the ratio *on one
-# machine*. For an H200 this network is small: it computes it in 0.27 ms of FP16, and copies and calls of the host take another
-# 0.09. Recorded as one CUDA graph, a list of launches that is handed in at once, the plan needs 0.31 ms in all. And FP32 means
-# TF32 there, so half of the bits bring much less than on the Xavier, which has none. INT8 brings little
-# more at batch 1, 0.24 ms on the GPU; at batch 8 it needs 0.46 and FP16 0.62.
+# machine*. For an H200 this network is small: it computes it in 0.27 ms of FP16, and copies and calls of the host take
+# another 0.09. Recorded as one CUDA graph, the plan needs 0.31 ms in all. And FP32 means TF32 there, so half of the bits
+# bring much less than on the Xavier, which has none. INT8 brings little more at batch 1, 0.24 ms on the GPU; at batch 8 it
+# needs 0.46 and FP16 0.62.
 #
 # Are the article's 30, 18 and 6 ms believable?
 #
@@ -726,8 +714,9 @@ print("%-9s %s" % ("before", again["results"]["before"]))
 #
 # ## Where the time goes
 #
-# TensorRT reports the time of each layer to an `IProfiler`. ONNX Runtime keeps a profile of its own. `timing.layers` asks for
-# either, in a process of its own and under the lock.
+# TensorRT reports the time of each layer to an `IProfiler`. ONNX Runtime keeps a profile of its own. (Such a profile is a
+# record of times; that of page 03 is about shapes.) `timing.layers` asks for either, in a process of its own and under the
+# lock.
 
 # %%
 column = columns[-2]  # TensorRT FP16 or ONNX Runtime FP32
@@ -824,7 +813,7 @@ check("06.3", best_batch)
 # ## What you saw
 #
 # - A plan is CUDA kernels and weights for one GPU and one TensorRT. Carry the model, build where it runs.
-# - FP16 halves the plan and costs centimetres. INT8 halves it again; whether it passes depends on how many vehicles you ask.
+# - FP16 halves the plan and costs centimetres. INT8 can halve it again; whether it passes depends on how many vehicles you ask.
 # - *Broken* means another network, not a worse one. Only the truth can tell that.
 # - No warm-up, a single run, a neighbour, no synchronise: each gives a number, none of them the one you wanted.
 # - Median and p90 of many runs, in processes of their own that take turns, under a lock, with device and parity beside them.

@@ -4,7 +4,8 @@
 # UFF, the file format of pages 02 to 05, ended with TensorRT 8.6. On a Jetson Orin or Thor with a current JetPack, on a
 # data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write.
 # The network is the same, and so are its three troubles. Only the names of the tools have changed. This page takes that road
-# with the tools that people use today.
+# with the tools that people use today. (The ONNX files of the pages before came from `uffsurgeon.to_onnx`, which reads UFF.
+# Take it where there is a .uff or a plugin node, and the tools of this page where you start from TensorFlow.)
 #
 # After this page you will be able to
 #
@@ -15,8 +16,9 @@
 # - build plans in FP32, FP16 and INT8 for a TensorRT that takes precision from the graph,
 # - read an old TensorRT script and know which lines have to change.
 #
-# **You need** pages 01 to 05, and up to 3.3 GB of memory. **Time:** about 100 minutes, 35 of them for the exercises. Before
-# "Polygraphy" is a good place for a break.
+# **You need** pages 01 to 05, from 06 the part [Pairs of QuantizeLinear and
+# DequantizeLinear](06_timing.ipynb#Pairs-of-QuantizeLinear-and-DequantizeLinear), and up to 3.3 GB of memory. **Time:** about
+# 100 minutes, 35 of them for the exercises. Before "Polygraphy" is a good place for a break.
 
 # %%
 import sys
@@ -403,7 +405,7 @@ if gs:
     print(re.sub(r'\["[^"]*"\] ', "", text))
 
 # %% [markdown]
-# Axis and epsilon are built into this body as constants. The attributes on the node are for the plugin. Change one of the two
+# Axis and `eps` are built into this body as constants. The attributes on the node are for the plugin. Change one of the two
 # and not the other, and a plugin and a runtime without it would give different answers from one file; the function of page 05
 # avoids that by reading its attributes.
 #
@@ -571,10 +573,10 @@ run_polygraphy(crooked_file.name, "--load-inputs", "crops.json", "--load-outputs
 # graph, and what the graph says is what is built, if the network was created as **strongly typed** (page 05;
 # [versions](../docs/versions.md) says which TensorRT asks for what). So the file has to be made with care.
 #
-# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to stay
-# in 32 bits. Page 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul` is
-# not: a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the list.
-# (ONNX numbers its types: 1 is 32 bits, 10 is 16.)
+# For **FP16** the weights become 16-bit numbers. ONNX Runtime has a converter that takes a list of operations that are to
+# stay in 32 bits. Page 04 showed what happens to sums and roots in 16 bits, so they are on our list, and the softmax. `Mul`
+# is not: a network has many, and nearly all are harmless. The converter puts a `Cast` before and after each operation on the
+# list. (ONNX numbers its types: 1 is 32 bits, 10 is 16. `keep_io_types` leaves inputs and outputs of the file in 32 bits.)
 
 # %%
 from onnxruntime.transformers.float16 import convert_float_to_float16 as to_half
@@ -703,10 +705,9 @@ bits.draw([(title, bits.along(onnx.load(str(path)), "orientation/l2_normalize"),
 # ```
 
 # %% [markdown]
-# For **INT8** every tensor that a convolution or a wide dense layer reads is rounded to 8 bits: `QuantizeLinear`. Then it is
-# scaled back: `DequantizeLinear`. Together they change nothing but the precision, so any runtime can compute the model.
-# TensorRT takes such a pair, **Q/DQ** for short, as the order to compute the layer that follows in integers. The scales come
-# from looking at pictures. Eight are few, and enough to see how it works.
+# For **INT8** the file gets Q/DQ pairs, as explained [on page
+# 06](06_timing.ipynb#Pairs-of-QuantizeLinear-and-DequantizeLinear). Here they go into tf2onnx's file. The scales come from
+# looking at pictures. Eight are few, and enough to see how it works.
 
 # %%
 pictures = network.preprocess(scenes.calibration_crops(8))
@@ -715,9 +716,8 @@ show.graph(onnx.load(str(int8_file)), "block5_conv3/BiasAdd", reach=2, mark={"*L
            constants=False)
 
 # %% [markdown]
-# Each convolution has a pair before it, and its weights are stored as 8-bit numbers with one scale for each of 512 output
-# channels. There is no pair between a convolution and its ReLU: TensorRT computes the two as one, and a pair between them would
-# forbid it. What do FP16, kept together and not louder, and INT8 do to the file and the plan?
+# The pair stands before the convolution, and its ReLU follows directly. What do FP16, kept together and not louder, and INT8
+# do to the file and the plan?
 
 # %%
 with_function = gs and machine.tensorrt().flavour != "uff"  # TensorRT 5 to 8 has no functions
@@ -780,10 +780,11 @@ roads.precisions(records)
 # 10.6.0.) FP16 stays far from the limit in all of them. INT8 ends on both sides of it. Each runtime computes with kernels of
 # its own, which round in other places, and near the limit the verdict is a lottery. A verdict of one runtime does not hold
 # for another; judge the plan that you will use, on the GPU where it will run. And if it is near the limit, do not rely on it:
-# take more crops, other ranges, or FP16, which at batch 1 was about as fast, or faster.
+# take more crops, other ranges, or FP16, which at batch 1 was about as fast, or faster. (In the chart of page 06 INT8 is
+# faster than FP16: that plan came from UFF, in another run.)
 
 # %% [markdown]
-# ### On your own network
+# ### On your own network, in INT8
 #
 # `mine.onnx`, opset 13 or later, with Q/DQ pairs where TensorRT wants them. `mine.npy` has inputs as they will come,
 # preprocessed, 64 or more. You must change the name of the input.
@@ -811,8 +812,8 @@ roads.precisions(records)
 # Most scripts on the web are for a TensorRT that is not yours. These are the lines in which they differ. (A test of this
 # workbook compares the table with the names that each version's Python API has. Which JetPack has which version is in
 # [versions](../docs/versions.md). 5 is 5.0, 7 is 7.1; TensorRT for RTX is as 11, but has no plugins.)
-# A *binding* is an input or output of a plan, a *context* the object that runs it, a *stream* a queue of work for the GPU; a
-# *calibrator* shows pictures to the builder, which finds the scales of INT8 from them.
+# Page 03 says what binding, context and stream are. A *calibrator* shows pictures to the builder, which finds the scales of
+# INT8 from them.
 #
 # | | line | 5 | 7 | 8 | 10 | 11 |
 # |---|---|---|---|---|---|---|

@@ -157,9 +157,11 @@ def insert(graph, name, op, inputs):
         graph.append(gs.create_node(name, op=op, inputs=inputs))
 
 # %% [markdown]
-# **2.** Write `mend_loud(graph)`, which changes a `DynamicGraph` so that the parser takes it, and the network computes what it did.
-# `graph.find_nodes_by_op` finds nodes, `graph.node_map` has them by name, and `op`, `input` and `attr` of a node can be set. Call
-# new nodes after the old one, `NAME/Relu` for a Relu, `NAME/Sub` for a Sub: then our recordings know your graph.
+# **2.** Write `mend_loud(graph)`, which changes a `DynamicGraph` so that the parser takes it, and the network computes what
+# it did. `graph.find_nodes_by_op` finds nodes, `graph.node_map` has them by name, and `op`, `input` and `attr` of a node can
+# be set. Call new nodes after the old one: if `NAME` is its whole name, `NAME/Relu` for a Relu and `NAME/Sub` for a Sub. Our
+# recordings of the parser are found by these names; with others, and without the parser, `uffsurgeon check` judges in its
+# place.
 
 # %% tags=["exercise"]
 def mend_loud(graph):
@@ -221,9 +223,10 @@ found = through_uff.answers(parsed, patient.images, common)
 # (`through_uff.answers` brings feature maps back to rows, columns, channels before you compare. What is still different then is
 # not the parser's layout, which may be what it likes, but a wrong number.)
 #
-# **3.** Which node is the culprit, and what is wrong with it? `errors_by_layer(expected, found)` and `draw_errors` find it. What the
-# parser made of it is in `uffparser.table(parsed, "NAME")`; behind a convolution its shapes are channels, rows, columns, where
-# `expected["NAME"].shape` is batch, rows, columns, channels.
+# **3.** Which node is the culprit, and what is wrong with it? `errors_by_layer(expected, found)` and `draw_errors` find it.
+# What the parser made of it is in `uffparser.table(parsed, "NAME")`; behind a convolution its shapes are channels, rows,
+# columns, where `expected["NAME"].shape` is batch, rows, columns, channels. (In the middle of the network all three sizes are
+# 8, so a shape alone may hide an exchange.)
 
 # %% tags=["exercise"]
 silent = ...  # (node, complaint)
@@ -239,8 +242,9 @@ check("08.3", ("place/Add", "constant in another order"), patient)
 uffparser.table(parsed, "place", "row")
 
 # %% [markdown]
-# **4.** Mend it: `mend_silent(graph)` gets the graph in which the loud fault is mended already, and the answers of the parser's
-# network must be Keras's. (Again call new nodes after the old one: `NAME/Reshape`, and its constant `NAME/shape`.)
+# **4.** Mend it: `mend_silent(graph)` gets the graph in which the loud fault is mended already, and the answers of the
+# parser's network must be Keras's. (Again call new nodes after the old one: `NAME/Reshape` for a Reshape, and `NAME/shape`
+# for the constant with its sizes, the batch as -1.)
 
 # %% tags=["exercise"]
 def mend_silent(graph):
