@@ -18,8 +18,9 @@
 # - say what goes into the network, what comes out, and how that becomes a box on the photo,
 # - read off, for *your* machine, which steps are real and which are replaced by a stand-in.
 #
-# **You need** some Python and an idea of what a convolution is. No TensorRT, no CUDA, no GPU. **Time:** about 30 minutes, 10 of
-# them for the exercise.
+# **You need** some Python and an idea of what a convolution is. No TensorRT, no CUDA, no GPU. To run the cells rather than read
+# them, type `python3 workbook.py lab` in the workbook's folder ([README](../README.md)). **Time:** about 30 minutes, 10 of them
+# for the exercise.
 
 # %% [markdown]
 # ## The whole game
@@ -28,7 +29,7 @@
 # reading files and drawing pictures. `prepare_tensorflow` makes TensorFlow compute on the CPU, and quiet. `graphsurgeon` and
 # `uff` are NVIDIA's names for the two tools of 2019; where NVIDIA's are not installed, Python finds those of `uffsurgeon`,
 # the library of this repository, which has the same two written anew and a converter from UFF to ONNX. (Why begin with UFF,
-# which TensorRT has dropped? Boards with JetPack 4 and 5 still read it, a file is small enough to be understood node by node,
+# which TensorRT has dropped? Boards up to JetPack 6.0 still read it, a file is small enough to be understood node by node,
 # and its faults come back in ONNX, the format of today: page 07.)
 
 # %%
@@ -50,7 +51,8 @@ model = network.load_weights(network.build())
 heads = network.heads(model.predict(images, verbose=0))
 
 # %% [markdown]
-# Now the conversion. The numbers at the end of the lines are the pages that explain them.
+# Now the conversion. The numbers at the end of the lines are the pages that explain them; `page.silence` keeps what the
+# converter prints for page 02.
 
 # %%
 graph = gs.DynamicGraph(freeze.freeze(model))                                           # 01
@@ -107,8 +109,8 @@ show.architecture(freeze.freeze(model), mark=["LeakyRelu", "l2_normalize", "resh
 # %% [markdown]
 # ## What goes in
 #
-# The network does not look for cars. It gets a **2D box** around each, as a detector would find it, and sees only that
-# cut-out, 224 pixels square. `preprocess` puts the colours in the order and range that the network was trained with. Note how
+# The network does not look for cars. It gets a **2D box** around each and sees only that cut-out, 224 pixels square. Here the
+# 2D boxes are exact; with those of a detector, cars come out [about a metre farther off](../data/README.md). `preprocess` puts the colours in the order and range that the network was trained with. Note how
 # little there is: no road, no distance, no place in the image. The last one is half hidden by another truck.
 
 # %%
@@ -138,7 +140,7 @@ heads["dimension"][0].round(2), scenes.mean_dimensions(scene.objects.kind)[0].ro
 heads["confidence"][0].round(3), heads["orientation"][0].round(3)
 
 # %% [markdown]
-# For this car the third bin wins, with its centre at 120 degrees. Its pair, cosine 0.998 and sine 0.061, is an angle of 3.5
+# For this car bin 2 wins, the third, with its centre at 120 degrees. Its pair, cosine 0.998 and sine 0.061, is an angle of 3.5
 # degrees. Together that is 123.5. This angle, `alpha`, is how the car looks *from here*: while a car drives past, its heading
 # stays the same, but we see its front, its side, its rear. Add the direction from the camera to the car, its *ray*, and you
 # get its heading on the road, `yaw`: 90 degrees drives towards us, -90 away from us, 0 to the right.
@@ -252,7 +254,7 @@ here
 #   or, where it says *quoted*, elsewhere.
 #
 # TensorFlow computes on the CPU on these pages, also where there is a GPU; it gets the GPU in 06 only. And memory: have 4 GB
-# free. A page takes up to 3.6 GB, too much for a board with 4 GB.
+# free. A page takes up to 3.6 GB; a board with 4 GB in all is too small for most of them.
 #
 # ## Your turn
 #

@@ -185,7 +185,7 @@ print(node)
 node.attr["alpha"].f
 
 # %% [markdown]
-# ## The three that make trouble
+# ## Two that make trouble, and one under suspicion
 #
 # TensorRT 5 reads **UFF** files (Universal Framework Format, NVIDIA's file format for networks before ONNX). NVIDIA's converter
 # of that time, uff 0.6.3, knows 69 of TensorFlow's operations by name. `show.census` counts ours and marks what is not on that
@@ -206,7 +206,7 @@ show.census(graph, tensorflow_ops.OPERATIONS)
 # leaves it to TensorRT to find a **plugin** of that name, an operation of your own. That is page 03.
 #
 # If only the census found all troubles! It finds one of three. The second is built from operations that are all on the list:
-# `tf.nn.l2_normalize` is five operations and a constant. It squares, sums, takes the maximum with a very small number
+# `tf.nn.l2_normalize` is five operations and two constants. It squares, sums, takes the maximum with a very small number
 # (*epsilon*, or `eps`, so that nothing is divided by 0), divides one by the square root, multiplies.
 
 # %%
@@ -220,12 +220,12 @@ show.graph(graph, "orientation/l2_normalize")
 # a constant on its right (`Unsupported binary op max with constant right`). TensorRT 5.0.6, the article reports, took no reciprocal
 # square root of such a result either. What is on a list of names need not work in every combination. That is page 05.
 #
-# The third, which the article met, is worse, because nothing complains at all. In this repaired network the layer before the
+# The third, which the article suspects, would be worse, because nothing complains at all. In this repaired network the layer before the
 # heads is a `Reshape`. The first version of the article had Keras's `Flatten` there:
 
 # %%
 first = freeze.freeze(network.build(flat="flatten"))
-show.graph(first, "flatten_1", mark={"flatten_1/Reshape": "trouble"})
+show.graph(first, "flatten_1")
 
 # %% [markdown]
 # In TensorFlow both compute the same numbers. The article reports that TensorRT 5.0 converts both without a word, and that with
@@ -233,11 +233,11 @@ show.graph(first, "flatten_1", mark={"flatten_1/Reshape": "trouble"})
 #
 # Here they are together, everything that was in the way or was thought to be:
 #
-# | in the first network | what happens | found by | repaired in |
+# | in the first network | what happens | found by | page |
 # |---|---|---|---|
 # | five `LeakyRelu`, in all heads | UFF has no name for it | the census | 03 |
 # | `l2_normalize`, at the end of `orientation` | the parser refuses one of its five operations, that of 5.0 two | the parser | 05 |
-# | `Flatten`, before the heads | nothing complains, and the boxes are wrong, says the article of TensorRT 5.0 | a gate | looked into in 02 |
+# | `Flatten`, before the heads | nothing complains, and the boxes are wrong, says the article of TensorRT 5.0 | a gate | 02 |
 
 # %% [markdown]
 # ### On your own network
@@ -301,15 +301,16 @@ swapped = network.heads(run.tensorflow(graph, images[..., ::-1].copy()))
 parity.compare(reference, swapped, street)
 
 # %% [markdown]
-# Broken as well: one box has moved by more than two metres, and where 1 % of the distance is allowed, more than 4 % was found.
-# And would you have seen it?
+# Broken as well: one box has moved by more than two metres, where 1 % of the distance is allowed, and more than 4 % was found.
+# Would you have seen it?
 
 # %%
 other = parity.place(swapped, street)
 show.boxes_on_scene(street[2], other[2], title="red and blue swapped")
 
 # %% [markdown]
-# Compare it with the green boxes above: hardly. That is why the gate speaks in numbers, and judges by the worst box.
+# Compare it with the lower picture above: hardly. These boxes move by 5 to 30 centimetres. The two metres are those of a car in
+# the second photo, 55 m away and beyond the end of the map. That is why the gate speaks in numbers, and judges by the worst box.
 #
 # Both times the graph was right and its input was wrong. A gate cannot tell you which; it tells you that you have to look.
 
@@ -325,7 +326,7 @@ show.boxes_on_scene(street[2], other[2], title="red and blue swapped")
 #
 # with open("mine.pb", "rb") as file:
 #     graph = tf.compat.v1.GraphDef.FromString(file.read())
-# names = ["x:0", "Identity:0"]  # of the input and the outputs, as they were printed
+# names = ["x:0", "Identity:0"]  # of the input and the outputs, as they were printed above
 # with tf.Graph().as_default(), tf.compat.v1.Session() as session:
 #     x, *outputs = tf.import_graph_def(graph, return_elements=names, name="")
 #     known = np.load("mine.npz")

@@ -63,7 +63,7 @@ data = uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True)
 print("%.1f MB" % (len(data) / 1e6))
 
 # %% [markdown]
-# NVIDIA's converter of 2019 prints these very lines. The first warns that it was made for another TensorFlow and does no harm.
+# NVIDIA's converter of 2019 prints these very lines (`quiet=True` only spares you a print of the input and output nodes). The first warns that it was made for another TensorFlow and does no harm.
 # Those about LeakyRelu wait for page 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
 # keeps the axis that was summed, as our sum does. The line for us is the one that looks the least important:
 # `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a scope, `flatten_1`, that contains the word
@@ -203,9 +203,9 @@ draw_errors(errors)
 
 # %%
 layer = "flatten_1/Reshape"
-there, here = expected[layer][0], suspect[layer][0]
-print("equal:", np.allclose(there, here, atol=1e-3))
-print("equal once sorted:", np.allclose(np.sort(there), np.sort(here), atol=1e-3))
+right_row, wrong_row = expected[layer][0], suspect[layer][0]
+print("equal:", np.allclose(right_row, wrong_row, atol=1e-3))
+print("equal once sorted:", np.allclose(np.sort(right_row), np.sort(wrong_row), atol=1e-3))
 
 # %% [markdown]
 # The same numbers, in another order. That is the signature of this fault, and sorting both sides is the quickest test for it.
@@ -215,23 +215,26 @@ print("equal once sorted:", np.allclose(np.sort(there), np.sort(here), atol=1e-3
 # %% [markdown]
 # ### On your own network
 #
-# TensorFlow against what a .uff says, layer by layer, without the workbook. Change the name of the input. To search a plan
-# instead, register the same `names` as outputs when you build it (page 03), and transpose feature maps from NCHW to NHWC.
-# TensorRT cannot merge an output into its neighbour, so a fault of the merging vanishes.
+# TensorFlow against what a .uff *says*, layer by layer, without the workbook. Here and below, `input_1` and `answer/BiasAdd` stand for
+# your input and output: what page 01 printed, without the `:0`. **What a parser then makes of the file is another question**, for
+# the end of this page. To search a plan, register the same `names` as outputs when you build it (page 03), and transpose feature
+# maps from NCHW to NHWC. TensorRT never merges a layer whose result is an output, so a fault that merging causes will not show.
 #
 # ```python
 # import numpy as np, onnxruntime, tensorflow as tf
 # from uffsurgeon import to_onnx
+# from uffsurgeon.uff import schema
 #
 # graph = tf.compat.v1.GraphDef.FromString(open("mine.pb", "rb").read())
 # kinds = ("Relu", "MaxPool", "AvgPool", "Mean", "Reshape", "BiasAdd", "Softmax")
-# names = [node.name for node in graph.node if node.op in kinds]
-# to_onnx.convert("mine.uff", "mine.onnx", outputs=names)
+# kept = {node.id for node in schema.read("mine.uff").graphs[0].nodes}
+# names = [node.name for node in graph.node if node.op in kinds and node.name in kept]
+# to_onnx.convert("mine.uff", "search.onnx", outputs=names)
 # x = np.load("mine.npy")
 # with tf.Graph().as_default(), tf.compat.v1.Session() as session:
 #     tf.import_graph_def(graph, name="")
 #     expected = session.run([name + ":0" for name in names], {"input_1:0": x})
-# session = onnxruntime.InferenceSession("mine.onnx", providers=["CPUExecutionProvider"])
+# session = onnxruntime.InferenceSession("search.onnx", providers=["CPUExecutionProvider"])
 # for name, a, b in zip(names, expected, session.run(names, {"input_1": x})):
 #     print("%-32s %.1e" % (name, np.abs(a - b).max() / np.abs(a).max()))
 # ```
@@ -284,7 +287,7 @@ guess = ...  # a number
 
 # %%
 order = np.arange(7 * 7 * 512).reshape(7, 7, 512).transpose(2, 0, 1).reshape(-1)
-print("the same row:", np.allclose(there[order], here, atol=1e-3))
+print("the same row:", np.allclose(right_row[order], wrong_row, atol=1e-3))
 print("in place:", (order == np.arange(25088)).sum())
 
 # %% [markdown]
@@ -375,8 +378,8 @@ draw_errors(errors_by_layer(sick, parsed, picture))
 uffparser.table(parsed, "pad")
 
 # %% [markdown]
-# The first layer is wrong already. The zeros should turn [32, 32, 3] into [33, 33, 3]; the parser makes [32, 33, 3]. It pads only
-# the *last two* of three dimensions. After a convolution, where everything is channels, height, width, those are the right ones.
+# The first layer is wrong already. The zeros should turn [32, 32, 3] into [33, 33, 3]; the parser makes [32, 33, 3]. The table
+# says how much it puts before and after: 0x0, and 1x0, of the *last two* of three dimensions only. After a convolution, where everything is channels, height, width, those are the right ones.
 # Here, before the first convolution, the order is still height, width, channels, and the row of zeros is lost. And the answer?
 
 # %%
@@ -469,7 +472,7 @@ found = checking.check(through_uff.convert(first))
 # ### On your own network
 #
 # Convert, then check. The names are those of your output nodes. On a Jetson `import uff` is NVIDIA's converter, and prints the same
-# lines. The two commands `convert-to-uff mine.pb -o mine.uff -O answer/BiasAdd` and `uffsurgeon check mine.uff` do the same.
+# lines; ours warns where it keeps a Reshape of which NVIDIA's would make a Flatten. The two commands `convert-to-uff mine.pb -o mine.uff -O answer/BiasAdd` and `uffsurgeon check mine.uff` do the same.
 #
 # ```python
 # from uffsurgeon import uff
@@ -478,8 +481,11 @@ found = checking.check(through_uff.convert(first))
 # uff.from_tensorflow_frozen_model("mine.pb", ["answer/BiasAdd"], output_filename="mine.uff")
 # for finding in check("mine.uff"):
 #     print(finding.level, finding.node, finding.message, sep=": ")
-#     print("   ", finding.recipe, "In the parsers of", ", ".join(finding.versions))
+#     print("   ", finding.recipe + ". In the parsers of", ", ".join(finding.versions))
 # ```
+#
+# Where `python3 workbook.py parser` has fetched the parser, `errors_by_layer` from above works on your graph too, with
+# `through_uff.parse(open("mine.uff", "rb").read())` and your inputs: the first layer that the *parser* gets wrong.
 
 # %% [markdown]
 # ## Your turn

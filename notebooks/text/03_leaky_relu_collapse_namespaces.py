@@ -76,7 +76,7 @@ print("\n".join(through_uff.parse(unchanged).log))
 #
 # A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds
 # it by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,
-# `negSlope`. So all we need is a node with that name in place of the other.
+# `negSlope` (NVIDIA's repository says so, [plugin by plugin](https://github.com/NVIDIA/TensorRT/tree/release/8.6/plugin)). So all we need is a node with that name in place of the other.
 #
 # ## The node before, the node after
 #
@@ -145,7 +145,7 @@ print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 # `import graphsurgeon as gs, uff` is NVIDIA's own.
 #
 # ```python
-# from uffsurgeon import graphsurgeon as gs, uff
+# from uffsurgeon import graphsurgeon as gs, to_onnx, uff
 #
 # graph = gs.DynamicGraph("mine.pb")
 # graph.collapse_namespaces({
@@ -153,6 +153,7 @@ print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 #     for node in graph.find_nodes_by_op("LeakyRelu")})
 # assert not graph.find_nodes_by_op("LeakyRelu")
 # uff.from_tensorflow(graph.as_graph_def(), ["answer/BiasAdd"], output_filename="mine.uff")
+# to_onnx.convert("mine.uff", "mine.onnx")  # for a TensorRT without an UffParser
 # ```
 
 # %% [markdown]
@@ -219,7 +220,7 @@ show.scene_before_after(
 # A name in a file is only a name. TensorRT's plugins have to be put into its registry first, once in each process: before a
 # parser reads such a file, and again in the program that loads the finished plan. `init_libnvinfer_plugins` does it, and is the
 # call most often forgotten. Which plugins are there then? Newer versions call the list `all_creators`, older ones
-# `plugin_creator_list`. (A *creator* makes plugins of one name.)
+# `plugin_creator_list`. (A *creator* makes plugins of one name.) TensorRT for RTX brings two of its own, and takes none of yours.
 
 # %%
 print(machine.tensorrt())
@@ -235,8 +236,7 @@ else:
     page.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# On a Jetson of those years `LReLU_TRT` is in that list. TensorRT for RTX brings two of its own, and takes none of yours. Here is
-# NVIDIA's UffParser with our file, in a program that forgot that call, and in one that made it:
+# On a Jetson of those years `LReLU_TRT` is in that list. Here is NVIDIA's UffParser with our file, in a program that forgot that call, and in one that made it:
 
 # %%
 print("forgotten:", *through_uff.parse(collapsed, plugins=False).log)
@@ -394,16 +394,17 @@ plain = hasattr(getattr(trt, "Builder", None), "build_serialized_network")  # fr
 from_uff = hasattr(trt, "UffParser")  # up to 8
 if plain:
     builder = trt.Builder(logger)
-    net = builder.create_network(0)
 elif trt:
     print("TensorRT", trt.__version__, "is older than these calls: see `engine.build` below.")
 
 # %% [markdown]
-# The 0 says *no flags*. Next the parser. An `UffParser` has to be given the inputs and outputs; an `OnnxParser` finds them in the
+# Next an empty network (the 0 says *no flags*) and the parser. An `UffParser` has to be given the inputs and outputs; an `OnnxParser` finds them in the
 # file. Neither raises anything when it fails: `parse` returns `False`. A script that does not look goes on with half a network,
 # or with none.
 
 # %%
+if plain:
+    net = builder.create_network(0)
 if plain and from_uff:
     parser = trt.UffParser()
     parser.register_input("input_1", (224, 224, 3), trt.UffInputOrder.NHWC)
@@ -483,7 +484,7 @@ else:
 # %% [markdown]
 # ### On your own network, a plan from ONNX
 #
-# For TensorRT 8.4 to 11. Change the name and the shapes of the input; with a fixed batch, leave out the three lines of the profile.
+# For TensorRT 8.4 to 11, from the `mine.onnx` that was made above, or anybody's. Change the name and the shapes of the input; with a fixed batch, leave out the three lines of the profile.
 #
 # ```python
 # import tensorrt as trt
@@ -509,7 +510,7 @@ else:
 # %% [markdown]
 # ### On your own network, a plan from UFF
 #
-# For TensorRT 5 to 8, which is JetPack 4.2 to 6.0. The shape of the input goes without the batch.
+# For TensorRT 5 to 8, which is JetPack 4.2 to 6.0, from the `mine.uff` that was made above. The shape of the input goes without the batch.
 #
 # ```python
 # import tensorrt as trt
@@ -643,7 +644,7 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
 # engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
 # context, stream = engine.create_execution_context(), cuda.Stream()
-# x, memory, answers = np.load("mine.npy"), {}, {}
+# x, memory, answers = np.ascontiguousarray(np.load("mine.npy"), np.float32), {}, {}
 # context.set_input_shape("input_1", x.shape)
 # for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
 #     array = x if name == "input_1" else np.empty(tuple(context.get_tensor_shape(name)), np.float32)
@@ -668,7 +669,8 @@ show.boxes_on_scene(street[1], parity.place(heads, street)[1], title="normalised
 # trt.init_libnvinfer_plugins(logger, "")
 # runtime = trt.Runtime(logger)
 # engine = runtime.deserialize_cuda_engine(open("mine.plan", "rb").read())
-# context, stream, x = engine.create_execution_context(), cuda.Stream(), np.load("mine.npy")
+# context, stream = engine.create_execution_context(), cuda.Stream()
+# x = np.ascontiguousarray(np.load("mine.npy"), np.float32)
 # names = [engine.get_binding_name(i) for i in range(engine.num_bindings)]
 # answers = {name: np.empty((len(x),) + tuple(engine.get_binding_shape(i)), np.float32)
 #            for i, name in enumerate(names) if not engine.binding_is_input(i)}
@@ -718,8 +720,9 @@ check("03.1", leaky_plugins)
 
 # %% [markdown]
 # **2.** *Swish* is `x * sigmoid(x)`, two nodes: `swish_1/Sigmoid` and `swish_1/mul`, which reads the first and `x`. In
-# `swish_graph()` there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which collapses each into
-# one plugin node with the op `Swish_TRT`. Two plugin nodes need two names.
+# `swish_graph()`, a GraphDef, there are two such layers, `swish_1` and `swish_2`. Write `swish(graph)`, which gets it as a
+# `DynamicGraph` and collapses each into one plugin node with the op `Swish_TRT`. Two plugin nodes need two names. (To try:
+# `swish(gs.DynamicGraph(swish_graph()))`.)
 
 # %% tags=["exercise"]
 from notebooks.checks import swish_graph
