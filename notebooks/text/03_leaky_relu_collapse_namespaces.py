@@ -398,9 +398,9 @@ elif trt:
     print("TensorRT", trt.__version__, "is older than these calls: see `engine.build` below.")
 
 # %% [markdown]
-# Next an empty network (the 0 says *no flags*) and the parser. An `UffParser` has to be given the inputs and outputs; an `OnnxParser` finds them in the
-# file. Neither raises anything when it fails: `parse` returns `False`. A script that does not look goes on with half a network,
-# or with none.
+# Next an empty network (the 0 says *no flags*) and the parser. An `UffParser` has to be given the inputs and outputs; an
+# `OnnxParser` finds them in the file. Neither raises anything when it fails: `parse` returns `False`. A script that does not
+# look goes on with half a network, or with none.
 
 # %%
 if plain:
