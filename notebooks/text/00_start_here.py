@@ -199,8 +199,9 @@ for name, values in measured.items():
 print("distance_m of each:", np.round(measured["distance_m"], 2))
 
 # %% [markdown]
-# Four of the five are off by less than half a metre, the half-hidden truck by five: it stands at 59 m and is placed at 64. There
-# one pixel is more than a metre. And `iou_3d` is strict: a car that drives towards us and is placed half a metre too far has already lost a fifth.
+# Four of the five are off by less than half a metre, the half-hidden truck by five: it stands at 59 m and is placed at 64.
+# There one pixel is more than a metre. And `iou_3d` is strict: a car that drives towards us and is placed half a metre too far
+# has already lost a fifth.
 #
 # Here that does not matter. What follows compares each conversion with this network, not with the truth: **a conversion is
 # right when it makes the same mistakes as the original.**

@@ -130,8 +130,8 @@ print("%s, %.1f MB, %d nodes" % (path.name, path.stat().st_size / 1e6, len(graph
 # %% [markdown]
 # ### On your own network
 #
-# TensorFlow 2.x freezes by itself. You need the model; TensorFlow chooses the names, and the second line that is printed has those of
-# the outputs.
+# TensorFlow 2.x freezes by itself. You need the model; TensorFlow chooses the names, and the second line that is printed has
+# those of the outputs.
 #
 # ```python
 # import tensorflow as tf
@@ -220,8 +220,8 @@ show.graph(graph, "orientation/l2_normalize")
 # a constant on its right (`Unsupported binary op max with constant right`). TensorRT 5.0.6, the article reports, took no reciprocal
 # square root of such a result either. What is on a list of names need not work in every combination. That is page 05.
 #
-# The third, which the article suspects, would be worse, because nothing complains at all. In this repaired network the layer before the
-# heads is a `Reshape`. The first version of the article had Keras's `Flatten` there:
+# The third, which the article suspects, would be worse, because nothing complains at all. In this repaired network the layer
+# before the heads is a `Reshape`. The first version of the article had Keras's `Flatten` there:
 
 # %%
 first = freeze.freeze(network.build(flat="flatten"))

@@ -63,12 +63,12 @@ data = uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True)
 print("%.1f MB" % (len(data) / 1e6))
 
 # %% [markdown]
-# NVIDIA's converter of 2019 prints these very lines (`quiet=True` only spares you a print of the input and output nodes). The first warns that it was made for another TensorFlow and does no harm.
-# Those about LeakyRelu wait for page 03. The one about `keepdims` is about the `Sum` in `l2_normalize`: UFF always
-# keeps the axis that was summed, as our sum does. The line for us is the one that looks the least important:
-# `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a scope, `flatten_1`, that contains the word
-# *flatten*, and has guessed what is meant. NVIDIA's looks at that name and at nothing else; the workbook's also looks whether
-# the result is a row.
+# NVIDIA's converter of 2019 prints these very lines (`quiet=True` only spares you a print of the input and output nodes). The
+# first warns that it was made for another TensorFlow and does no harm. Those about LeakyRelu wait for page 03. The one about
+# `keepdims` is about the `Sum` in `l2_normalize`: UFF always keeps the axis that was summed, as our sum does. The line for us
+# is the one that looks the least important: `DEBUG: convert reshape to flatten node`. The converter has seen a `Reshape` in a
+# scope, `flatten_1`, that contains the word *flatten*, and has guessed what is meant. NVIDIA's looks at that name and at
+# nothing else; the workbook's also looks whether the result is a row.
 
 # %%
 from uffsurgeon.uff import schema
@@ -93,9 +93,9 @@ print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][
 # the image in front of the first convolution and the weights with it, and from there on everything is NCHW. If it then meets
 # `Flatten` and lays out what it has, the row is in another order than TensorFlow's.
 #
-# Does it? On Linux with x86-64, `python3 workbook.py parser` fetches the libraries of TensorRT 5.1.5 once (68 MB; they are NVIDIA's,
-# under NVIDIA's licence), and from then on this page runs that parser. Without it the page takes a **recording** of what the same
-# parser made of the same file. The first line says which.
+# Does it? On Linux with x86-64, `python3 workbook.py parser` fetches the libraries of TensorRT 5.1.5 once (68 MB; they are
+# NVIDIA's, under NVIDIA's licence), and from then on this page runs that parser. Without it the page takes a **recording** of
+# what the same parser made of the same file. The first line says which.
 #
 # Our network needs two operations replaced before the parser takes it. Pages 03 and 05 do that by hand; here
 # `through_uff.convert` does: LeakyReLU becomes a plugin of NVIDIA's, and the normalisation at the end is left to NumPy.
@@ -215,10 +215,11 @@ print("equal once sorted:", np.allclose(np.sort(right_row), np.sort(wrong_row), 
 # %% [markdown]
 # ### On your own network
 #
-# TensorFlow against what a .uff *says*, layer by layer, without the workbook. Here and below, `input_1` and `answer/BiasAdd` stand for
-# your input and output: what page 01 printed, without the `:0`. **What a parser then makes of the file is another question**, for
-# the end of this page. To search a plan, register the same `names` as outputs when you build it (page 03), and transpose feature
-# maps from NCHW to NHWC. TensorRT never merges a layer whose result is an output, so a fault that merging causes will not show.
+# TensorFlow against what a .uff *says*, layer by layer, without the workbook. Here and below, `input_1` and `answer/BiasAdd`
+# stand for your input and output: what page 01 printed, without the `:0`. **What a parser then makes of the file is another
+# question**, for the end of this page. To search a plan, register the same `names` as outputs when you build it (page 03), and
+# transpose feature maps from NCHW to NHWC. TensorRT never merges a layer whose result is an output, so a fault that merging
+# causes will not show.
 #
 # ```python
 # import numpy as np, onnxruntime, tensorflow as tf
@@ -379,8 +380,9 @@ uffparser.table(parsed, "pad")
 
 # %% [markdown]
 # The first layer is wrong already. The zeros should turn [32, 32, 3] into [33, 33, 3]; the parser makes [32, 33, 3]. The table
-# says how much it puts before and after: 0x0, and 1x0, of the *last two* of three dimensions only. After a convolution, where everything is channels, height, width, those are the right ones.
-# Here, before the first convolution, the order is still height, width, channels, and the row of zeros is lost. And the answer?
+# says how much it puts before and after: 0x0, and 1x0, of the *last two* of three dimensions only. After a convolution, where
+# everything is channels, height, width, those are the right ones. Here, before the first convolution, the order is still
+# height, width, channels, and the row of zeros is lost. And the answer?
 
 # %%
 truth = run.tensorflow(sick, picture)["answer/BiasAdd"]
@@ -426,8 +428,8 @@ print("outputs:", parsed.outputs)
 # `True`, and a network that gives nothing. Leave such a layer out. So **never trust what `parse` returns alone**: look at the log,
 # and count the outputs.
 #
-# And one that is no fault any more. `Reshape((6, -1))`, six rows and *work out the rest*, was refused by TensorRT 4:
-# `Reshape: -1 dimension specified more than 1 time` ([issue 384](https://github.com/NVIDIA/TensorRT/issues/384)), since the batch, of
+# And one that is no fault any more. `Reshape((6, -1))`, six rows and *work out the rest*, was refused by TensorRT 4: `Reshape:
+# -1 dimension specified more than 1 time` ([issue 384](https://github.com/NVIDIA/TensorRT/issues/384)), since the batch, of
 # unknown size, counted as another -1. (With `width=8` the network is eight times narrower, enough for this.)
 
 # %%
@@ -471,8 +473,9 @@ found = checking.check(through_uff.convert(first))
 # %% [markdown]
 # ### On your own network
 #
-# Convert, then check. The names are those of your output nodes. On a Jetson `import uff` is NVIDIA's converter, and prints the same
-# lines; ours warns where it keeps a Reshape of which NVIDIA's would make a Flatten. The two commands `convert-to-uff mine.pb -o mine.uff -O answer/BiasAdd` and `uffsurgeon check mine.uff` do the same.
+# Convert, then check. The names are those of your output nodes. On a Jetson `import uff` is NVIDIA's converter, and prints the
+# same lines; ours warns where it keeps a Reshape of which NVIDIA's would make a Flatten. The two commands `convert-to-uff
+# mine.pb -o mine.uff -O answer/BiasAdd` and `uffsurgeon check mine.uff` do the same.
 #
 # ```python
 # from uffsurgeon import uff
@@ -535,9 +538,9 @@ def reorder(kernel, height, width, channels):
 check("02.2", reorder)
 
 # %% [markdown]
-# **3.** A patient: a network that cuts the first row and the first column off a feature map. The parser takes it without a word, and its
-# answers are wrong. Which node is the culprit? Your instruments are `ask`, `errors_by_layer` and `draw_errors`; its output is
-# `peak/Max`.
+# **3.** A patient: a network that cuts the first row and the first column off a feature map. The parser takes it without a
+# word, and its answers are wrong. Which node is the culprit? Your instruments are `ask`, `errors_by_layer` and `draw_errors`;
+# its output is `peak/Max`.
 
 # %% tags=["exercise"]
 sick = patients.freeze(patients.cropped())

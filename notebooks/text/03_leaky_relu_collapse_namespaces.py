@@ -71,12 +71,13 @@ show.graph(schema.read(unchanged), "leaky_re_lu_2", mark={"leaky_re_lu_2/LeakyRe
 print("\n".join(through_uff.parse(unchanged).log))
 
 # %% [markdown]
-# People search for these very words ([PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) is one of many). The parser
-# names one of the five activations; which one differs between its versions.
+# People search for these very words ([PRBonn/bonnet issue 46](https://github.com/PRBonn/bonnet/issues/46) is one of many). The
+# parser names one of the five activations; which one differs between its versions.
 #
 # A **plugin** is an operation that is not built into TensorRT. It comes from a library, yours or NVIDIA's, and TensorRT finds
 # it by its name in a list, the registry. One of NVIDIA's computes our activation: it is called `LReLU_TRT` and has one setting,
-# `negSlope` (NVIDIA's repository says so, [plugin by plugin](https://github.com/NVIDIA/TensorRT/tree/release/8.6/plugin)). So all we need is a node with that name in place of the other.
+# `negSlope` (NVIDIA's repository says so, [plugin by plugin](https://github.com/NVIDIA/TensorRT/tree/release/8.6/plugin)). So
+# all we need is a node with that name in place of the other.
 #
 # ## The node before, the node after
 #
@@ -236,7 +237,8 @@ else:
     page.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# On a Jetson of those years `LReLU_TRT` is in that list. Here is NVIDIA's UffParser with our file, in a program that forgot that call, and in one that made it:
+# On a Jetson of those years `LReLU_TRT` is in that list. Here is NVIDIA's UffParser with our file, in a program that forgot
+# that call, and in one that made it:
 
 # %%
 print("forgotten:", *through_uff.parse(collapsed, plugins=False).log)
@@ -440,9 +442,9 @@ uffparser.table(through_uff.parse(baseline), "leaky_re_lu_2")
 # Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too little of it the builder has to pass over
 # fast ways to compute a layer, or finds none.
 #
-# The batch is a setting, too. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the largest.
-# A warning that this is deprecated can be ignored, because UFF knows nothing else. In our ONNX file the batch is an open axis, and
-# the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
+# The batch is a setting, too. The shapes of a network from UFF leave it out (*implicit batch*), and the builder is told the
+# largest. A warning that this is deprecated can be ignored, because UFF knows nothing else. In our ONNX file the batch is an
+# open axis, and the builder wants a profile: the smallest, the usual and the largest shape. It tunes for the second.
 
 # %%
 if plain:
@@ -484,7 +486,8 @@ else:
 # %% [markdown]
 # ### On your own network, a plan from ONNX
 #
-# For TensorRT 8.4 to 11, from the `mine.onnx` that was made above, or anybody's. Change the name and the shapes of the input; with a fixed batch, leave out the three lines of the profile.
+# For TensorRT 8.4 to 11, from the `mine.onnx` that was made above, or anybody's. Change the name and the shapes of the input;
+# with a fixed batch, leave out the three lines of the profile.
 #
 # ```python
 # import tensorrt as trt
@@ -510,7 +513,8 @@ else:
 # %% [markdown]
 # ### On your own network, a plan from UFF
 #
-# For TensorRT 5 to 8, which is JetPack 4.2 to 6.0, from the `mine.uff` that was made above. The shape of the input goes without the batch.
+# For TensorRT 5 to 8, which is JetPack 4.2 to 6.0, from the `mine.uff` that was made above. The shape of the input goes without
+# the batch.
 #
 # ```python
 # import tensorrt as trt
@@ -544,8 +548,8 @@ else:
 show.plan_objects("run")
 
 # %% [markdown]
-# `cuda.Buffer` and `cuda.Stream` are thin wrappers around PyCUDA or cuda-python. (These two cells have run on stand-ins for TensorRT
-# only. `run.plan`, further down, makes the same calls, and has run plans on GPUs.)
+# `cuda.Buffer` and `cuda.Stream` are thin wrappers around PyCUDA or cuda-python. (These two cells have run on stand-ins for
+# TensorRT only. `run.plan`, further down, makes the same calls, and has run plans on GPUs.)
 
 # %%
 from helpers import cuda

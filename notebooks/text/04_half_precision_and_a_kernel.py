@@ -35,7 +35,8 @@ reference, vectors = network.heads(answers), answers["reshape_2/Reshape"]
 # ## The arithmetic
 #
 # TensorFlow writes the operation as `Square`, `Sum`, `Maximum`, `Rsqrt`, `Mul` and a constant, epsilon or `eps`; it is drawn
-# [on page 01](01_freeze.ipynb#Two-that-make-trouble,-and-one-under-suspicion). With `x` a row of numbers, here a pair, the five steps are
+# [on page 01](01_freeze.ipynb#Two-that-make-trouble,-and-one-under-suspicion). With `x` a row of numbers, here a pair, the five
+# steps are
 #
 # ```text
 # y = x / sqrt(max(sum(x * x), eps))            eps = 1e-12
@@ -66,7 +67,8 @@ show.formats()
 # So FP16 has three good digits, nothing above 65504, and nothing between 0 and 0.00000006. In a plan for FP16, what goes from
 # one layer to the next may be stored that way. Here are the five steps with each result stored in FP16: NumPy's `float16`, an
 # emulation on the CPU and no plan. (A TensorRT that joins the steps may keep more digits in between. You cannot rely on it. Our
-# FP16 plans from ONNX with these five steps came out *close*, recorded on an H200; below you see why they were not put to the test.)
+# FP16 plans from ONNX with these five steps came out *close*, recorded on an H200; below you see why they were not put to the
+# test.)
 
 # %%
 def naive_fp16(x, eps=1e-12):
@@ -163,10 +165,10 @@ gate(in_float32((100 * vectors).astype(np.float16)))
 # %% [markdown]
 # ### On your own network
 #
-# Which layers of a Keras model hand over numbers that FP16 cannot hold, or cannot square? `mine.h5` is the model, `mine.npy` a batch
-# of its inputs, with the brightest and the darkest that you have. (Numbers that are too small become 0; the second column shows
-# the smallest, and 0.00000006 is where FP16 ends.) A layer with "not its square" is no trouble until something
-# squares it: a normalisation, a variance, a distance.
+# Which layers of a Keras model hand over numbers that FP16 cannot hold, or cannot square? `mine.h5` is the model, `mine.npy` a
+# batch of its inputs, with the brightest and the darkest that you have. (Numbers that are too small become 0; the second column
+# shows the smallest, and 0.00000006 is where FP16 ends.) A layer with "not its square" is no trouble until something squares
+# it: a normalisation, a variance, a distance.
 #
 # ```python
 # import numpy as np
@@ -225,8 +227,9 @@ check("04.1", softmax_half)
 show.threads(10, 4)
 
 # %% [markdown]
-# The kernel below multiplies each number of `x` by `factor`. `__global__` marks a function that the CPU, in CUDA's words the **host**,
-# starts and the GPU runs. `half` is CUDA's name for FP16. `__half2float` makes 32 bits of it, `__float2half` rounds back.
+# The kernel below multiplies each number of `x` by `factor`. `__global__` marks a function that the CPU, in CUDA's words the
+# **host**, starts and the GPU runs. `half` is CUDA's name for FP16. `__half2float` makes 32 bits of it, `__float2half` rounds
+# back.
 
 # %%
 scale = """
@@ -258,10 +261,11 @@ kernel.attempt(scale.replace("if (i >= n) return;", ""), np.arange(10), number=0
 #
 # ## Your turn: the kernel
 #
-# **2.** Normalise `rows` rows of two numbers: row number `i` is `x[2 * i]` and `x[2 * i + 1]`, and `y` gets the result in the same
-# order. One thread for each row; `eps` is 1e-12. You need `sqrtf` or `rsqrtf`, one divided by the root, and `fmaxf`, the larger of two.
-# It will be tried in blocks of several sizes, with rows of zeros, with rows that are very long or short, with `x` and `y` in the same
-# place, and with arrays that begin at odd places, so that two numbers cannot be read as one. Only the result may be rounded to `half`. (Ours is in the next section. Try first.)
+# **2.** Normalise `rows` rows of two numbers: row number `i` is `x[2 * i]` and `x[2 * i + 1]`, and `y` gets the result in the
+# same order. One thread for each row; `eps` is 1e-12. You need `sqrtf` or `rsqrtf`, one divided by the root, and `fmaxf`, the
+# larger of two. It will be tried in blocks of several sizes, with rows of zeros, with rows that are very long or short, with
+# `x` and `y` in the same place, and with arrays that begin at odd places, so that two numbers cannot be read as one. Only the
+# result may be rounded to `half`. (Ours is in the next section. Try first.)
 
 # %% tags=["exercise"]
 normalize = """
@@ -292,15 +296,15 @@ if mine is not None:
 # %% [markdown]
 # ## The kernel in plugin_src
 #
-# Here is ours for the same task, printed from the file that is compiled. It is written once for `float` and `half`: `T` is either of
-# them, `to_float` and `store` convert.
+# Here is ours for the same task, printed from the file that is compiled. It is written once for `float` and `half`: `T` is
+# either of them, `to_float` and `store` convert.
 
 # %%
 print(plugin.method("normalize_pairs", inside=None, file="l2_simple.cu"))
 
 # %% [markdown]
-# The check that it has to pass: 200,000 pairs in every direction, of any length that FP16 has, with some zeros among them. The unit is
-# one rounding, half the distance from an FP16 number to the next. No FP16 result can be better than that.
+# The check that it has to pass: 200,000 pairs in every direction, of any length that FP16 has, with some zeros among them. The
+# unit is one rounding, half the distance from an FP16 number to the next. No FP16 result can be better than that.
 
 # %%
 random = np.random.RandomState(4)
@@ -375,8 +379,8 @@ else:
 # %% [markdown]
 # ## How fast?
 #
-# A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed in turn
-# with both kernels: two gigabytes of pairs, on an H200.
+# A kernel that reads and writes all its data can hardly be faster than a plain copy of them. So a copy is the yardstick, timed
+# in turn with both kernels: two gigabytes of pairs, on an H200.
 #
 # **Guess first.** The simple kernel, one thread for each pair: what share of the copy's speed does it reach in FP16?
 
@@ -387,17 +391,17 @@ guess = ...  # a number of per cent
 show.kernel_speed(timing.load(timing.RUNS / "l2_kernel_nvidia_h200.json"))
 
 # %% [markdown]
-# On the left, the two gigabytes. The plugin's kernel was 1.2 times as fast as the simple one in FP32 and 2.5 times in FP16, and lost
-# two to four per cent to a copy. A thread of the simple kernel asks for 4 bytes in FP16, one of the plugin's for 64. (The bars are
-# hatched because they are recorded, not this machine's; `plugin_src/benchmark.py` measured them, and
+# On the left, the two gigabytes. The plugin's kernel was 1.2 times as fast as the simple one in FP32 and 2.5 times in FP16, and
+# lost two to four per cent to a copy. A thread of the simple kernel asks for 4 bytes in FP16, one of the plugin's for 64. (The
+# bars are hatched because they are recorded, not this machine's; `plugin_src/benchmark.py` measured them, and
 # [plugin_src/README.md](../plugin_src/README.md) has all row lengths.)
 #
 # Grey, for comparison, are PyTorch's own normalisation and the five steps with one launch each.
 #
-# On the right, our own twelve numbers. Here the data are nothing and the launch is everything, and the simple kernel is even the
-# faster of the two. For this network it would do. "Five launches" is one kernel for each node, with nothing joined: about five times
-# as long, and still only some microseconds. So the plugin on the next page is there to get the operation into the plan, and to keep
-# its sum in 32 bits; speed is a by-product.
+# On the right, our own twelve numbers. Here the data are nothing and the launch is everything, and the simple kernel is even
+# the faster of the two. For this network it would do. "Five launches" is one kernel for each node, with nothing joined: about
+# five times as long, and still only some microseconds. So the plugin on the next page is there to get the operation into the
+# plan, and to keep its sum in 32 bits; speed is a by-product.
 #
 # On your GPU, in `plugin_src/`, this checks the plugin's kernel and times it against a copy; `sm_72` is a Xavier, and
 # [the README there](../plugin_src/README.md) names the others.

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # 05 The L2 plugin
 #
-# The kernel of the last page is a function; TensorRT needs more. It wants to know what comes out, which types it may hand in, how to
-# save it and how to make it again. The object that answers is a **plugin**, an operation of our own in TensorRT. On this page you read
-# its C++ method by method, beside the question that each answers. Then one node in the graph asks for it, in the place of six.
+# The kernel of the last page is a function; TensorRT needs more. It wants to know what comes out, which types it may hand in,
+# how to save it and how to make it again. The object that answers is a **plugin**, an operation of our own in TensorRT. On this
+# page you read its C++ method by method, beside the question that each answers. Then one node in the graph asks for it, in the
+# place of six.
 #
-# Today you would not need it: ONNX can say this operation in plain parts, as the last table of this page shows. The parser for UFF
-# refuses these parts, a plugin decides for itself how precisely it adds, and your next operation may have no plain parts. This one was
-# recorded in TensorRT 8.6.1 on an H200: plans from UFF in FP32, FP16 and INT8, from ONNX in FP32 and FP16, all *close*
-# ([docs/verified.md](../docs/verified.md)). It never ran on a Jetson.
+# Today you would not need it: ONNX can say this operation in plain parts, as the last table of this page shows. The parser for
+# UFF refuses these parts, a plugin decides for itself how precisely it adds, and your next operation may have no plain parts.
+# This one was recorded in TensorRT 8.6.1 on an H200: plans from UFF in FP32, FP16 and INT8, from ONNX in FP32 and FP16, all
+# *close* ([docs/verified.md](../docs/verified.md)). It never ran on a Jetson.
 #
 # After this page you will be able to
 #
@@ -66,9 +67,10 @@ guess = ...  # one of "Square", "Sum", "Maximum", "Rsqrt", "Mul", "none"
 print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 
 # %% [markdown]
-# It knows `max`, but not with a constant. A list of names says what a format can *express*. What a parser can *read*
-# is less. There is a way out without a plugin, `relu(x - c) + c` for `max(x, c)`. We do not take it, because the sum of squares would
-# stay a layer of the plan, in FP16 if the builder likes. The article of 2019 wrote a plugin for two of the nodes. We take all six.
+# It knows `max`, but not with a constant. A list of names says what a format can *express*. What a parser can *read* is less.
+# There is a way out without a plugin, `relu(x - c) + c` for `max(x, c)`. We do not take it, because the sum of squares would
+# stay a layer of the plan, in FP16 if the builder likes. The article of 2019 wrote a plugin for two of the nodes. We take all
+# six.
 #
 # ## A plugin's life
 #
@@ -89,9 +91,9 @@ show.plugin_life()
 # ## The class
 #
 # `plugin_src/l2_normalize_plugin.cpp` has a class for each interface that TensorRT ever had, around the same state and the same
-# kernel. We read one of them, `L2Plugin`, an `IPluginV2Ext`, which is the one for UFF; `PluginV2Common` holds what it shares with its
-# sister for ONNX. What you see is printed from the source. Under each question is the method's name in `IPluginV3`, the interface of
-# TensorRT 10 and 11, where it differs. First: who are you, and may I have another one?
+# kernel. We read one of them, `L2Plugin`, an `IPluginV2Ext`, which is the one for UFF; `PluginV2Common` holds what it shares
+# with its sister for ONNX. What you see is printed from the source. Under each question is the method's name in `IPluginV3`,
+# the interface of TensorRT 10 and 11, where it differs. First: who are you, and may I have another one?
 
 # %%
 common = "PluginV2Common"
@@ -140,7 +142,8 @@ show.answers([
 
 # %% [markdown]
 # 36 bytes: axis, eps, type, sizes, a version and a checksum. A plan may be older than the library that reads it, so
-# `deserializePlugin` trusts nothing: bytes of another version, of another length or with one bit changed are refused. Last, the run:
+# `deserializePlugin` trusts nothing: bytes of another version, of another length or with one bit changed are refused. Last, the
+# run:
 
 # %%
 show.answers([
@@ -176,8 +179,8 @@ except (LookupError, OSError, RuntimeError) as error:
     print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
-# If the message is about headers or `nvcc`, nothing was compiled, and the rest of this page does without the library. TensorRT for RTX
-# takes no plugins: a network with one would end the whole process, so `load` refuses there.
+# If the message is about headers or `nvcc`, nothing was compiled, and the rest of this page does without the library. TensorRT
+# for RTX takes no plugins: a network with one would end the whole process, so `load` refuses there.
 
 # %% [markdown]
 # ### On your own network
@@ -206,8 +209,8 @@ except (LookupError, OSError, RuntimeError) as error:
 # Now the graph. The activations are plugins already; now the six nodes. Somebody remembers that pairs lie along an axis, types a 1
 # and goes to lunch.
 #
-# **Guess first.** `collapse_namespaces` makes whatever the namespace read from outside an input of the new node. How many inputs will
-# that be?
+# **Guess first.** `collapse_namespaces` makes whatever the namespace read from outside an input of the new node. How many
+# inputs will that be?
 
 # %%
 guess = ...  # a number of inputs
@@ -219,8 +222,9 @@ graph.collapse_namespaces({"orientation/l2_normalize": unit})
 show.graph(graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# Two. One is the vectors. The other is the constant with the axis, which `Sum` read. Look at its *name*, `reshape_2/Reshape/shape/2`: it
-# belongs to the reshape in front, whose shape is batch, 6, **2**. Freezing has merged two constants that happened to be equal (page
+# Two. One is the vectors. The other is the constant with the axis, which `Sum` read. Look at its *name*,
+# `reshape_2/Reshape/shape/2`: it belongs to the reshape in front, whose shape is batch, 6, **2**. Freezing has merged two
+# constants that happened to be equal (page
 # 01), and so the axis was outside of the namespace.
 #
 # The graph goes on to UFF, and from there to ONNX, so that ONNX Runtime can compute what the file says, on every machine. This gate
@@ -291,8 +295,8 @@ graph = collapsed(axis=axis, eps=eps)
 show.graph_before_after(before, graph, "orientation/l2_normalize")
 
 # %% [markdown]
-# Six nodes became one with one input, and it kept the name, so the network's output is still called what it was. It becomes a file. In
-# it the node looks like this:
+# Six nodes became one with one input, and it kept the name, so the network's output is still called what it was. It becomes a
+# file. In it the node looks like this:
 
 # %%
 from uffsurgeon.uff import schema
@@ -310,8 +314,9 @@ print(nodes["orientation/l2_normalize"])
 # %% [markdown]
 # ### On your own network
 #
-# For every l2_normalize in `mine.pb` at once, with axis and eps read from the graph. `collapse` refuses what one node cannot replace:
-# two axes, a sum that drops its axis, an inner result with another reader. `outputs` are the nodes that nothing reads; give your own.
+# For every l2_normalize in `mine.pb` at once, with axis and eps read from the graph. `collapse` refuses what one node cannot
+# replace: two axes, a sum that drops its axis, an inner result with another reader. `outputs` are the nodes that nothing reads;
+# give your own.
 #
 # ```python
 # import graphsurgeon as gs
@@ -342,9 +347,10 @@ print("with it: parse returned", parsed.ok, "with", len(parsed.outputs), "output
 uffparser.table(parsed, "l2_normalize")
 
 # %% [markdown]
-# With our library in its registry, the parser takes the whole network. It gives the plugin the pairs as [6, 2, 1], with a trailing 1,
-# and hands on TensorFlow's axis, 2, which counts the batch. Our plugin first wanted the last axis, found the 1 there, and refused, so
-# that no plan was built (recorded: 8.6.1). Now it takes any axis of any shape; `find_axis` in `plugin_src/plugin_state.h` has the rules.
+# With our library in its registry, the parser takes the whole network. It gives the plugin the pairs as [6, 2, 1], with a
+# trailing 1, and hands on TensorFlow's axis, 2, which counts the batch. Our plugin first wanted the last axis, found the 1
+# there, and refused, so that no plan was built (recorded: 8.6.1). Now it takes any axis of any shape; `find_axis` in
+# `plugin_src/plugin_state.h` has the rules.
 #
 # ## On to ONNX, with a body
 #
@@ -355,8 +361,8 @@ uffparser.table(parsed, "l2_normalize")
 show.graph(to_onnx.convert(data), "orientation/l2_normalize")
 
 # %% [markdown]
-# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints a similar
-# body. `convert` can write three forms:
+# It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints a
+# similar body. `convert` can write three forms:
 #
 # | `plugins=` | in the file | who can read it |
 # |---|---|---|
@@ -378,8 +384,8 @@ show.scene_before_after(street[1], wrong[1], right[1],
 # %% [markdown]
 # ## Half precision: who obeys a cast?
 #
-# `precision="fp16"` writes the network with 16-bit weights. In front of the body then stands a cast to 32 bits (type 1 in ONNX), the
-# cure of page 04. Here the body is written in the node's place:
+# `precision="fp16"` writes the network with 16-bit weights. In front of the body then stands a cast to 32 bits (type 1 in
+# ONNX), the cure of page 04. Here the body is written in the node's place:
 
 # %%
 half = to_onnx.convert(data, precision="fp16", plugins="inline")
@@ -389,18 +395,19 @@ show.graph(half, "orientation/l2_normalize")
 parity.compare(reference, network.heads(run.onnx(half, images)), street)
 
 # %% [markdown]
-# ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither its speed
-# nor its last digit on a GPU.) TensorRT need not. In a **weakly typed** network the types in a file are hints: where FP16 is allowed,
-# the builder takes what is fastest, may drop the casts, and adds in 16 bits. There you pin the layers of the sum, with
-# `layer.precision` and a flag that makes TensorRT obey. In a **strongly typed** network the types in the file are orders. Which
-# TensorRT has which is in [versions](../docs/versions.md); `engine.build` does the right one for every file that is ONNX.
+# ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither
+# its speed nor its last digit on a GPU.) TensorRT need not. In a **weakly typed** network the types in a file are hints: where
+# FP16 is allowed, the builder takes what is fastest, may drop the casts, and adds in 16 bits. There you pin the layers of the
+# sum, with `layer.precision` and a flag that makes TensorRT obey. In a **strongly typed** network the types in the file are
+# orders. Which TensorRT has which is in [versions](../docs/versions.md); `engine.build` does the right one for every file that
+# is ONNX.
 #
 # A plugin is outside of it: the builder chooses in which type the pairs arrive, and the kernel adds in 32 bits whatever it chose.
 #
 # ## A plan
 #
-# With a parser for UFF and our library, the UFF goes to TensorRT, otherwise ONNX in one of the three forms. (`form = None` leaves the
-# choice to `convert`: a function, or `"inline"` where the onnx package is too old to write one.)
+# With a parser for UFF and our library, the UFF goes to TensorRT, otherwise ONNX in one of the three forms. (`form = None`
+# leaves the choice to `convert`: a function, or `"inline"` where the onnx package is too old to write one.)
 
 # %%
 with_plugin = bool(trt and library) and plugin.registered(trt)
@@ -436,8 +443,8 @@ else:
     page.quote("box3d_plugin.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. On a GPU for which the plan was
-# built, it runs, and the gate is the same. (The same run in NVIDIA's own calls, runtime, context and buffers, is in
+# In a plan for RTX there is no plugin of ours: its builder took the body and made machine code of it. On a GPU for which the
+# plan was built, it runs, and the gate is the same. (The same run in NVIDIA's own calls, runtime, context and buffers, is in
 # [03](03_leaky_relu_collapse_namespaces.ipynb).)
 
 # %%
@@ -549,11 +556,12 @@ def collapse_l2(graph, name):
 check("05.1", collapse_l2)
 
 # %% [markdown]
-# **2.** Another plugin adds two tensors, so it has two inputs and an output, positions 0, 1 and 2. Its kernel reads FP32 in linear
-# layout, and FP16 in linear layout or in one called `hwc8`; both inputs and the output must have the same type and the same layout.
-# Write its `supportsFormatCombination` in Python: `supports(position, tensors)` says True or False for `tensors[position]`, which has
-# a `.type` (`"float32"`, `"float16"`, `"int8"`) and a `.format` (`"linear"`, `"hwc8"`). TensorRT asks for position 0 first, and goes on
-# with what was accepted; NVIDIA's header says that an answer may not depend on tensors behind the position.
+# **2.** Another plugin adds two tensors, so it has two inputs and an output, positions 0, 1 and 2. Its kernel reads FP32 in
+# linear layout, and FP16 in linear layout or in one called `hwc8`; both inputs and the output must have the same type and the
+# same layout. Write its `supportsFormatCombination` in Python: `supports(position, tensors)` says True or False for
+# `tensors[position]`, which has a `.type` (`"float32"`, `"float16"`, `"int8"`) and a `.format` (`"linear"`, `"hwc8"`). TensorRT
+# asks for position 0 first, and goes on with what was accepted; NVIDIA's header says that an answer may not depend on tensors
+# behind the position.
 
 # %% tags=["exercise"]
 def supports(position, tensors):

@@ -308,10 +308,10 @@ judged = gate(int8, street)
 judged
 
 # %% [markdown]
-# On the machine that stored this page it is *broken*, by a little; another may just say *close*. The median moved less than before; the
-# gate asks for the worst box, because one wrong box is enough for an accident. **A gate is only as good as the number of cases
-# it has seen**, and near the limit one vehicle decides. How many are enough? A count alone says little: have of each kind that your
-# program will meet, near and far, cut off, half hidden, turned each way. Where is the worst of ours?
+# On the machine that stored this page it is *broken*, by a little; another may just say *close*. The median moved less than
+# before; the gate asks for the worst box, because one wrong box is enough for an accident. **A gate is only as good as the
+# number of cases it has seen**, and near the limit one vehicle decides. How many are enough? A count alone says little: have of
+# each kind that your program will meet, near and far, cut off, half hidden, turned each way. Where is the worst of ours?
 
 # %%
 import matplotlib.pyplot as plt
@@ -409,9 +409,9 @@ mixed
 
 # %% [markdown]
 # About half of what it was, with the same sixteen pictures: 0.55 where we recorded it, and 0.48 with 64. That is a margin. The
-# steps to remember: ask enough cases, look at the ranges, find the layer, leave it in FP16 or FP32. Without time for a study like
-# ours, halve: leave the first half of the layers in FP32, then the second, and go on with the half that helped. What is left after that is
-# training with the rounding in place (*quantisation-aware training*).
+# steps to remember: ask enough cases, look at the ranges, find the layer, leave it in FP16 or FP32. Without time for a study
+# like ours, halve: leave the first half of the layers in FP32, then the second, and go on with the half that helped. What is
+# left after that is training with the rounding in place (*quantisation-aware training*).
 #
 # ## How to measure wrongly
 #
@@ -674,8 +674,8 @@ print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
 #   there is a method (*Winograd*) that needs fewer than half of the multiplications. A time above the peak need not be a lie; count what
 #   is really computed.
 #
-# Others have published times for VGG16 on this board and smaller ones. Its convolutions are the body of our network, but its own dense
-# layers make it 138 million weights, 277 MB in FP16 against our 81. So 7.46 ms there fits 6 ms here.
+# Others have published times for VGG16 on this board and smaller ones. Its convolutions are the body of our network, but its
+# own dense layers make it 138 million weights, 277 MB in FP16 against our 81. So 7.46 ms there fits 6 ms here.
 
 # %%
 show.timings(None, [entry for entry in timing.published() if "VGG16" in entry["network"]])
@@ -772,8 +772,8 @@ def p90(samples):
 check("06.1", p90)
 
 # %% [markdown]
-# **2.** Three recordings of the same network, in TensorFlow on one machine, each 24 runs. One was made as it should be, one without a
-# warm-up, one beside a busy neighbour. Which is the one **beside a neighbour**? Their letters are not in that order.
+# **2.** Three recordings of the same network, in TensorFlow on one machine, each 24 runs. One was made as it should be, one
+# without a warm-up, one beside a busy neighbour. Which is the one **beside a neighbour**? Their letters are not in that order.
 
 # %%
 three = timing.load(timing.RUNS / "three_measurements.json")
@@ -788,9 +788,9 @@ check("06.2", answer)
 check("06.2", "A")
 
 # %% [markdown]
-# **3.** Which batch should a program use? Write `best_batch(rows, deadline)`. `rows` are what `timing.rows(record)` gives, in any order:
-# dictionaries with `batch`, `ms` (the median of one run, in ms) and `p90` among others. Return the batch with the most images a
-# second, at the median, among those whose p90 keeps the deadline (in ms); `None` if none does.
+# **3.** Which batch should a program use? Write `best_batch(rows, deadline)`. `rows` are what `timing.rows(record)` gives, in
+# any order: dictionaries with `batch`, `ms` (the median of one run, in ms) and `p90` among others. Return the batch with the
+# most images a second, at the median, among those whose p90 keeps the deadline (in ms); `None` if none does.
 
 # %% tags=["exercise"]
 def best_batch(rows, deadline):

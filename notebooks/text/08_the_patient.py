@@ -279,9 +279,9 @@ draw_answers(through_uff.answers(parsed, patient.images), "the parser's network"
 #
 # ## Your turn: in 16 bits
 #
-# What 16 bits do can be tried on any machine: `patients.half` gives a graph in which TensorFlow rounds what each node reads and computes to 16
-# bits. (A plan may join nodes and round less often; which, only a run on the GPU tells.) It is about the network and not about the
-# parser, so we take the graph as it came.
+# What 16 bits do can be tried on any machine: `patients.half` gives a graph in which TensorFlow rounds what each node reads and
+# computes to 16 bits. (A plan may join nodes and round less often; which, only a run on the GPU tells.) It is about the network
+# and not about the parser, so we take the graph as it came.
 #
 # **Guess first.** Sixteen bits keep three digits. By how much will the answers be off, as a share of the largest?
 
@@ -300,9 +300,10 @@ for name in patients.OUTPUTS:
 draw_answers(in_half, "in 16 bits")
 
 # %% [markdown]
-# The parser's network had one wrong layer and everything after it. Is this the same kind of fault, or only rounding? A network of this
-# size without a fault is off by less than 0.02 in 16 bits. One more instrument helps: how large are the numbers of
-# each layer, in 32 bits? A bar reaches from the median to the largest; the red lines are the smallest and the largest number of FP16.
+# The parser's network had one wrong layer and everything after it. Is this the same kind of fault, or only rounding? A network
+# of this size without a fault is off by less than 0.02 in 16 bits. One more instrument helps: how large are the numbers of each
+# layer, in 32 bits? A bar reaches from the median to the largest; the red lines are the smallest and the largest number of
+# FP16.
 
 # %%
 def draw_ranges(values):
