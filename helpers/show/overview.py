@@ -34,7 +34,7 @@ def road(machine=None):
                       arrowprops=dict(arrowstyle="-|>", color=colour(stage), lw=1.8, shrinkA=0, shrinkB=0))
         axis.text(2 * i + 1, 0.14, step, ha="center", va="bottom", fontsize=8.5, fontweight="bold", color=colour(stage))
         for k, (number, notebook_stage) in enumerate(notebooks):
-            axis.text(2 * i + 1 + 0.3 * (k - (len(notebooks) - 1) / 2), -0.14, number, ha="center", va="top", fontsize=8.5,
+            axis.text(2 * i + 1 + 0.26 * (k - (len(notebooks) - 1) / 2), -0.14, number, ha="center", va="top", fontsize=8.5,
                       color=colour(notebook_stage))
     if machine:
         axis.text(-0.58, -1.0, "\u25a0 the real thing on this machine", color=REAL, fontsize=8.5, va="center")

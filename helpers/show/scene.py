@@ -198,8 +198,10 @@ def _street(view, scene):
         view.plot(distance * np.sin(angle), distance * np.cos(angle), color="#4a525c",
                   linewidth=0.6, zorder=1)
         if distance < _RANGE:
-            view.text(distance * np.sin(left), distance * np.cos(left), "%d m" % distance,
-                      color="#8b95a1", fontsize=6, ha="left", va="center", zorder=1.5,
+            x, y = distance * np.sin(left), distance * np.cos(left)
+            # Outside the angle of view, where no box can be, as far as there is room.
+            x, side = (x - 1, "right") if x > 7 - half else (x, "left")
+            view.text(x, y, "%d m" % distance, color="#8b95a1", fontsize=6, ha=side, va="center", zorder=1.5,
                       bbox=dict(facecolor=ROAD, linewidth=0, pad=1))
     for side in (left, right):
         view.plot([0, 100 * np.sin(side)], [0, 100 * np.cos(side)], color="#8b95a1",
