@@ -8,12 +8,17 @@ import functools
 import io
 import operator
 import os
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
 from uffsurgeon import kinds
 
+ROOT = Path(__file__).resolve().parent.parent
+REFUSED = 3  # exit status of the process that checks
 LONGEST_HEADER = 10000  # bytes that describe an array in an .npz; NumPy's own limit
 
 
@@ -81,17 +86,74 @@ def _count(shape):
 
 @contextlib.contextmanager
 def open_h5(path):
-    """An `h5py.File`, open for reading, that `check_h5` has passed. Raises OSError and ValueError."""
+    """An `h5py.File`, open for reading, that `check` has passed. Raises OSError and ValueError."""
     import h5py
 
+    check(path)
     with h5py.File(str(path), "r") as archive:
-        check_h5(archive, os.path.getsize(str(path)))
         yield archive
 
 
+def check(path):
+    """ValueError for an .h5 or .keras file that `check_h5` refuses, or that makes HDF5 crash, loop or fill the memory.
+
+    HDF5 does that with some damaged files, so a process of its own, with limits, reads all that the file holds.
+    """
+    path, size = os.path.abspath(str(path)), os.path.getsize(str(path))
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+    try:
+        found = subprocess.run([sys.executable, "-m", __name__, path], env=env, cwd=str(ROOT), timeout=60 + size / 1e6,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except subprocess.TimeoutExpired:
+        raise ValueError("HDF5 does not come to an end with it") from None
+    if found.returncode == REFUSED:
+        raise ValueError(found.stdout.decode("utf-8", "replace").strip())
+    if found.returncode < 0:
+        raise ValueError("HDF5 ends the process that reads it, or needs too long (signal %d)" % -found.returncode)
+    if found.returncode:
+        raise RuntimeError("the check of %s did not run: %s" % (path, found.stderr.decode("utf-8", "replace").strip()[-300:]))
+
+
+def _limit(size):
+    """Limit this process to what a file of `size` bytes may take: memory as `allowed`, and seconds of the processor."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as stream:
+            mapped = int(stream.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # not Linux
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(usage.ru_utime + usage.ru_stime) + 4 + size // 20000000
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + allowed(size),) * 2)
+
+
+def _read_all(path):
+    """Read all that an .h5 or .keras file holds, once. Raises ValueError for what is refused, and whatever else h5py raises."""
+    import h5py
+
+    size = os.path.getsize(path)
+    _limit(size)
+    if not zipfile.is_zipfile(path):
+        with h5py.File(path, "r") as archive:
+            return check_h5(archive, size)
+    with zipfile.ZipFile(path) as archive:
+        check_zip(archive, size)
+        for entry in archive.infolist():
+            data = archive.read(entry)
+            if entry.filename.endswith(".h5"):
+                with h5py.File(io.BytesIO(data), "r") as weights:
+                    check_h5(weights, len(data))
+
+
 def check_h5(archive, size):
-    """ValueError for an open `h5py.File` of `size` bytes with what no Keras writes: links and data outside of the file, virtual
-    datasets, soft links, types other than numbers and text, and for one that claims more than `allowed`."""
+    """Read all values of an open `h5py.File` of `size` bytes.
+
+    ValueError for what no Keras writes (links and data outside of the file, virtual datasets, soft links, types other than
+    numbers and text), and for claims of more memory than `allowed`.
+    """
     import h5py
 
     kinds_of_numbers = h5py.h5t.FLOAT, h5py.h5t.INTEGER, h5py.h5t.STRING, h5py.h5t.ENUM, h5py.h5t.OPAQUE
@@ -112,12 +174,14 @@ def check_h5(archive, size):
         for key in found.attrs:
             attribute = h5py.h5a.open(found.id, key.encode("utf-8", "surrogateescape"))
             claim("%s of %s" % (key, name), attribute.get_type(), attribute.shape)
+            found.attrs[key]
         if isinstance(found, h5py.Dataset):
             plan = found.id.get_create_plist()
             if plan.get_external_count() or plan.get_layout() == getattr(h5py.h5d, "VIRTUAL", -1):
                 raise ValueError("the values of %.80r lie in another file" % name)
             chunk = plan.get_chunk() if plan.get_layout() == h5py.h5d.CHUNKED else ()
             claim(name, found.id.get_type(), found.id.shape, _count(chunk))
+            found[()]
 
     elsewhere = archive.id.links.visit(link, info=True)
     if elsewhere is not None:
@@ -129,3 +193,11 @@ def check_h5(archive, size):
 def reason(error):
     """The words of an exception that a library raised of a hostile file; they may be missing, or long."""
     return "%.300s" % (str(error) or type(error).__name__)
+
+
+if __name__ == "__main__":
+    try:
+        _read_all(sys.argv[1])
+    except Exception as error:
+        sys.stdout.buffer.write(reason(error).encode("utf-8", "replace"))
+        sys.exit(REFUSED)
