@@ -8,11 +8,13 @@ A check prints its verdict under the exercise, and JupyterLab saves that with th
 import argparse
 import csv
 import json
+import os
 import re
 import sys
 from pathlib import Path
 
-CHECK = re.compile(r"\bcheck\(\s*[\"']([\d.]+)[\"']")
+CHECK = re.compile(r"\bcheck\(\s*[\"']([0-9]{2}\.[0-9]{1,2})[\"']")
+LARGEST = 100 * 10 ** 6  # bytes of a notebook
 OPEN = "is not filled in yet", "your function returns the dots"  # what a check prints of an exercise that nobody has begun
 MARKS = {"right": "yes", "tried": "not yet", "open": "", "not run": ""}
 
@@ -20,16 +22,19 @@ MARKS = {"right": "yes", "tried": "not yet", "open": "", "not run": ""}
 def verdicts(notebook):
     """{number of an exercise: "right", "tried" (a check said what is wrong), "open" or "not run"} of a saved notebook.
 
-    A notebook that cannot be read has none.
+    A notebook that cannot be read, that is larger than LARGEST or no plain file, has none.
     """
     found = {}
     try:
+        if not os.path.isfile(str(notebook)) or os.path.getsize(str(notebook)) > LARGEST:  # a pipe would never end
+            return found
         cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return found
-    for cell in cells:
-        numbers = CHECK.findall("".join(cell.get("source", ""))) if cell.get("cell_type") == "code" else []
-        printed = "".join("".join(output.get("text", "")) for output in cell.get("outputs", []))
+    for cell in filter(_is_object, cells if isinstance(cells, list) else []):
+        numbers = CHECK.findall(_text(cell.get("source"))) if cell.get("cell_type") == "code" else []
+        outputs = cell.get("outputs") if isinstance(cell.get("outputs"), list) else []
+        printed = "".join(_text(output.get("text")) for output in filter(_is_object, outputs))
         for number in numbers:
             if "Exercise %s is right" % number in printed:
                 found[number] = "right"
@@ -39,13 +44,22 @@ def verdicts(notebook):
     return found
 
 
+def _is_object(value):
+    return isinstance(value, dict)
+
+
+def _text(value):
+    """The text of a cell or an output, which is a string or a list of strings."""
+    return "".join(part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
+
+
 def table(folders):
     """[{"who": name, number: verdict, ...}] of folders of copies. The name is that of the home or folder above the copies."""
     rows = []
     for folder in map(Path, folders):
         parts = folder.resolve().parts
         who = parts[parts.index("home") + 1] if "home" in parts[:-1] else folder.resolve().parent.name
-        row = {"who": who}
+        row = {"who": "".join(letter if letter.isprintable() else "?" for letter in who)}
         for notebook in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
             row.update(verdicts(notebook))
         rows.append(row)
@@ -72,7 +86,8 @@ def main():
         with open(arguments.csv, "w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["who"] + numbers, restval="not run")
             writer.writeheader()
-            writer.writerows(rows)
+            for row in rows:  # a spreadsheet would take "=..." for a formula
+                writer.writerow(dict(row, who="'" + row["who"] if row["who"][:1] in tuple("=+-@") else row["who"]))
     return 0
 
 
