@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from uffsurgeon.dtypes import not_finite
+from uffsurgeon.values import not_finite
 
 from . import archives, process
 from .artifacts import DATA

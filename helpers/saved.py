@@ -3,7 +3,9 @@ import json
 import os
 import zipfile
 
-from uffsurgeon import kinds, protobuf
+import numpy as np
+
+from uffsurgeon import kinds, protobuf, values
 from uffsurgeon.names import not_found, producer, unused
 
 from . import archives, network, process
@@ -148,6 +150,18 @@ def _inlined(tf, folder, signature):
         node.input[:] = [text.replace(producer(text), renamed[producer(text)], 1) for text in node.input]
     outputs = [text.replace(producer(text), renamed[producer(text)], 1) for text in outputs]
     return graph_def, outputs, {renamed[name] for name in weights}
+
+
+def check_values(graph_def, weights):
+    """ValueError for NaN or infinity among the constants named in `weights`; a warning where it is negative infinity only, as
+    in the mask of an attention."""
+    for name, array in values.of_nodes((node, node.attr["dtype"].type) for node in graph_def.node
+                                       if node.op == "Const" and node.name in weights):
+        found = values.not_finite(array)
+        if found and not np.isneginf(array[~np.isfinite(array)]).all():
+            raise ValueError("weight %r holds NaN or infinity: %s. A network computes nothing with it; load other weights" % (
+                name, found))
+        values.warn([(name, array)] if found else [])
 
 
 def node_of(tensor):

@@ -31,20 +31,3 @@ NUMPY_OF_TENSORFLOW = {row.tensorflow: row.numpy for row in DTYPES}
 NUMPY_OF_UFF = {row.uff: row.numpy for row in DTYPES if row.uff}
 UFF_OF_TENSORFLOW = {row.tensorflow: row.uff for row in DTYPES if row.uff}
 ONNX_OF_NUMPY = {row.numpy: row.onnx for row in DTYPES}
-
-
-def not_finite(array):
-    """"2 NaN and 1 infinite among 512 values" of an array, "" where all of them are finite, or none is a float.
-
-        >>> not_finite(np.array([1, np.inf, np.nan, np.nan]))
-        '2 NaN and 1 infinite among 4 values'
-    """
-    if array.dtype.kind not in "fc" or not array.size:
-        return ""
-    with np.errstate(all="ignore"):
-        if np.isfinite([array.min(), array.max()]).all():  # takes no memory, unlike isfinite of all
-            return ""
-    missing = int(np.isnan(array).sum())
-    infinite = int(np.isinf(array).sum())
-    words = ["%d NaN" % missing] * bool(missing) + ["%d infinite" % infinite] * bool(infinite)
-    return "%s among %d values" % (" and ".join(words), array.size)

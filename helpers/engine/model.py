@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uffsurgeon.dtypes import not_finite
+from uffsurgeon.values import not_finite
 
 
 class Model:
