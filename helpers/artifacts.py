@@ -75,7 +75,7 @@ def lock(folder, timeout=60):
     timeout: seconds. The operating system releases the lock when its holder ends, however it ends.
     Raises TimeoutError, and OSError when the folder cannot be opened. Warns on a file system that has no locks.
     """
-    descriptor = _acquire(Path(folder), time.time() + timeout, timeout)
+    descriptor = _acquire(Path(folder), time.monotonic() + timeout, timeout)
     try:
         yield
     finally:
@@ -92,7 +92,7 @@ def _acquire(folder, until, timeout):
         descriptor = os.open(str(path), flags, 0o666)
         try:
             while not _taken(descriptor):
-                if time.time() > until:
+                if time.monotonic() > until:
                     raise TimeoutError(errno.ETIMEDOUT, "another process has been writing into this folder for more than %d s; "
                                        "end it, or set WORKBOOK_BUILD to another folder" % timeout, str(folder))
                 time.sleep(0.005)

@@ -27,7 +27,7 @@ def _data(word, size):
 
 
 def _write_for_ever(path, size, started):
-    number = 0
+    number, sys.stderr = 0, open(os.devnull, "w")  # what an interrupted process says
     while True:
         word = "w%07d" % number
         plans.save(path, _data(word, size), {"word": word, "bytes": size})
@@ -35,9 +35,11 @@ def _write_for_ever(path, size, started):
         number += 1
 
 
-def kills(count, size=200000, seed=0):
+def kills(count, size=200000, seed=0, signals=(signal.SIGKILL,)):
     """Kill a process `count` times while it saves one plan after the other -> Counter of what was found afterwards:
     "readable" (a whole plan with its own record), "mixed", "unreadable", and "temporaries" that the next write left behind.
+
+    signals: sent one after the other.
     """
     found, chance = collections.Counter(), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -45,11 +47,12 @@ def kills(count, size=200000, seed=0):
         plans.save(path, _data("first000", size), {"word": "first000", "bytes": size})
         for _ in range(count):
             started = multiprocessing.Event()
-            child = multiprocessing.Process(target=_write_for_ever, args=(path, size, started))
+            child = multiprocessing.Process(target=_write_for_ever, args=(path, size, started), daemon=True)
             child.start()
             started.wait(60)
             time.sleep(chance.random() * 0.02)
-            os.kill(child.pid, signal.SIGKILL)
+            for number in signals:
+                os.kill(child.pid, number)
             child.join()
             found["killed while it wrote"] += len(os.listdir(folder)) > 2
             try:
