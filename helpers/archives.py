@@ -124,7 +124,7 @@ def _limit(size):
     except (ImportError, OSError):  # not Linux
         return
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(usage.ru_utime + usage.ru_stime) + 4 + size // 20000000
+    seconds = int(usage.ru_utime + usage.ru_stime) + 3 + size // 20000000
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (mapped + allowed(size),) * 2)

@@ -458,3 +458,11 @@ def test_pictures_take_any_name(name):
                    show.plan_sizes({name: {"bytes": 1, "build_seconds": 2}}), show.boxes_on_scene(scene, scene.objects)):
         figure.savefig(os.devnull, format="png", dpi=40)
         assert max(figure.get_size_inches()) <= 13 and len(show.alternative_text(figure)) < 5000
+
+
+def test_a_picture_of_a_whole_network_is_refused_and_not_waited_for():
+    found = protobuf.graph_def_class()()
+    for number in range(301):
+        found.node.add(name="n%d" % number, op="A", input=["n%d" % (number - 1)] if number else [])
+    with pytest.raises(ValueError, match="301 nodes with 300 edges do not fit into a picture"):
+        show.graph(found, "*")

@@ -19,6 +19,7 @@ LEGEND = collections.OrderedDict([
     ("focus", "the nodes asked for"), ("trouble", "makes trouble"), ("gone", "gone afterwards"), ("new", "new"),
     ("changed", "reads something else now")])
 CONSTANTS = "Const", "Initializer"
+MOST_NODES, MOST_EDGES = 300, 1000  # of a picture; the layout takes seconds from there on
 CHAR, LINE, PAD = 0.066, 0.155, 0.08  # inches, for text of 8 points
 
 
@@ -174,6 +175,9 @@ def _layout(found):
                 edge = Edge(vertices[node.name], vertices[name])
                 edge.view = EdgeViewer()
                 edges.append(edge)
+    if len(found) > MOST_NODES or len(edges) > MOST_EDGES:
+        raise ValueError("%d nodes with %d edges do not fit into a picture, %d and %d would: name fewer (around), or follow "
+                         "fewer edges (reach)" % (len(found), len(edges), MOST_NODES, MOST_EDGES))
     places, bends, left = {}, {}, 0.0
     for part in Graph(list(vertices.values()), edges).C:
         layout = SugiyamaLayout(part)
@@ -255,7 +259,7 @@ def graph(source, around, reach=1, mark=None, title="", constants=True, readers=
     source: see `nodes`. around, reach, readers: see `select`. mark: {name, namespace or pattern: key of
     `figures.COLOURS`}, for nodes that are not to have the colour "focus". constants: False leaves them out.
 
-    Raises TypeError as `nodes` does, ValueError as `select` does.
+    Raises TypeError as `nodes` does, ValueError as `select` does and for more than MOST_NODES nodes.
     """
     found = nodes(source)
     chosen, shown = select(found, around, reach, readers)
@@ -279,7 +283,7 @@ def graph_before_after(before, after, around, around_after=None, reach=1, reader
     a node of that name. A node that kept its name but is another operation counts as gone and new. hide: patterns of names
     that are not drawn, such as "*/strided_slice*".
 
-    Raises TypeError as `nodes` does, ValueError as `select` does.
+    Raises TypeError as `nodes` does, ValueError as `select` does and for more than MOST_NODES nodes.
     """
     slices = []
     for source, words in ((before, around), (after, around_after or around)):
