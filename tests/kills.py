@@ -3,7 +3,7 @@
     python tests/kills.py kills 1000          # kill -9 while a pair of files is replaced
     python tests/kills.py rounds 600          # two processes write one path at the same time
 
-Prints counts. tests/test_faults.py runs short forms.
+Prints counts. tests/test_file_faults.py runs short forms.
 """
 import collections
 import multiprocessing

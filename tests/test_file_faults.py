@@ -28,7 +28,7 @@ PARENT = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
 def test_every_row_of_the_table_names_tests_that_exist():
     rows = [line for line in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8").splitlines() if "`test_" in line]
     named = {part for row in rows for part in row.split("`") if part.startswith("test_")}
-    here = (ROOT / "tests" / "test_faults.py").read_text(encoding="utf-8")
+    here = (ROOT / "tests" / "test_file_faults.py").read_text(encoding="utf-8")
     for name in named:
         module, _, function = name.rpartition("::")
         text = (ROOT / "tests" / module).read_text(encoding="utf-8") if module else here
