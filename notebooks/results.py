@@ -10,11 +10,12 @@ import csv
 import json
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 
+LARGEST = 50000000  # letters of a notebook
 CHECK = re.compile(r"\bcheck\(\s*[\"']([0-9]{2}\.[0-9]{1,2})[\"']")
-LARGEST = 100 * 10 ** 6  # bytes of a notebook
 OPEN = "is not filled in yet", "your function returns the dots"  # what a check prints of an exercise that nobody has begun
 MARKS = {"right": "yes", "tried": "not yet", "open": "", "not run": ""}
 
@@ -22,19 +23,33 @@ MARKS = {"right": "yes", "tried": "not yet", "open": "", "not run": ""}
 def verdicts(notebook):
     """{number of an exercise: "right", "tried" (a check said what is wrong), "open" or "not run"} of a saved notebook.
 
-    A notebook that cannot be read, that is larger than LARGEST or no plain file, has none.
+    A notebook that cannot be read has none.
     """
-    found = {}
     try:
-        if not os.path.isfile(str(notebook)) or os.path.getsize(str(notebook)) > LARGEST:  # a pipe would never end
-            return found
-        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return found
+        return _verdicts(json.loads(_text(notebook))["cells"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _text(notebook):
+    """The text of a learner's file, which may be anything, and a teacher may read it as root. OSError for a link, a pipe or a
+    device, ValueError for one of more than LARGEST letters."""
+    descriptor = os.open(str(notebook), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, encoding="utf-8") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("%s is not a file" % notebook)
+        text = stream.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError("%s is too large for a notebook" % notebook)
+    return text
+
+
+def _verdicts(cells):
+    found = {}
     for cell in filter(_is_object, cells if isinstance(cells, list) else []):
-        numbers = CHECK.findall(_text(cell.get("source"))) if cell.get("cell_type") == "code" else []
+        numbers = CHECK.findall(_joined(cell.get("source"))) if cell.get("cell_type") == "code" else []
         outputs = cell.get("outputs") if isinstance(cell.get("outputs"), list) else []
-        printed = "".join(_text(output.get("text")) for output in filter(_is_object, outputs))
+        printed = "".join(_joined(output.get("text")) for output in filter(_is_object, outputs))
         for number in numbers:
             if "Exercise %s is right" % number in printed:
                 found[number] = "right"
@@ -48,7 +63,7 @@ def _is_object(value):
     return isinstance(value, dict)
 
 
-def _text(value):
+def _joined(value):
     """The text of a cell or an output, which is a string or a list of strings."""
     return "".join(part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
 
