@@ -187,6 +187,11 @@ def size(folder):
     return total
 
 
+def clear():
+    """Remove what killed processes left half-written anywhere in BUILD; returns the number of files."""
+    return sum(files.clear(base) for base, _, _ in os.walk(str(BUILD)))
+
+
 def remove_unread(since, least=5e6):
     """Delete large files of BUILD that every run of a notebook writes anew: those without a sidecar -> bytes freed.
 

@@ -87,6 +87,16 @@ def test_temporaries_are_cleared_when_their_writer_is_gone_and_not_before(tmp_pa
 
 
 @POSIX
+def test_a_run_clears_all_of_build(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "BUILD", tmp_path)
+    (tmp_path / "plugin").mkdir()
+    old = tmp_path / "plugin" / ".a.so.wip-00000000-1-0123456789abcdef.so"
+    old.write_bytes(b"half")
+    os.utime(str(old), (time.time() - 1e5,) * 2)
+    assert artifacts.clear() == 1 and not old.exists() and artifacts.clear() == 0
+
+
+@POSIX
 def test_a_lock_that_is_not_to_be_had_is_an_error_and_leaves_no_file(tmp_path):
     with artifacts.lock(tmp_path):
         with pytest.raises(TimeoutError, match="another process has been writing into this folder"):
