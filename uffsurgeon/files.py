@@ -59,8 +59,10 @@ def clear(folder):
         >>> clear(".")
         0
     """
-    removed = 0
-    for name in os.listdir(str(folder)):
+    removed, names = 0, []
+    with contextlib.suppress(OSError):  # a folder that may be written, but not listed
+        names = os.listdir(str(folder))
+    for name in names:
         found = _TEMPORARY.fullmatch(name)
         if not found:
             continue
