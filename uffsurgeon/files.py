@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 FULL = errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)
-_TEMPORARY = re.compile(r"\..*\.wip-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{16}(\.[^.]*)?")
+_TEMPORARY = re.compile(r"\..*\.wip-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{16}(\.[^.]*)?", re.S)
 _DAY = 86400
 
 
