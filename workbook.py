@@ -219,14 +219,33 @@ def clean(python, rest):
     options = parser.parse_args(rest)
     for folder in [build_folder()] + ([] if options.build else [VENVS]):
         if os.path.isdir(folder):
+            real, kept = os.path.realpath(folder), [os.path.realpath(place) for place in (ROOT, os.path.expanduser("~"))]
+            if any((place + os.sep).startswith(real.rstrip(os.sep) + os.sep) for place in kept):
+                raise Stop("%s holds more than what the workbook made; nothing in it was removed. Set WORKBOOK_BUILD to a "
+                           "folder of its own." % folder)
             size = gigabytes(folder)
-            if not options.dry_run:
-                shutil.rmtree(folder, ignore_errors=True)
-            if options.dry_run or not os.path.exists(folder):
+            if options.dry_run or remove(folder):
                 print("%s %s, %.1f GB" % ("would remove" if options.dry_run else "removed", folder, size))
             else:
                 print("%s could not be removed wholly%s" % (folder, owner(folder)))
     return 0
+
+
+def remove(folder):
+    """Remove a folder, or what is in it where `folder` is a link to one -> whether nothing is left."""
+    if not os.path.islink(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return not os.path.exists(folder)
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+    return not os.listdir(folder)
 
 
 def gigabytes(folder):

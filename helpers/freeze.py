@@ -42,8 +42,9 @@ def freeze(source, outputs=None, signature=None):
     Functions that the graph calls are written out, and the recurrent layers of a Keras model (LSTM, GRU, ...) are unrolled: an
     Input must say how long the sequence is.
     Raises TypeError for any other source; ValueError for an output that the graph does not have (with the nearest
-    names), for a model whose inputs are not known, and for what a frozen graph cannot hold: loops, branches whose condition
-    is not a constant, variables that it changes, tables. What a path raises is in `saved`.
+    names), for a model whose inputs are not known, for NaN or infinity among weights (with the weight and how many), and for
+    what a frozen graph cannot hold: loops, branches whose condition is not a constant, variables that it changes, tables.
+    What a path raises is in `saved`.
     """
     graph_def, own_outputs, weights = variables_to_constants(source, signature)
     outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
@@ -55,6 +56,7 @@ def freeze(source, outputs=None, signature=None):
     while functions.inline(graph_def):  # a condition may be a constant only now
         simplify(graph_def, outputs)
     check_frozen(graph_def)
+    saved.check_values(graph_def, weights)
     merge_equal_constants(graph_def, keep=weights)
     strip_unused(graph_def, outputs)
     clear_metadata(graph_def)
@@ -368,10 +370,7 @@ def inputs_first(graph_def, outputs=None):
 
 
 def save(graph_def, path, text=False, **made_from):
-    """Write a binary .pb atomically, and with `text` a .pbtxt beside it; returns `path`.
-
-    made_from: JSON values for the sidecar, see `artifacts.write`.
-    """
+    """Write a binary .pb atomically, and with `text` a .pbtxt beside it; returns `path`. made_from: see `artifacts.write`."""
     artifacts.write(path, graph_def.SerializeToString(), **made_from)
     if text:
         from google.protobuf import text_format

@@ -57,7 +57,7 @@ def compile(source, on="cpu"):
     program = artifacts.BUILD / "kernels" / ("%s_%s" % (names[0], on))
     if artifacts.fresh(program, **made_from):
         return program
-    with tempfile.TemporaryDirectory() as folder, artifacts.atomic(program) as temporary:
+    with tempfile.TemporaryDirectory() as folder, artifacts.atomic(program, made_from=made_from) as temporary:
         text = Path(folder, "yours.cu")
         text.write_text(source, encoding="utf-8")
         command = [compiler] + flags + ["-I", str(plugin.SOURCES), "-DKERNEL=" + names[0], '-DSOURCE="%s"' % text,
@@ -65,7 +65,6 @@ def compile(source, on="cpu"):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, LC_ALL="C"))
         if done.returncode:
             raise RuntimeError(_first_error(done.stdout.decode("utf-8", "replace"), source, names[0]))
-    artifacts.write_sidecar(program, **made_from)
     return program
 
 

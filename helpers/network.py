@@ -12,7 +12,9 @@ import re
 
 import numpy as np
 
-from . import process
+from uffsurgeon.values import not_finite
+
+from . import archives, process
 from .artifacts import DATA
 from .boxes import HEADS
 
@@ -96,14 +98,15 @@ def load_weights(model, path=WEIGHTS):
         layers [inputs, units]) or a Keras .h5 of the same topology. Most dense weights in the .npz are zero, which only
         makes the file smaller: no runtime takes advantage of it.
 
-    Raises FileNotFoundError when there is no such file, and ValueError when it cannot be read or does not fit, with the
-    layer and both shapes. The model keeps its weights then.
+    Raises FileNotFoundError when there is no such file, and ValueError when it cannot be read, has links or data in another
+    file, claims more memory than `archives.allowed`, holds NaN or infinity (with the layer and how many), or does not fit (with
+    the layer and both shapes). The model keeps its weights then.
     """
     path = str(path)
     if not os.path.isfile(path):
         raise FileNotFoundError("there are no weights at %s; data/README.md describes how they are made" % path)
     layers = [layer for layer in model.layers if layer.weights]
-    found = _read_h5(path, layers) if path.endswith((".h5", ".hdf5")) else _read_npz(path)
+    found = _read_h5(path, layers) if path.endswith((".h5", ".hdf5")) else archives.read_npz(path)
     values = []
     for layer in layers:
         shapes = _shapes(layer)
@@ -115,21 +118,19 @@ def load_weights(model, path=WEIGHTS):
             if tuple(have.shape) != need:
                 raise ValueError("layer %r needs a %s of shape %s, %s has %s"
                                  % (layer.name, part, need, path, tuple(have.shape)))
-        values += [part.astype(np.float32) for part in parts]
+        with np.errstate(over="ignore"):
+            parts = [part.astype(np.float32) for part in parts]
+        for part, array in zip(("kernel", "bias"), parts):
+            found_in = not_finite(array)
+            if found_in:
+                raise ValueError("the %s of layer %r in %s holds NaN or infinity: %s" % (part, layer.name, path, found_in))
+        values += parts
     model.set_weights(values)  # in one call: each is a run of the session in TensorFlow 1
     return model
 
 
 def _shapes(layer):
     return [tuple(int(size) for size in weight.shape) for weight in layer.weights]
-
-
-def _read_npz(path):
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # a truncated zip raises different errors, depending on where it ends
-        raise ValueError("%s is not a NumPy .npz archive: %s" % (path, error))
 
 
 def _read_h5(path, layers):
@@ -139,20 +140,20 @@ def _read_h5(path, layers):
     another). Where the names are not this network's, the layers are matched by that number: convolutions first, then
     the dense layers of the dimension, the orientation and the confidence head, each hidden layer before its output.
     """
-    import h5py
-
+    wrong = archives.instead(path, "HDF5")
+    if wrong:
+        raise ValueError("%s is not a Keras weight file%s" % (path, wrong))
     try:
-        with h5py.File(path, "r") as archive:
+        with archives.open_h5(path) as archive:
             group = archive["model_weights"] if "model_weights" in archive else archive
-            names = [_text(name) for name in group.attrs["layer_names"]]
             stored = []
-            for name in names:
-                weights = [_text(weight) for weight in group[name].attrs["weight_names"]]
+            for name in _texts(group, "layer_names"):
+                weights = _texts(group[name], "weight_names")
                 if weights:
-                    stored.append((name, {weight.split("/")[-1].split(":")[0]: np.array(group[name][weight])
+                    stored.append((name, {weight.split("/")[-1].split(":")[0]: _numbers(group[name][weight])
                                           for weight in weights}))
-    except (OSError, KeyError) as error:
-        raise ValueError("%s is not a Keras weight file: %s" % (path, error))
+    except Exception as error:  # HDF5 raises many of damaged files
+        raise ValueError("%s is not a Keras weight file: %s" % (path, archives.reason(error))) from None
     if len(stored) != len(layers):
         raise ValueError("%s has %d layers with weights (%s), this network has %d"
                          % (path, len(stored), ", ".join(name for name, _ in stored), len(layers)))
@@ -160,17 +161,33 @@ def _read_h5(path, layers):
     if not known.issuperset(name for name, _ in stored):
         def order(item):
             name, shape = item
-            parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-            return len(shape) != 4, "conf" in name, len(parts) > 1 or len(shape) == 4, parts
+            numbers = [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part
+                       for i, part in enumerate(re.split("([0-9]+)", name))]
+            return len(shape) != 4, "conf" in name, len(numbers) > 1 or len(shape) == 4, numbers
 
+        for name, weights in stored:
+            if "kernel" not in weights:
+                raise ValueError("%s has no kernel for layer %r, but %s" % (path, name, ", ".join(sorted(weights)[:8])))
         theirs = sorted(stored, key=lambda item: order((item[0], item[1]["kernel"].shape)))
         ours = sorted(((layer.name, _shapes(layer)[0]) for layer in layers), key=order)
         stored = [(name, weights) for (name, _), (_, weights) in zip(ours, theirs)]
     return {"%s/%s" % (name, part): value for name, weights in stored for part, value in weights.items()}
 
 
-def _text(name):
-    return name.decode("utf-8") if isinstance(name, bytes) else str(name)
+def _texts(group, key):
+    """The names in an attribute of an .h5, a list of str."""
+    if key not in group.attrs:
+        raise ValueError("%s has no %r" % (group.name, key))
+    found = np.asarray(group.attrs[key])
+    if found.size and found.dtype.kind not in "SUO" or found.ndim != 1:
+        raise ValueError("%r of %s is not a list of names" % (key, group.name))
+    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in found.tolist()]
+
+
+def _numbers(dataset):
+    if dataset.dtype.kind != "f":
+        raise ValueError("%s is of type %s, not of floating point numbers" % (dataset.name, dataset.dtype))
+    return np.array(dataset)
 
 
 def preprocess(images):

@@ -130,7 +130,7 @@ def compare(reference, got, street=None, tolerance=EQUAL):
         a, b = np.asarray(reference[name], np.float64), np.asarray(got[name], np.float64)
         if a.shape != b.shape:
             raise ValueError("head %r has shape %s, the reference has %s" % (name, b.shape, a.shape))
-        errors[name] = float(np.abs(a - b).max()) if np.isfinite(b).all() else float("nan")
+        errors[name] = float(np.abs(a - b).max(initial=0)) if np.isfinite(b).all() else float("nan")
     moved, lost = (np.zeros(0),) * 4, 0
     if street is not None:
         pairs = list(zip(place(reference, street), place(got, street)))

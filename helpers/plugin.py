@@ -119,10 +119,9 @@ def compile(what="plugin", root=None, quiet=False):
         return target
     say("%s: compiling with %s ..." % (name, compiler), end=" ", flush=True)
     started = time.time()
-    with artifacts.atomic(target) as temporary:
+    with artifacts.atomic(target, made_from=made_from) as temporary:
         inputs = [str(SOURCES / source) for source in sources if not source.endswith(".h")]
         run_compiler([compiler] + flags + inputs + libraries + ["-o", str(temporary)])
-    artifacts.write_sidecar(target, **made_from)
     say("%.1f s" % (time.time() - started))
     return target
 

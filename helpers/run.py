@@ -162,6 +162,9 @@ def _in_batches(step, takes, inputs, outputs, batch):
     if len({len(inputs[name]) for name in cut}) > 1:
         raise ValueError("the inputs have different numbers of rows (%s): their first dimension is the batch" % ", ".join(rows))
     count, found = len(inputs[cut[0]]) if cut else 1, []
+    if not count:  # TensorFlow's fused convolutions refuse an empty batch
+        one = {name: np.zeros((1,) + value.shape[1:], value.dtype) if name in cut else value for name, value in inputs.items()}
+        return {name: np.asarray(value, np.float32)[:0] for name, value in zip(outputs, step(one))}
     for start in range(0, max(count, 1), batch):
         part = {name: value[start:start + batch] if name in cut else value for name, value in inputs.items()}
         found.append(step(part))

@@ -3,10 +3,12 @@ import json
 import os
 import zipfile
 
-from uffsurgeon import kinds, protobuf
+import numpy as np
+
+from uffsurgeon import kinds, protobuf, values
 from uffsurgeon.names import not_found, producer, unused
 
-from . import network, process
+from . import archives, network, process
 
 
 def load(path):
@@ -38,30 +40,47 @@ def what_is(path):
 def keras_model(path):
     """Load an .h5 or .keras file -> a model of Keras 2 or Keras 3, whichever wrote it. Needs h5py for .h5.
 
-    Raises FileNotFoundError, and ValueError for a file that is something else, with what it is.
+    Raises FileNotFoundError, and ValueError with the file's name for a file that is something else, with what it is, that has
+    links or data in another file, that claims more memory than `archives.allowed`, or that Keras cannot load.
     """
-    path, version = str(path), ""
+    path = str(path)
     if kinds.kind(path) not in ("HDF5", "zip"):
         raise ValueError("%s is not a Keras file, but %s" % (path, what_is(path) or "a frozen graph, or something else"))
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if "metadata.json" not in archive.namelist():
-                raise ValueError("%s is not a Keras file, but another zip archive, with %s" % (
-                    path, ", ".join(archive.namelist()[:3]) or "nothing in it"))
-            version = json.loads(archive.read("metadata.json").decode()).get("keras_version", "")
-    else:
-        import h5py
-
-        with h5py.File(path, "r") as archive:
-            version = archive.attrs.get("keras_version", "")
-            if "model_config" not in archive.attrs:
-                raise ValueError("%s holds weights only; build the model, load them, and freeze the model" % path)
-    version = version.decode() if isinstance(version, bytes) else version
+    try:
+        archives.check(path)
+        version = _keras_zip(path) if zipfile.is_zipfile(path) else _keras_h5(path)
+    except Exception as error:  # damaged archives raise many
+        raise ValueError("%s is not a Keras file: %s" % (path, archives.reason(error))) from None
     if version.startswith("3"):
         import keras
-        return keras.models.load_model(path, compile=False)
-    known = {"L2Normalize": network.l2_normalize_layer()}
-    return process.keras().models.load_model(path, custom_objects=known, compile=False)
+
+        known = None
+    else:
+        keras, known = process.keras(), {"L2Normalize": network.l2_normalize_layer()}
+    try:
+        return keras.models.load_model(path, custom_objects=known, compile=False)
+    except Exception as error:  # which one depends on what is wrong, and on the version
+        raise ValueError("Keras cannot load %s: %s" % (path, archives.reason(error))) from error
+
+
+def _keras_zip(path):
+    """The version of Keras that wrote a .keras file. Raises ValueError for another archive."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "metadata.json" not in names:
+            raise ValueError("another zip archive, with %s" % (", ".join(names[:3]) or "nothing in it"))
+        return str(json.loads(archive.read("metadata.json").decode()).get("keras_version", ""))
+
+
+def _keras_h5(path):
+    """The version of Keras that wrote an .h5. Raises ValueError for one without a model."""
+    import h5py
+
+    with h5py.File(path, "r") as archive:
+        version = archive.attrs.get("keras_version", "")
+        if "model_config" not in archive.attrs:
+            raise ValueError("it holds weights only; build the model, load them, and freeze the model")
+        return version.decode() if isinstance(version, bytes) else str(version)
 
 
 def saved_model(folder, signature=None):
@@ -131,6 +150,18 @@ def _inlined(tf, folder, signature):
         node.input[:] = [text.replace(producer(text), renamed[producer(text)], 1) for text in node.input]
     outputs = [text.replace(producer(text), renamed[producer(text)], 1) for text in outputs]
     return graph_def, outputs, {renamed[name] for name in weights}
+
+
+def check_values(graph_def, weights):
+    """ValueError for NaN or infinity among the constants named in `weights`; a warning where it is negative infinity only, as
+    in the mask of an attention."""
+    for name, array in values.of_nodes((node, node.attr["dtype"].type) for node in graph_def.node
+                                       if node.op == "Const" and node.name in weights):
+        found = values.not_finite(array)
+        if found and not np.isneginf(array[~np.isfinite(array)]).all():
+            raise ValueError("weight %r holds NaN or infinity: %s. A network computes nothing with it; load other weights" % (
+                name, found))
+        values.warn([(name, array)] if found else [])
 
 
 def node_of(tensor):

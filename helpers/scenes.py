@@ -5,7 +5,10 @@ development kit of the KITTI object benchmark: label_2 has one object per line (
 top, right, bottom, height, width, length, x, y, z, rotation_y and, for the results of a detector, a score); calib has
 matrices by name, of which P2 belongs to image_2. Camera frame, units and angles are those of `helpers.boxes`.
 """
+import errno
 import json
+import os
+import warnings
 from pathlib import Path
 from typing import NamedTuple, Tuple
 
@@ -14,12 +17,14 @@ from PIL import Image
 
 from uffsurgeon.names import did_you_mean
 
+from . import archives
 from .artifacts import DATA
 
 SCENES = DATA / "scenes"
 HELD_OUT = DATA / "heldout"
 CROP = 224
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+_STRIP = 256  # rows of an image
 
 
 class Objects(NamedTuple):
@@ -36,7 +41,8 @@ class Objects(NamedTuple):
 
     def take(self, chosen):
         """The objects at the indices, or under the mask, `chosen`."""
-        chosen = np.arange(len(self.kind))[np.asarray(chosen)]
+        chosen = np.asarray(chosen)
+        chosen = np.arange(len(self.kind))[chosen if chosen.size else chosen.astype(int)]  # an empty list is of floats
         return Objects(tuple(self.kind[i] for i in chosen), *(part[chosen] for part in self[1:]))
 
 
@@ -64,8 +70,8 @@ def names(folder=SCENES):
         if not (folder / part).is_dir():
             raise FileNotFoundError("%s has no folder %s: it should hold image_2, label_2 and calib"
                                     % (folder, part))
-    images = {path.stem for path in (folder / "image_2").iterdir() if path.suffix in _SUFFIXES}
-    return sorted(images & {path.stem for path in (folder / "label_2").glob("*.txt")})
+    images = {path.stem for path in (folder / "image_2").iterdir() if path.suffix in _SUFFIXES and path.is_file()}
+    return sorted(images & {path.stem for path in (folder / "label_2").glob("*.txt") if path.is_file()})
 
 
 def load(name):
@@ -79,34 +85,52 @@ def load_kitti(folder, name, kinds=None):
     kinds: kinds of objects to take, such as ["Car"]; by default those that `mean_dimensions` knows, because the network
         needs their mean. DontCare regions are never taken.
 
-    Raises FileNotFoundError when there is no such folder; ValueError when it has no such scene (with the nearest names),
-    when a file is malformed (with file and line), or when the image cannot be read.
+    Raises FileNotFoundError when there is no such folder, or no calibration of the scene; ValueError when it has no such scene
+    (with the nearest names), when a file is malformed (with file and line), or when the image cannot be read. A scene whose
+    label file is empty, or has DontCare regions only, has no objects.
     """
     folder, known = Path(folder), names(folder)
     if name not in known:
         raise ValueError("no scene %r in %s%s" % (name, folder, did_you_mean(name, known) or "; it has %s" % (
             ", ".join(known[:3]) or "none")))
     kinds = set(_means()) if kinds is None else set(kinds)
+    calibration = folder / "calib" / (name + ".txt")
+    if not calibration.is_file():
+        raise FileNotFoundError(errno.ENOENT, "scene %r has no calibration, so nobody knows where its camera looks" % name,
+                                str(calibration))
     objects = read_labels(folder / "label_2" / (name + ".txt"))
     image = next(path for path in (folder / "image_2" / (name + suffix) for suffix in _SUFFIXES)
                  if path.is_file())
-    return Scene(name, read_image(image), read_calibration(folder / "calib" / (name + ".txt")),
-                 objects.take([kind in kinds for kind in objects.kind]))
+    return Scene(name, read_image(image), read_calibration(calibration), objects.take([kind in kinds for kind in objects.kind]))
 
 
 def read_image(path):
-    """Image file -> [H, W, 3] uint8 RGB. Raises FileNotFoundError, and ValueError when it cannot be read as an image."""
+    """PNG or JPEG file -> [H, W, 3] uint8 RGB.
+
+    Raises FileNotFoundError, and ValueError when it cannot be read as an image, or needs more memory than `archives.allowed`.
+    """
+    path = str(path)
+    size = os.path.getsize(path)
+    if not size:
+        raise ValueError("%s cannot be read as an image: it is empty" % path)
     try:
-        with Image.open(str(path)) as image:
-            return np.array(image.convert("RGB"))
-    except FileNotFoundError:
-        raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked here
+            with Image.open(path, formats=("PNG", "JPEG")) as image:  # others start programs, such as Ghostscript
+                width, height = image.size
+                if 8 * width * height > archives.allowed(size):
+                    raise ValueError("its %d bytes claim %d x %d pixels; make it smaller" % (size, width, height))
+                pixels = np.empty((height, width, 3), np.uint8)
+                for top in range(0, height, _STRIP):  # in strips, since each step of a conversion is a copy
+                    strip = image.crop((0, top, width, min(top + _STRIP, height)))
+                    pixels[top:top + _STRIP] = np.asarray(strip.convert("RGB"))
+                return pixels
     except Exception as error:  # which one depends on the format
-        raise ValueError("%s cannot be read as an image: %s" % (path, error)) from None
+        raise ValueError("%s cannot be read as an image: %s" % (path, archives.reason(error))) from None
 
 
 def read_labels(path):
-    """A label_2 file -> `Objects`, without DontCare regions. Raises ValueError with file and line."""
+    """A label_2 file -> `Objects`, without DontCare regions. Raises FileNotFoundError, and ValueError with file and line."""
     kinds, rows = [], []
     for number, text in _lines(path):
         where = "%s, line %d" % (path, number)
@@ -120,10 +144,10 @@ def read_labels(path):
         truncated, occluded, _, left, top, right, bottom = row[:7]
         if not (truncated == -1 or 0 <= truncated <= 1) or occluded not in (-1, 0, 1, 2, 3):
             raise ValueError("%s: truncated must be in 0..1 and occluded 0, 1, 2 or 3 (-1 where "
-                             "unknown), not %s and %s" % (where, fields[1], fields[2]))
+                             "unknown), not %.40s and %.40s" % (where, fields[1], fields[2]))
         if left >= right or top >= bottom:
             raise ValueError("%s: the 2D box (left, top, right, bottom) = (%s) has no area"
-                             % (where, ", ".join(fields[4:8])))
+                             % (where, ", ".join(field[:40] for field in fields[4:8])))
         if min(row[7:10]) <= 0:  # the results of a 2D detector: KITTI writes -1 for unknown numbers
             row[2] = row[13] = np.nan
             row[7:13] = [np.nan] * 6
@@ -135,7 +159,7 @@ def read_labels(path):
 
 
 def read_calibration(path):
-    """P2 of a calib file, [3, 4]. Raises ValueError with file and line."""
+    """P2 of a calib file, [3, 4]. Raises FileNotFoundError, and ValueError with file and line."""
     for number, text in _lines(path):
         key, _, values = text.partition(":")
         if key.strip() != "P2":
@@ -223,8 +247,12 @@ def _means():
 
 
 def _lines(path):
-    """(number, text) of the lines that are not blank. Raises ValueError for a line that is not ASCII."""
-    for number, line in enumerate(Path(path).read_bytes().split(b"\n"), 1):
+    """(number, text) of the lines that are not blank. Raises ValueError for a line that is not ASCII.
+
+    A byte order mark in front and carriage returns at the ends of lines, which editors on Windows write, are left out.
+    """
+    data = Path(path).read_bytes()
+    for number, line in enumerate(data[3 * data.startswith(b"\xef\xbb\xbf"):].split(b"\n"), 1):
         try:
             text = line.decode("ascii").strip()
         except UnicodeDecodeError as error:
@@ -241,6 +269,6 @@ def _numbers(where, fields):
         except ValueError:
             value = np.nan
         if not np.isfinite(value):
-            raise ValueError("%s: %r is not a number" % (where, field))
+            raise ValueError("%s: %.40r is not a number" % (where, field))
         values.append(value)
     return values

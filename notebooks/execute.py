@@ -228,6 +228,7 @@ def main():
     site = pages.Site(OUT, [path.stem for path in twins()])
     if arguments.stored:
         return export(chosen, site)
+    artifacts.clear()
     known = _earlier_runs()
     before, peaks = known.setdefault("seconds", {}), known.setdefault("peak_gb", {})
     rows, stages = [], {stage: how for stage, how, _ in machine.Machine().stages()}

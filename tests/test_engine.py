@@ -19,7 +19,7 @@ from doubles.cuda import Cuda
 from doubles.list_names import names_of
 
 from helpers import artifacts, cuda, engine
-from helpers.engine import library
+from helpers.engine import builder, library
 
 HERE = Path(__file__).resolve().parent
 UFF = HERE / "fixtures" / "uff" / "box3d_mini" / "reshape.lrelu.uff"
@@ -220,6 +220,40 @@ def test_ranges_of_another_model_are_not_taken(gpu, models, tmp_path):
     (tmp_path / "a.calibration").write_bytes(b"TRT-8502-EntropyCalibration2")  # of trtexec: it came without a record
     engine.build(model, tmp_path / "a.plan", "int8", trt=trt)
     assert trt.events.count("calibrate") == 3
+
+
+def test_a_file_that_build_did_not_make_is_never_overwritten(gpu, models, tmp_path):
+    trt, source = doubles.tensorrt("10.3"), tmp_path / "model.uff"
+    shutil.copy(str(UFF), str(source))
+    theirs = [tmp_path / "model.onnx", tmp_path / "model.2.onnx", tmp_path / "model.fp32.plan", tmp_path / "a.calibration"]
+    for path in theirs:
+        path.write_bytes(b"mine")
+    engine.build(source, tmp_path / "a.plan", trt=trt)
+    assert (tmp_path / "model.3.onnx").is_file()
+    again = doubles.tensorrt("10.3")
+    engine.build(source, tmp_path / "a.plan", batch=2, trt=again)
+    assert not (tmp_path / "model.4.onnx").exists(), "what build made before is used, and replaced"
+    for path in (theirs[2], source):
+        with pytest.raises(FileExistsError, match="engine.build did not make this file"):
+            engine.build(source, path, batch=3, trt=trt)
+    with pytest.raises(FileExistsError, match="leave the images out"):
+        engine.build(models["open"], tmp_path / "a.plan", "int8", calibration=images(3), trt=doubles.tensorrt("8.5"))
+    assert all(path.read_bytes() == b"mine" for path in theirs) and source.read_bytes() == UFF.read_bytes()
+
+
+def test_a_model_that_changes_while_its_plan_is_built_makes_no_plan(gpu, models, tmp_path, monkeypatch):
+    trt, model = doubles.tensorrt("8.5"), tmp_path / "model.onnx"
+    shutil.copy(models["open"], str(model))
+    serialize = builder.serialize
+
+    def meanwhile(*arguments):
+        onnx_models.box3d(model, width=16, size=32, seed=1)
+        return serialize(*arguments)
+
+    monkeypatch.setattr(builder, "serialize", meanwhile)
+    with pytest.raises(RuntimeError, match="model.onnx changed while the plan was built"):
+        engine.build(model, tmp_path / "a.plan", trt=trt)
+    assert not (tmp_path / "a.plan").exists()
 
 
 @pytest.mark.parametrize("version", ["8.0", "8.6", "10.6", "11.4"])

@@ -331,6 +331,21 @@ def test_clean_tells_what_it_frees_and_a_dry_run_deletes_nothing(tmp_path):
     assert command(tmp_path, "clean", "--everything", **env)[0] == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_clean_empties_the_folder_of_a_link_and_spares_one_that_holds_more(tmp_path):
+    place, disk = tmp_path / "place", tmp_path / "disk"
+    (disk / "deep").mkdir(parents=True)
+    place.mkdir()
+    shutil.copy(str(ROOT / "workbook.py"), str(place))
+    (place / "build").symlink_to(disk)
+    (disk / "file").write_bytes(b"x")
+    assert "removed" in command(place, "clean", "--build", WORKBOOK_BUILD="")[1]
+    assert (place / "build").is_symlink() and not os.listdir(str(disk))
+    for folder in (place, tmp_path, "/"):
+        status, said = command(place, "clean", "--build", WORKBOOK_BUILD=str(folder))
+        assert status and "holds more than what the workbook made" in said and (place / "workbook.py").exists()
+
+
 @pytest.mark.parametrize("word", workbook.COMMANDS)
 def test_each_command_has_help_that_changes_nothing(tmp_path, word):
     shutil.copy(str(ROOT / "workbook.py"), str(tmp_path))

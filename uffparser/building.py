@@ -123,10 +123,9 @@ def l2norm(installation):
     sources = [plugin.SOURCES / name for name in plugin.PLUGIN]
     made_from = {"flags": plugin.GXX_FLAGS, "sources": {path.name: artifacts.digest(path) for path in sources}}
     if not artifacts.fresh(target, **made_from):
-        with artifacts.atomic(target) as temporary:
+        with artifacts.atomic(target, made_from=made_from) as temporary:
             _run(["g++"] + plugin.GXX_FLAGS + ["-shared", "-fPIC", "-fvisibility=hidden"] + include
                  + [path for path in sources if path.suffix != ".h"] + ["-o", temporary])
-        artifacts.write_sidecar(target, **made_from)
     return target
 
 

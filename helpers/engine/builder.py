@@ -1,5 +1,6 @@
 """Building a plan: the pieces in the order in which TensorRT wants them, and `build`, which puts them together."""
 import contextlib
+import errno
 import hashlib
 import re
 import time
@@ -184,7 +185,8 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
     is of use only to that GPU and TensorRT.
 
     Raises ValueError or FileNotFoundError for a model or arguments that do not work, RuntimeError when TensorRT, the
-    GPU or a plugin does not, OSError when the plan cannot be saved; nothing half-written is left.
+    GPU or a plugin does not, or the model changed meanwhile, FileExistsError when a file that was not built here is in the way,
+    OSError when the plan cannot be saved; nothing half-written is left.
     """
     trt = trt or tensorrt()
     if precision not in PRECISIONS:
@@ -205,10 +207,16 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
         made_from["calibration"] = _digest(calibration)
     if plans.fresh(path, made_from):
         return path
+    if path.exists() and not artifacts.read_sidecar(path):
+        raise FileExistsError(errno.EEXIST, "engine.build did not make this file, which has no record beside it. Move it away, "
+                              "or give the plan another path", str(path))
     start = time.time()
     model, quantized = _for_this(trt, source, path, precision, calibration, dla)
     ready = time.time()
     plan = _plan(trt, model, quantized, path, precision, calibration, batch, shapes, workspace, dla, outputs, tf32)
+    for read in (source, model):
+        if artifacts.digest(read.path) != read.sha256:
+            raise RuntimeError("%s changed while the plan was built from it: build again" % read.path)
     made_from.update(bytes=len(plan), graph_seconds=round(ready - start, 3), build_seconds=round(time.time() - ready, 3))
     plans.save(path, plan, made_from)
     return path
@@ -234,11 +242,14 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, wo
         if calibration is not None:
             ranges_of["images"] = _digest(calibration)
         known = artifacts.read_sidecar(cache)  # a cache that came without one is taken where there are no images
-        if (known or calibration is not None) and any(known.get(key) != value for key, value in ranges_of.items()):
+        if cache.exists() and not known and calibration is not None:
+            raise FileExistsError(errno.EEXIST, "engine.build did not make this file, which has no record beside it. Move it "
+                                  "away, or leave the images out, to build with its ranges", str(cache))
+        if known and any(known.get(key) != value for key, value in ranges_of.items()):
             for stale in filter(Path.exists, (cache, artifacts.sidecar_path(cache))):
                 stale.unlink()
         # Where the batch is explicit, TensorRT reads as many images at once as the profile is tuned for.
-        calibrator = precisions.calibrator(trt, calibration, cache, 1 if implicit else batch)
+        calibrator = precisions.calibrator(trt, calibration, cache, 1 if implicit else batch, ranges_of)
     if by_flag:
         precisions.set_precision(trt, builder, config, precision, calibrator)
     if wide:
@@ -256,8 +267,6 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, wo
     if timings is not None:
         with contextlib.suppress(OSError):  # without it the next build only takes longer
             artifacts.write(timings, bytes(config.get_timing_cache().serialize()))
-    if calibrator is not None and calibration is not None and cache.exists():
-        artifacts.write_sidecar(cache, **ranges_of)
     return plan
 
 
@@ -308,13 +317,28 @@ def _for_this(trt, model, path, precision, calibration, dla):
 
 
 def _made(target, source, make, **how):
-    """The `Model` at `target`; where it is missing or stale, the ModelProto of make(source) is saved there first."""
-    made_from, content = dict(how, source=source.path.name, source_sha256=source.sha256), None
-    if not artifacts.fresh(target, **made_from):
+    """The `Model` at `target`; where it is missing or stale, the ModelProto of make(source) is saved there first.
+
+    A file of that name that was not made here stays, and the model has a number in its name.
+    """
+    made_from, content, target = dict(how, source=source.path.name, source_sha256=source.sha256), None, _unless_theirs(target)
+    if artifacts.fresh(target, **made_from):
+        made = Model(target)
+    else:
         content = make(source)
-        artifacts.write(target, content.SerializeToString(), **made_from)
+        data = content.SerializeToString()
+        made = Model(artifacts.write(target, data, **made_from), content, hashlib.sha256(data).hexdigest())
     source.release()
-    return Model(target, content)
+    return made
+
+
+def _unless_theirs(path):
+    """`path`, or the first of `NAME.2.onnx`, `NAME.3.onnx`, ... where nobody else's file lies."""
+    place, number = path, 1
+    while place.exists() and artifacts.read_sidecar(place).get("sha256") != artifacts.digest(place):
+        number += 1
+        place = path.with_name("%s.%d%s" % (path.stem, number, path.suffix))
+    return place
 
 
 def _digest(images):

@@ -4,19 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
+from uffsurgeon.values import not_finite
+
 
 class Model:
     """A model in a file. Bytes and graph are read at the first question, and given back by `release`.
 
-    path: of the .onnx or .uff. content: a ModelProto that was just written to `path`, if it is at hand.
+    path: of the .onnx or .uff. content: a ModelProto that was just written to `path`, if it is at hand. sha256: of its bytes.
     """
 
-    def __init__(self, path, content=None):
+    def __init__(self, path, content=None, sha256=None):
         self.path = Path(str(path))
         if not self.path.is_file():
             raise FileNotFoundError("no model at %s" % path)
         self.is_uff = self.path.suffix == ".uff"
-        self._data, self._sha256, self._content, self._released = None, None, content, False
+        self._data, self._sha256, self._content, self._released = None, sha256, content, False
 
     @property
     def sha256(self):
@@ -70,6 +72,6 @@ def check_weights(model):
 
     for tensor in model.content.graph.initializer:
         if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
-            values = numpy_helper.to_array(tensor)
-            if values.size and not np.isfinite([values.min(), values.max()]).all():
-                raise ValueError("weight %r in %s holds NaN or infinity" % (tensor.name, model.path))
+            found = not_finite(np.asarray(numpy_helper.to_array(tensor)))
+            if found:
+                raise ValueError("weight %r in %s holds NaN or infinity: %s" % (tensor.name, model.path, found))

@@ -1,9 +1,6 @@
 """Plan files: each with a record beside it that says to which GPU and TensorRT it belongs."""
 import contextlib
 import hashlib
-from pathlib import Path
-
-import filelock
 
 from .. import artifacts, cuda
 from .library import module_name
@@ -30,29 +27,36 @@ def fresh(path, made_from):
 
 
 def save(path, plan, made_from):
-    """Write a plan and its record, or neither. Raises OSError when they cannot be saved; an earlier plan is kept."""
-    with guard(path):
-        try:
-            artifacts.write(path, plan, **made_from)
-        except OSError as error:
-            if path.is_file() and artifacts.read_sidecar(path).get("sha256") != artifacts.digest(path):
-                path.unlink()  # the plan was saved, its sidecar was not
-            raise OSError(error.errno, "cannot save the plan (%.1f MB): %s. Free some space, or set WORKBOOK_BUILD to a "
-                          "folder elsewhere" % (len(plan) / 1e6, error.strerror or error), str(path))
+    """Write a plan and its record, or neither. Raises OSError when they cannot be saved; an earlier pair is kept."""
+    try:
+        artifacts.write(path, plan, **made_from)
+    except OSError as error:
+        raise OSError(error.errno, "cannot save the plan (%.1f MB): %s. Free some space, or set WORKBOOK_BUILD to a "
+                      "folder elsewhere" % (len(plan) / 1e6, error.strerror or error), str(path))
 
 
 def read(path):
     """(bytes of the plan, its record or {}). FileNotFoundError, or ValueError when it is not what the record says."""
     if not path.is_file():
         raise FileNotFoundError("no plan at %s: engine.build makes one" % path)
-    with guard(path):
-        data, record = path.read_bytes(), artifacts.read_sidecar(path)
-        if record and record.get("sha256") != hashlib.sha256(data).hexdigest():
-            raise ValueError("%s is damaged or was replaced: %d bytes, its record says %s with another hash. Build it "
-                             "again." % (path, len(data), record.get("bytes", "?")))
+    data, record = _pair(path)
+    if not _belong(data, record):  # perhaps another process writes the two just now
+        with contextlib.suppress(OSError), artifacts.lock(path.parent):  # in a folder without a lock, nobody writes
+            data, record = _pair(path)
+    if not _belong(data, record):
+        raise ValueError("%s is damaged or was replaced: %d bytes, its record says %s with another hash. Build it "
+                         "again." % (path, len(data), record.get("bytes", "?")))
     if not data:
         raise ValueError("%s is empty: build it again" % path)
     return data, record
+
+
+def _pair(path):
+    return path.read_bytes(), artifacts.read_sidecar(path)
+
+
+def _belong(data, record):
+    return not record or record.get("sha256") == hashlib.sha256(data).hexdigest()
 
 
 def check_origin(path, record, trt):
@@ -70,19 +74,3 @@ def check_origin(path, record, trt):
                            "GPUs. Build it again from %s." % (
                                path.name, built_on["name"], built_on["compute_capability"], gpu["name"],
                                gpu["compute_capability"], record.get("source", "its model")))
-
-
-@contextlib.contextmanager
-def guard(path):
-    """One at a time between a plan and its sidecar, which are two files; without a lock where none can be written."""
-    lock = filelock.FileLock(str(Path(path).with_name(".%s.lock" % Path(path).name)), timeout=60)
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()

@@ -349,13 +349,13 @@ def check_array(name, values, shape, dtype=np.float32):
     return np.ascontiguousarray(array)
 
 
-def calibrator(trt, images, cache, batch=1):
+def calibrator(trt, images, cache, batch=1, made_from=None):
     """TensorRT's entropy calibrator over `images` (float32 [N, ...], preprocessed), for TensorRT 5 to 10.
 
     cache: a file that keeps the ranges found, so that a second build needs no images (they may be None then) and no
         calibration; trtexec and plugin_src's build_engine read the same file. It belongs to one network and one
         TensorRT version.
-    batch: how many images a step; TensorRT asks for steps until they end.
+    batch: how many images a step; TensorRT asks for steps until they end. made_from: for the sidecar of the cache.
 
     Raises AttributeError on a TensorRT without calibrators (`hasattr(trt, "IInt8EntropyCalibrator2")`), ValueError
     when there is neither a cache nor an image, RuntimeError without a GPU.
@@ -386,6 +386,6 @@ def calibrator(trt, images, cache, batch=1):
             return Path(str(cache)).read_bytes() if os.path.isfile(str(cache)) else None
 
         def write_calibration_cache(self, ranges, *_):
-            artifacts.write(cache, bytes(ranges))
+            artifacts.write(cache, bytes(ranges), **(made_from or {}))
 
     return Calibrator()

@@ -5,7 +5,7 @@ Solid bars and lines are what this machine measured; hatched bars and dashed lin
 import textwrap
 
 from .. import timing
-from .figures import FAINT, INK, PALE, describe, finish_chart, subplots
+from .figures import FAINT, INK, PALE, describe, finish_chart, plain, subplots
 
 PRECISIONS = {"TensorFlow": "#64748b", "TF32": "#0891b2", "FP32": "#2563eb", "FP16": "#1b7f3b", "INT8": "#d9580d"}
 KINDS = ["#2563eb", "#d9580d", "#1b7f3b", "#7c3aed", "#64748b", "#b42318"]
@@ -45,7 +45,7 @@ def timings(record, published=(), batch=1):
         y += 1
     for name, why in withheld:
         _name(axis, y, name, "not shown", _verdict_colour("broken"))
-        axis.text(gap, y, textwrap.shorten(why, 90), va="center", fontsize=8, color=FAINT)
+        axis.text(gap, y, plain(textwrap.shorten(why, 90), 90), va="center", fontsize=8, color=FAINT)
         y += 1
     for (device, source), entries in groups:
         title = "Measured by us, not here: " if entries[0].get("measured") else "Published, not reproduced: "
@@ -83,9 +83,9 @@ def _groups(published):
 
 def _heading(axis, y, left, right):
     """A line of text above a block of bars, and where two texts do not fit into one line, a second; returns the y behind."""
-    axis.text(0, y, left, fontsize=8.5, fontweight="bold", color=INK, va="center")
+    axis.text(0, y, plain(left, 140), fontsize=8.5, fontweight="bold", color=INK, va="center")
     y += 0.45 * (len(left) + len(right) > 120)
-    axis.text(1, y, right, fontsize=7.5, color=FAINT, va="center", ha="right", transform=axis.get_yaxis_transform())
+    axis.text(1, y, plain(right, 140), fontsize=7.5, color=FAINT, va="center", ha="right", transform=axis.get_yaxis_transform())
     return y + 0.85
 
 
@@ -112,7 +112,7 @@ def _published_bar(axis, y, entry, gap):
 def _name(axis, y, name, below, colour):
     """The name of a bar at the left, with a small line under it."""
     for shift, text, size, ink in ((-0.13, name, 9, INK), (0.24, below, 7.5, colour)):
-        axis.annotate(text, (0, y + shift), xycoords=axis.get_yaxis_transform(), xytext=(-6, 0), ha="right", va="center",
+        axis.annotate(plain(text), (0, y + shift), xycoords=axis.get_yaxis_transform(), xytext=(-6, 0), ha="right", va="center",
                       textcoords="offset points", fontsize=size, color=ink)
 
 
@@ -149,7 +149,7 @@ def samples(strips, batch=1, from_zero=True):
         axis.plot(range(1, len(ms) + 1), ms, "o", ms=3.5, color=_colour(name))
         axis.axhline(summary["median"], color=INK, lw=1)
         axis.axhline(summary["p90"], color=INK, lw=0.8, ls="--")
-        axis.set_title("%s: median %s, p90 %s, from %s to %s ms" % ((name,) + tuple(_number(value) for value in (
+        axis.set_title("%s: median %s, p90 %s, from %s to %s ms" % ((plain(name),) + tuple(_number(value) for value in (
             summary["median"], summary["p90"], summary["min"], max(ms)))), fontsize=8.5, loc="left", pad=2)
         axis.set_xlim(0.3, len(ms) + 0.7)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -186,7 +186,7 @@ def over_batches(found):
         batches = [row["batch"] for row in line]
         above = [max(row["p90"] - row["ms"], 0) for row in line]
         left.errorbar(batches, [row["ms"] for row in line], yerr=[[0] * len(line), above], ms=4, capsize=3,
-                      color=_colour(name), label=name, **style)
+                      color=_colour(name), label=plain(name), **style)
         right.errorbar(batches, [row["images_per_second"] for row in line], ms=4, color=_colour(name), **style)
     for axis, label in ((left, "ms for one run"), (right, "images a second")):
         axis.set(xlabel="batch: images in one run", ylabel=label, xticks=sorted({row["batch"] for row in rows}))
@@ -200,7 +200,7 @@ def over_batches(found):
                 (row for row in rows if timing.label(row) == name), key=lambda row: row["batch"]))
         for name in dict.fromkeys(map(timing.label, rows)))))
     figure.legend(*left.get_legend_handles_labels(), loc="lower center", ncol=5, fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(plain(title, 140), fontsize=9)
     return finish_chart(figure, rect=(0, 0.08, 1, 0.97))
 
 
@@ -235,14 +235,14 @@ def layers(times, title="", top=18):
         title or "Where the time goes", len(times), _number(total), "; ".join(
             "%s %s ms (%.0f %%)" % (name, _number(ms), 100 * ms / total) for name, ms, _ in longest)))
     axis.set_yticks(range(len(shown)))
-    axis.set_yticklabels([name if len(name) < 44 else name[:20] + "..." + name[-20:] for name, _, _ in shown], fontsize=7.5)
+    axis.set_yticklabels([plain(name, 43) for name, _, _ in shown], fontsize=7.5)
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.set_xlim(0, 1.18 * max(ms for _, ms, _ in shown))
     axis.set_xlabel("milliseconds", fontsize=8.5)
     axis.tick_params(axis="x", labelsize=8)
-    axis.set_title(title, fontsize=9, loc="left")
+    axis.set_title(plain(title, 140), fontsize=9, loc="left")
     if kinds != [""]:
-        axis.legend(handles=[Patch(color=colours[kind], label=kind) for kind in kinds], fontsize=8, frameon=False,
+        axis.legend(handles=[Patch(color=colours[kind], label=plain(kind)) for kind in kinds], fontsize=8, frameon=False,
                     loc="lower right")
     return finish_chart(figure, ("top", "right", "left"))
 
@@ -264,7 +264,7 @@ def plan_sizes(plans):
         for y, value in enumerate(values):
             axis.text(value, y, " " + _number(value), va="center", fontsize=8.5)
         axis.set_yticks(range(len(plans)))
-        axis.set_yticklabels(list(plans), fontsize=9)
+        axis.set_yticklabels([plain(name) for name in plans], fontsize=9)
         axis.set_ylim(len(plans) - 0.5, -0.5)
         axis.set_xlim(0, 1.18 * max(values + [1e-9]))
         axis.set_xlabel(label, fontsize=8.5)

@@ -5,7 +5,7 @@ import numpy as np
 
 from uffsurgeon.graphs import inputs_first
 
-from .figures import COLOURS, GREY, INK, describe, finish_drawing, rounded_box, subplots
+from .figures import COLOURS, GREY, INK, describe, finish_drawing, plain, rounded_box, subplots
 
 Step = collections.namedtuple("Step", "op bits before")
 Step.__doc__ = """A node. bits: of its inputs, 16 or 32. before: the fewest bits on the way to it, through casts."""
@@ -107,15 +107,15 @@ def draw(rows):
     figure, axis = subplots(figsize=(LEFT + most * COLUMN + 0.1, 0.45 + len(rows) * ROW), dpi=110)
     for row, (title, steps, verdict) in enumerate(rows):
         y, columns = -row * ROW, most if len(steps) == 1 else 1
-        axis.text(-LEFT + 0.05, y + 0.09, title, fontsize=8.5, fontweight="bold", color=INK, va="center")
-        axis.text(-LEFT + 0.05, y - 0.11, verdict, fontsize=8, color=GREY, va="center")
+        axis.text(-LEFT + 0.05, y + 0.09, plain(title), fontsize=8.5, fontweight="bold", color=INK, va="center")
+        axis.text(-LEFT + 0.05, y - 0.11, plain(verdict), fontsize=8, color=GREY, va="center")
         for i, step in enumerate(steps):
             wide = WIDTH + (columns - 1) * COLUMN
             x = i * COLUMN + wide / 2 + 0.3
             axis.annotate("", xy=(x - wide / 2, y), xytext=(x - wide / 2 - 0.3, y), arrowprops=dict(
                 arrowstyle="-|>", color=COLOURS[KINDS[step.before]][1], lw=2.2, shrinkA=0, shrinkB=0, mutation_scale=9))
             rounded_box(axis, x, y, wide, HEIGHT, KINDS[step.bits], 0.06, lw=1.2)
-            axis.text(x, y, step.op, ha="center", va="center", fontsize=8, color=INK)
+            axis.text(x, y, plain(step.op, 24), ha="center", va="center", fontsize=8, color=INK)
         words.append("%s (%s): %s" % (title, verdict, ", ".join(
             "%s in %d bits, reached through %d" % step for step in steps)))
     for i, (bits, kind) in enumerate(sorted(KINDS.items())):

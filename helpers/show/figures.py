@@ -17,6 +17,15 @@ COLOURS = {
 INK, GREY, FAINT, PALE = "#1c2126", "#4a525b", "#6b7480", "#c3c8ce"
 
 
+def plain(text, most=60):
+    """A name from a file as matplotlib draws it letter by letter: no mathematics between dollars, one line, its middle left out
+    where it has more than `most` letters."""
+    text = str(text)
+    if len(text) > most:
+        text = text[:most // 2 - 1] + "\u2026" + text[len(text) - (most - most // 2):]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text).replace("$", r"\$")
+
+
 def subplots(*args, **options):
     """(figure, axes) as from `pyplot.subplots`; pyplot forgets the figure, so that the cell that returns it shows it once."""
     from matplotlib import pyplot
@@ -32,7 +41,8 @@ def describe(figure, words):
 
     In a notebook the text is stored with the picture (in the metadata of the output, as `alt`), and the pages have it.
     """
-    figure.alternative_text = " ".join(words.split())
+    words = words.encode("utf-8", "replace").decode("utf-8").split()
+    figure.alternative_text = " ".join(word if len(word) <= 200 else word[:100] + "\u2026" + word[-99:] for word in words)
     _show_with_words()
     return figure
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from uffsurgeon import names
 
-from .figures import COLOURS, GREY, INK, describe, finish_chart, rounded_box, subplots
+from .figures import COLOURS, GREY, INK, describe, finish_chart, plain, rounded_box, subplots
 
 Node = collections.namedtuple("Node", "name op inputs note")
 Node.__doc__ = """A node, whatever file it came from. inputs: names of nodes. note: a value worth showing, as text."""
@@ -19,6 +19,7 @@ LEGEND = collections.OrderedDict([
     ("focus", "the nodes asked for"), ("trouble", "makes trouble"), ("gone", "gone afterwards"), ("new", "new"),
     ("changed", "reads something else now")])
 CONSTANTS = "Const", "Initializer"
+MOST_NODES, MOST_EDGES = 300, 1000  # of a picture; the layout takes seconds from there on
 CHAR, LINE, PAD = 0.066, 0.155, 0.08  # inches, for text of 8 points
 
 
@@ -131,8 +132,11 @@ def select(found, around, reach=1, readers=True):
 
 
 def _lines(node):
-    name = node.name if len(node.name) <= 30 else "\n".join(_wrap(node.name, 30))
-    lines = [node.op] + name.split("\n") + ([node.note] if node.note else [])
+    """The lines in the box of a node; names and notes may be of any length."""
+    name = [node.name] if len(node.name) <= 30 else list(_wrap(node.name, 30))
+    if len(name) > 6:
+        name = name[:3] + ["\u2026"] + name[-2:]
+    lines = [plain(node.op, 40)] + [plain(line, 44) for line in name] + ([plain(node.note)] if node.note else [])
     return lines[:1] if not node.name or node.name == node.op else lines
 
 
@@ -161,7 +165,8 @@ def _layout(found):
     for node in found:
         lines = _lines(node)
         vertices[node.name] = Vertex(node.name)
-        vertices[node.name].view = View(max(len(line) for line in lines) * CHAR + 2 * PAD, len(lines) * LINE + 2 * PAD)
+        letters = max(len(line.replace(r"\$", "$")) for line in lines)
+        vertices[node.name].view = View(letters * CHAR + 2 * PAD, len(lines) * LINE + 2 * PAD)
     edges = []
     for node in found:
         for name in collections.OrderedDict.fromkeys(node.inputs):
@@ -170,6 +175,9 @@ def _layout(found):
                 edge = Edge(vertices[node.name], vertices[name])
                 edge.view = EdgeViewer()
                 edges.append(edge)
+    if len(found) > MOST_NODES or len(edges) > MOST_EDGES:
+        raise ValueError("%d nodes with %d edges do not fit into a picture, %d and %d would: name fewer (around), or follow "
+                         "fewer edges (reach)" % (len(found), len(edges), MOST_NODES, MOST_EDGES))
     places, bends, left = {}, {}, 0.0
     for part in Graph(list(vertices.values()), edges).C:
         layout = SugiyamaLayout(part)
@@ -211,7 +219,7 @@ def _draw(axes, found, kinds):
             head = i == 0
             axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line, ha="center", va="center", zorder=3,
                       fontsize=8 if head else 7, fontweight="bold" if head else "normal",
-                      color=INK if head else "#0b61a4" if line == node.note else GREY, clip_on=False)
+                      color=INK if head else "#0b61a4" if node.note and i + 1 == len(lines) else GREY, clip_on=False)
     bottom = max(y + h / 2 for _, y, _, h in places.values())
     axes.set_xlim(-0.05, right + 0.05)
     axes.set_ylim(bottom + 0.05, -0.05)
@@ -237,7 +245,7 @@ def _finish(figure, sizes, axes, titles, kinds):
     for (w, h), axis, title in zip(sizes, axes, titles):
         axis.set_position([left / width, (total - head - h) / total, w / width, h / total])
         if title:
-            figure.text(left / width, 1 - 0.12 / total, title, fontsize=10 * scale, fontweight="bold", va="center")
+            figure.text(left / width, 1 - 0.12 / total, plain(title, 120), fontsize=10 * scale, fontweight="bold", va="center")
         left += w + 0.6
     for i, kind in enumerate(used):
         figure.text((0.1 + 1.9 * i) / width, 0.13 / total, "\u25a0 " + LEGEND[kind], color=COLOURS[kind][1],
@@ -251,7 +259,7 @@ def graph(source, around, reach=1, mark=None, title="", constants=True, readers=
     source: see `nodes`. around, reach, readers: see `select`. mark: {name, namespace or pattern: key of
     `figures.COLOURS`}, for nodes that are not to have the colour "focus". constants: False leaves them out.
 
-    Raises TypeError as `nodes` does, ValueError as `select` does.
+    Raises TypeError as `nodes` does, ValueError as `select` does and for more than MOST_NODES nodes.
     """
     found = nodes(source)
     chosen, shown = select(found, around, reach, readers)
@@ -275,7 +283,7 @@ def graph_before_after(before, after, around, around_after=None, reach=1, reader
     a node of that name. A node that kept its name but is another operation counts as gone and new. hide: patterns of names
     that are not drawn, such as "*/strided_slice*".
 
-    Raises TypeError as `nodes` does, ValueError as `select` does.
+    Raises TypeError as `nodes` does, ValueError as `select` does and for more than MOST_NODES nodes.
     """
     slices = []
     for source, words in ((before, around), (after, around_after or around)):
@@ -332,7 +340,7 @@ def census(source, supported):
     colours = [COLOURS["focus" if op in supported else "trouble"][1] for op in order]
     axes.barh(range(len(order)), [count[op] for op in order], color=colours, height=0.7)
     axes.set_yticks(range(len(order)))
-    axes.set_yticklabels(order, fontsize=8)
+    axes.set_yticklabels([plain(op) for op in order], fontsize=8)
     for tick, op in zip(axes.get_yticklabels(), order):
         tick.set_color(INK if op in supported else COLOURS["trouble"][1])
         tick.set_fontweight("normal" if op in supported else "bold")

@@ -3,7 +3,7 @@ import collections
 
 from uffsurgeon.names import producer
 
-from .figures import COLOURS, FAINT, GREY, INK, describe, finish_drawing, rounded_box, subplots
+from .figures import COLOURS, FAINT, GREY, INK, describe, finish_drawing, plain, rounded_box, subplots
 
 Layer = collections.namedtuple("Layer", "name parts shape inputs")
 Layer.__doc__ = """A scope of the graph. parts: what it does, such as ["MatMul", "Softmax"]. shape: of its result, without the
@@ -104,11 +104,11 @@ def _trunk(axis, trunk, mark):
         ends = i + 1 == len(trunk) or flat or (trunk[i + 1].shape or [None])[:2] != layer.shape[:2]
         if ends:
             text = layer.name + " " + _shape(layer.shape) if flat else _shape(layer.shape)
-            axis.text(x + SLAB, -1.06, text, fontsize=6, rotation=45, ha="right", va="top", rotation_mode="anchor",
+            axis.text(x + SLAB, -1.06, plain(text, 40), fontsize=6, rotation=45, ha="right", va="top", rotation_mode="anchor",
                       color=COLOURS["trouble"][1] if kind == "trouble" else GREY)
         x += SLAB + GAP
     if trunk:
-        axis.text(0.25, 1.1, "%s and %d layers that all heads share" % (trunk[0].name, len(trunk) - 1), fontsize=7.5,
+        axis.text(0.25, 1.1, "%s and %d layers that all heads share" % (plain(trunk[0].name, 40), len(trunk) - 1), fontsize=7.5,
                   color=GREY, va="center")
     return x + 0.28
 
@@ -116,9 +116,9 @@ def _trunk(axis, trunk, mark):
 def _box(axis, x, y, layer, is_head, mark):
     kind = "trouble" if _marked(layer, mark) else "focus" if set(layer.parts) & set(WEIGHTED) else "plain"
     rounded_box(axis, x, y, BOX, HIGH, kind, 0.06, lw=2.0 if is_head else 0.9)
-    axis.text(x, y + 0.17, layer.name, ha="center", va="center", fontsize=8.5 if is_head else 7,
+    axis.text(x, y + 0.17, plain(layer.name, 30), ha="center", va="center", fontsize=8.5 if is_head else 7,
               fontweight="bold" if is_head else "normal", color=INK)
-    axis.text(x, y, ", ".join(layer.parts), ha="center", va="center", fontsize=6.5, color=GREY)
+    axis.text(x, y, plain(", ".join(layer.parts), 40), ha="center", va="center", fontsize=6.5, color=GREY)
     axis.text(x, y - 0.17, _shape(layer.shape), ha="center", va="center", fontsize=7, color=INK)
 
 

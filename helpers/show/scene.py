@@ -6,7 +6,7 @@
 import numpy as np
 
 from .. import boxes
-from .figures import describe, subplots
+from .figures import describe, plain, subplots
 
 FOUND, BEFORE, TRUTH = "#39ff14", "#ff3b30", "#ffffff"
 ROAD = "#22262b"  # behind the view from above
@@ -55,7 +55,7 @@ def closeup(scene, sets, index):
     for name, (found, color) in sets.items():
         draw_boxes(photo, found, scene.P, color)
         draw_from_above(view, found, color)
-        view.plot([], [], color=color, label=name)
+        view.plot([], [], color=color, label=plain(name))
     draw_from_above(view, scene.objects, TRUTH, dashed=True)
     view.plot([], [], color=TRUTH, linewidth=1, linestyle=(0, (3, 2)), label="truth")
     left, top, right, bottom = scene.objects.bbox[index]
@@ -165,7 +165,7 @@ def _draw_row(axes, scene, found, color, truth, title):
         for left, top, right, bottom in scene.objects.bbox[missing]:
             photo.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, zorder=2.5,
                                       edgecolor=color, linestyle=":", linewidth=1.6))
-    photo.set_title(title, fontsize=9.5, loc="left", pad=4)
+    photo.set_title(plain(title, 160), fontsize=9.5, loc="left", pad=4)
     draw_boxes(photo, found, scene.P, color)
     _street(view, scene)
     draw_from_above(view, found, color)

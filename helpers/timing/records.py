@@ -90,14 +90,18 @@ def _beside(path, word):
 
 
 def load(path):
-    """Read a record. Raises FileNotFoundError, and ValueError for a file that holds no record of the form."""
-    with open(str(path)) as stream:
+    """Read a record. Raises FileNotFoundError, and ValueError with the file's name for one that holds no record of the form."""
+    with open(str(path), encoding="utf-8") as stream:
         try:
-            record = json.load(stream)
-        except ValueError as error:
-            raise ValueError("%s is not the record of a run: it is not JSON (%s)" % (path, error))
+            record = json.load(stream, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("%s is not the record of a run: it is not JSON (%s)" % (path, error)) from None
     _check(record, path)
     return record
+
+
+def _no_number(text):
+    raise ValueError("%s is not a number" % text)
 
 
 def _check(record, name):
@@ -115,17 +119,65 @@ def _problem(record):
             return "'%s' is missing" % key
         if not isinstance(record[key], kind):
             return "'%s' is not %s" % (key, "text" if kind is str else "an object")
-    if not record["machine"].get("name"):
+    if not isinstance(record["machine"].get("name"), str) or not record["machine"]["name"]:
         return "'machine' has no 'name'"
-    if not re.match(r"(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?|not recorded)$", record["date"]):
-        return "'date' is '%s', not like 2026-11-22 or 2026-11-22T15:30:42" % record["date"]
+    if not isinstance(record["machine"].get("cores"), (int, type(None))):
+        return "'cores' of 'machine' is not a number"
+    if not re.match(r"([0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2})?|not recorded)\Z", record["date"]):
+        return "'date' is %.40r, not like 2026-11-22 or 2026-11-22T15:30:42" % record["date"]
+    # Records of other programs may have columns of their own.
+    return _problem_of_columns(record["results"]) if "columns" in record["results"] and "report" in record["results"] else None
+
+
+def _problem_of_columns(results):
+    """A clause about the results of `measure`, as `_problem`."""
+    if not isinstance(results["columns"], list):
+        return "'columns' is not a list"
+    if not isinstance(results.get("report", False), bool) or not _is_time(results.get("seconds", 0)):
+        return "'report' or 'seconds' of its results is of another type"
+    if not _is_time(results.get("others_cores") or 0):
+        return "'others_cores' of its results is not a number"
+    for number, entry in enumerate(results["columns"], 1):
+        if not isinstance(entry, dict):
+            return "column %d is not an object" % number
+        parity, samples = entry.get("parity"), entry.get("samples_ms", [])
+        for key, right in (
+                ("name", isinstance(entry.get("name"), str)), ("where", isinstance(entry.get("where"), (str, type(None)))),
+                ("batch", _is_count(entry.get("batch"))), ("error", isinstance(entry.get("error", 0), (str, type(None)))),
+                ("parity", "parity" in entry and (parity is None or isinstance(parity, dict) and isinstance(
+                    parity.get("why", ""), str) and isinstance(parity.get("verdict"), (str, type(None))))),
+                ("samples_ms", isinstance(samples, list) and all(map(_is_time, samples)))):
+            if not right:
+                return "'%s' of column %d is missing, or of another type" % (key, number)
+        if _why_withheld(entry):
+            continue
+        times, on_gpu = entry.get("host_ms"), entry.get("gpu_ms", 0)
+        if not _is_summary(times) or not _is_summary(on_gpu) and on_gpu is not None or not _is_time(
+                entry.get("images_per_second")) or "why" not in parity:
+            return "the times of column %d are missing, or no numbers" % number
     return None
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_time(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e300
+
+
+def _is_summary(times):
+    return isinstance(times, dict) and _is_count(times.get("n")) and all(map(_is_time, map(
+        times.get, ("min", "median", "p90", "p99"))))
 
 
 def _columns(record):
     columns = record["results"].get("columns")
     if columns is None:
         raise ValueError("this record has no 'columns' in its results: it is not one of timing.measure")
+    problem = _problem_of_columns(record["results"])
+    if problem:
+        raise ValueError("this record is not one of timing.measure: %s" % problem)
     return columns
 
 
@@ -165,8 +217,8 @@ def table(record):
     """A record of `measure` as text, one line for each column and batch, each with its parity verdict."""
     results = record["results"]
     loaded = load_of_others(record)
-    lines = ["%s, %s%s" % (record["machine"]["name"], record["date"], "" if results["report"] else
-                           "  (%.3g s a column; report=True for figures to publish)" % results["seconds"])]
+    lines = ["%s, %s%s" % (record["machine"]["name"], record["date"], "" if results.get("report") else
+                           "  (%.3g s a column; report=True for figures to publish)" % results.get("seconds", 0))]
     lines += [loaded] if loaded else []
     form = "%-28s %5s %9s %9s %9s %9s %9s %7s %9s  %s"
     lines.append(form % ("", "batch", "min ms", "median", "p90", "p99", "GPU ms", "runs", "images/s", "parity"))
@@ -175,7 +227,7 @@ def table(record):
         gpu = "%.2f" % row["gpu_ms"] if row["gpu_ms"] is not None else "-"
         lines.append(form % ((label(row)[:28], row["batch"]) + times + (
             gpu, row["n"], "%.1f" % row["images_per_second"], row["verdict"])))
-    lines += ["%-28s %5d not shown, %s" % (name[:28], batch, why) for name, batch, why in withheld(record)]
+    lines += ["%-28s %5d not shown, %.200s" % (name[:28], batch, why) for name, batch, why in withheld(record)]
     return "\n".join(lines)
 
 

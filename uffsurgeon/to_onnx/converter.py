@@ -11,12 +11,13 @@ of a Split.
 import collections
 
 import numpy as np
-from onnx import defs
+from onnx import defs, numpy_helper
 
 from uffsurgeon import files
 from uffsurgeon.dtypes import ONNX_OF_NUMPY
 from uffsurgeon.uff import schema
 from uffsurgeon.uff.schema import UffException
+from uffsurgeon.values import warn as warn_of_values
 
 from . import axes, detection, elementwise, images, indexing, logic, matrices, nodes, resize, scatter, shapes, volumes  # noqa: F401
 from .graph import HALF, Graph, Value
@@ -70,6 +71,7 @@ def convert(uff, path=None, *, outputs=None, opset=13, batch=None, precision="fp
     plugin_ops = [plugin_ops] if isinstance(plugin_ops, str) else plugin_ops
     model = _model(nodes.read(uff, outputs), plugin_ops, opset=opset, half=precision == "fp16", batch=batch,
                    flatten_as=flatten_as, plugins=plugins or ("function" if CAN_WRITE_FUNCTIONS else "inline"))
+    warn_of_values((tensor.name, numpy_helper.to_array(tensor)) for tensor in model.graph.initializer)
     if path is not None:
         with files.atomic(path) as temporary, open(str(temporary), "wb") as stream:
             for part in _encoded(model):

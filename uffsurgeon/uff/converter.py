@@ -8,7 +8,7 @@ import io
 import os
 import sys
 
-from uffsurgeon import files, graphsurgeon, protobuf
+from uffsurgeon import files, graphsurgeon, protobuf, values
 from uffsurgeon.graphs import find_cycle
 from uffsurgeon.names import not_found, producer
 
@@ -376,6 +376,7 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
     if not quiet:
         from uffsurgeon import check  # which imports this package
         check.warn(conversion)
+    values.warn(values.of_nodes((node, number) for _, node, number in conversion.weights))
     if output_filename:
         with files.atomic(output_filename) as temporary, open(str(temporary), "wb") as stream:
             for part in conversion.parts():
