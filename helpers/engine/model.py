@@ -64,6 +64,27 @@ def load(source):
     return source if isinstance(source, Model) else Model(source)
 
 
+def hollow(model):
+    """A copy of a ModelProto that keeps type and dims of its large weights, but not their values: enough to infer shapes.
+
+    Weights of fewer than 1,024 elements are kept; one may be the shape that a Reshape reads.
+    """
+    import onnx
+
+    copy = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    if hasattr(model, "functions"):
+        copy.functions.extend(model.functions)
+    copy.graph.name = model.graph.name
+    for field in ("node", "input", "output", "value_info"):
+        getattr(copy.graph, field).extend(getattr(model.graph, field))
+    for tensor in model.graph.initializer:
+        if np.prod(tensor.dims) < 1024:
+            copy.graph.initializer.extend([tensor])
+        else:
+            copy.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    return copy
+
+
 def check_weights(model):
     """ValueError for NaN or infinity among the weights of an ONNX `Model`, which no TensorRT reports."""
     from onnx import TensorProto, numpy_helper

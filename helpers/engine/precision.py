@@ -20,7 +20,7 @@ from uffsurgeon.graphs import Cycle, inputs_first
 
 from .. import artifacts, cuda
 from .library import called
-from .model import load
+from .model import hollow, load
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
@@ -116,18 +116,7 @@ def _infer_types(model):
     """Put the type of every tensor into the graph, which the converter needs, without making a copy of the weights."""
     import onnx
 
-    hollow = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    if hasattr(model, "functions"):
-        hollow.functions.extend(model.functions)
-    for field in ("node", "input", "output", "value_info"):
-        getattr(hollow.graph, field).extend(getattr(model.graph, field))
-    hollow.graph.name = model.graph.name
-    for tensor in model.graph.initializer:
-        if np.prod(tensor.dims) < 1024:  # it may be the shape that a Reshape reads
-            hollow.graph.initializer.extend([tensor])
-        else:
-            hollow.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-    inferred = onnx.shape_inference.infer_shapes(hollow).graph.value_info
+    inferred = onnx.shape_inference.infer_shapes(hollow(model)).graph.value_info
     del model.graph.value_info[:]
     model.graph.value_info.extend(inferred)
 
