@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import external
+
 
 class Model:
     """A model in a file. Bytes and graph are read at the first question, and given back by `release`.
@@ -55,6 +57,7 @@ def _parsed_onnx(data, path):
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, of which there are several classes
         raise ValueError("%s is not an ONNX file: %s" % (path, error))
+    external.check(model, path)
     load_external_data_for_model(model, str(path.parent))
     return model
 

@@ -72,6 +72,9 @@ class OnnxRuntime(Runner):
     def __init__(self, model, options):
         import onnxruntime
 
+        from ..engine import external
+
+        external.check_file(model)
         self.model = model
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         self.feed = self.session.get_inputs()[0].name
