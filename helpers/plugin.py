@@ -245,8 +245,8 @@ def launch(x, y, outer, length, eps=1e-12, dtype="float32", stream=0, simple=Fal
 
     x, y: device addresses as int, aligned to their elements; they may be the same. Multiples of 16 are faster. outer, inner: 0
     and up. length: 1 to 65,536. The product of the three: up to 2^60. eps: finite, not negative. dtype: float32 or
-    float16, of both arrays. stream: a cudaStream_t as int; 0 is the default stream. simple: take the simple kernel, for length 2
-    and inner 1.
+    float16, of both arrays. stream: a cudaStream_t as int; 0 is the default stream. simple: take the simple kernel, for
+    length 2 and inner 1.
 
     Raises TypeError for another dtype, RuntimeError with CUDA's error number when the kernel was not launched, and what
     `compile("kernel")` raises.
