@@ -32,8 +32,8 @@ def verdicts(notebook):
 
 
 def _text(notebook):
-    """The text of a learner's file, which may be anything; a teacher may read it as root. OSError for a link, a pipe or a device,
-    ValueError for one of more than LARGEST bytes."""
+    """The text of a learner's file, which may be anything, and a teacher may read it as root. OSError for a link, a pipe or a
+    device, ValueError for one of more than LARGEST letters."""
     descriptor = os.open(str(notebook), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, encoding="utf-8") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
