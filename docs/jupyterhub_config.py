@@ -50,6 +50,7 @@ def prepare(spawner):
     spawner.environment = {
         "PYTHONPATH": mine,  # helpers come from the learner's clone, packages from the shared environment
         "JUPYTER_CONFIG_PATH": mine + "/notebooks/lab_settings",
+        "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "2"}
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from uffsurgeon.graphs import Cycle, inputs_first
 
-from .. import artifacts, cuda
+from .. import artifacts, cuda, process
 from .library import called
 from .model import hollow, load
 
@@ -98,6 +98,7 @@ def half(source, path):
 
 def halved(model):
     """The float16 form of a ModelProto, as `half` describes it. The ModelProto given is changed."""
+    process.onnxruntime()  # imported without its telemetry
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     for number, node in enumerate(model.graph.node):
@@ -235,6 +236,7 @@ def quantize(source, images, path, keep=()):
 def quantized(source, images, keep=()):
     """The ModelProto that `quantize` writes. source: a `Model`, which is released."""
     import onnx
+    process.onnxruntime()  # imported without its telemetry
     from onnxruntime import quantization
 
     model = source.content

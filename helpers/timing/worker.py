@@ -70,10 +70,10 @@ class OnnxRuntime(Runner):
     where = "CPU"
 
     def __init__(self, model, options):
-        import onnxruntime
-
+        from .. import process
         from ..engine import external
 
+        onnxruntime = process.onnxruntime()
         external.check_file(model)
         self.model = model
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -86,8 +86,9 @@ class OnnxRuntime(Runner):
 
     def layers(self, runs):
         """By ONNX Runtime's own profile, in a session that does nothing else; kind is the operation."""
-        import onnxruntime
+        from .. import process
 
+        onnxruntime = process.onnxruntime()
         settings, times = onnxruntime.SessionOptions(), {}
         settings.enable_profiling = True
         with tempfile.TemporaryDirectory() as folder:
