@@ -1,5 +1,6 @@
 """helpers.timing and helpers.board: statistics, turns, the lock, records, the state of the board."""
 import getpass
+import io
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import board, machine, timing
-from helpers.timing import locking, measuring
+from helpers.timing import locking, measuring, messages
 from helpers.timing import worker as worker_process
 
 HERE = Path(__file__).resolve().parent
@@ -393,6 +394,28 @@ def test_the_recorded_gpu_times_agree_with_pytorch():
     assert times["worker_ms"]["n"] > 500 and not any("failed" in library for library in results["libraries"])
     assert {library["library"] for library in results["libraries"]} == {
         "cuda-python for CUDA 13.3", "cuda-python for CUDA 12.4", "PyCUDA 2026.1"}
+
+
+def test_messages_keep_values_and_arrays():
+    array = np.arange(6, dtype="<f2").reshape(2, 3)
+    stream, value = io.BytesIO(), {"a": [1, 2.5, None, "\xe4", {"b": array}], "none": np.zeros((0, 3)), "scalar": np.array(7),
+                                   "number": np.float32(1.5), "nan": float("nan"), "path": Path("a")}
+    messages.write(stream, value)
+    messages.write(stream, ("next", np.ones(2)[::-1]))
+    whole = stream.getvalue()
+    stream.seek(0)
+    found = messages.read(stream)
+    assert found["a"][:4] == value["a"][:4] and found["a"][4]["b"].dtype == np.float16 and found["a"][4]["b"].shape == (2, 3)
+    assert found["none"].shape == (0, 3) and found["scalar"] == 7 and found["number"] == 1.5 and found["nan"] != found["nan"]
+    assert found["path"] == "a"
+    found["a"][4]["b"][0] = 1  # not read-only
+    assert messages.read(stream)[1].tolist() == [1, 1]
+    for size in range(0, len(whole) // 2, 7):
+        with pytest.raises(EOFError):
+            messages.read(io.BytesIO(whole[:size]))
+    for wrong in (object(), np.array([object()])):
+        with pytest.raises(TypeError, match="JSON values and arrays"):
+            messages.write(io.BytesIO(), wrong)
 
 
 # -- the lock --------------------------------------------------------------------------------------------------------

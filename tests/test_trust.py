@@ -1,6 +1,7 @@
 """What docs/trust.md says of ports, requests, links and files of others."""
 import json
 import os
+import re
 import runpy
 import signal
 import socket
@@ -19,6 +20,19 @@ import results  # noqa: E402
 
 linux = pytest.mark.skipif(not os.path.isdir("/proc/net"), reason="/proc tells who listens")
 root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="for root only")
+
+def test_no_file_is_unpickled_or_evaluated():
+    """Modules and calls that run what data says. machine.py runs a text of its own in a child; a config.py is a program."""
+    words = re.compile(r"\bimport (?:pickle|marshal|shelve|joblib|dill|yaml)\b|\bfrom (?:pickle|marshal|shelve|yaml) import|"
+                       r"allow_pickle=True|safe_mode=False|unsafe_deserialization|yaml\.load|\beval\(|\bexec\(|exec_module\(")
+    found = {}
+    for folder in ("helpers", "uffsurgeon", "uffparser", "notebooks", "docs", "plugin_src"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for word in words.findall(path.read_text(encoding="utf-8")):
+                found.setdefault(path.relative_to(ROOT).as_posix(), set()).add(word)
+    assert found == {"helpers/machine.py": {"exec("}, "uffsurgeon/uff/preparation.py": {"exec_module("},
+                     "uffsurgeon/nvidia_names.py": {"exec_module("}}
+
 
 # Runs a program with a loopback interface and no other, and is its name server: prints the names that it asks for. The number
 # is SIOCSIFFLAGS, the flags are IFF_UP | IFF_LOOPBACK | IFF_RUNNING.

@@ -1,16 +1,16 @@
-"""One column in its own process, `python -m helpers.timing.worker`, controlled by `measuring.Worker` through pickles.
+"""One column in its own process, `python -m helpers.timing.worker`, controlled by `measuring.Worker` through `messages`.
 
 Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
 """
 import json
 import os
-import pickle
 import sys
 import tempfile
 import traceback
 
 import numpy as np
 
+from . import messages
 from .sampling import sample
 
 
@@ -180,7 +180,7 @@ def main():
     server = Server()
     while True:
         try:
-            name, arguments = pickle.load(requests)
+            name, arguments = messages.read(requests)
         except EOFError:
             return
         try:
@@ -188,8 +188,7 @@ def main():
         except Exception as raised:
             traceback.print_exc()
             error, answer = "%s: %s" % (type(raised).__name__, raised), None
-        pickle.dump((error, answer), answers, protocol=4)
-        answers.flush()
+        messages.write(answers, (error, answer))
 
 
 if __name__ == "__main__":
