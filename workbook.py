@@ -170,14 +170,16 @@ def owner(path):
 
 
 def surroundings():
-    """The variables for the programs that the launcher starts. Where HOME cannot be written, what Jupyter, IPython and
-    matplotlib keep there goes to build/home."""
+    """The variables for the programs that the launcher starts. ONNX Runtime sends no telemetry. Where HOME cannot be written,
+    what Jupyter, IPython and matplotlib keep there goes to build/home."""
+    found = dict(os.environ)
+    found.setdefault("ORT_DISABLE_TELEMETRY", "1")
     home = os.path.expanduser("~")
     if os.path.isdir(home) and os.access(home, os.W_OK):
-        return dict(os.environ)
+        return found
     place = os.path.join(build_folder(), "home")
     print("%s cannot be written; settings of Jupyter and matplotlib go to %s." % (home, place), flush=True)
-    found = dict(os.environ, XDG_CACHE_HOME=os.path.join(place, "cache"))
+    found["XDG_CACHE_HOME"] = os.path.join(place, "cache")
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR",
                  "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"):
         found.setdefault(name, os.path.join(place, name.lower()))

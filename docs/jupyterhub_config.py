@@ -16,6 +16,20 @@ c.Spawner.args = ["--LabApp.news_url=None", "--MappingKernelManager.cull_idle_ti
 c.Spawner.start_timeout = 120
 
 
+def link_files(build, uid):
+    """Link the files of the workbook's build folder into a learner's. Root writes here in a folder that the learner can replace
+    by a link at any moment, so it is opened once, without following one, and must be theirs."""
+    folder = os.open(build, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(folder).st_uid != uid:
+            raise PermissionError("%s does not belong to the learner" % build)
+        for entry in os.scandir(os.path.join(WORKBOOK, "build")):
+            if entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
+                os.link(entry.path, entry.name, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
 def prepare(spawner):
     """Before a learner's server starts: their clone, their copies of the notebooks, links to the files that are made."""
     user = pwd.getpwnam(spawner.user.name)
@@ -29,16 +43,14 @@ def prepare(spawner):
     else:
         as_user("git", "-C", mine, "pull", "--quiet", "--ff-only")
     build = os.path.join(mine, "build")
-    if not os.path.isdir(build):
-        os.mkdir(build)
-        for name in os.listdir(WORKBOOK + "/build"):
-            if os.path.isfile(os.path.join(WORKBOOK, "build", name)):
-                os.link(os.path.join(WORKBOOK, "build", name), os.path.join(build, name))
-        os.chown(build, user.pw_uid, user.pw_gid)  # of the folder: a file that is made again replaces the link
+    if not os.path.lexists(build):
+        as_user("mkdir", build)  # theirs: a file that is made again replaces the link
+        link_files(build, user.pw_uid)
     as_user("env", "PYTHONPATH=" + mine, PYTHON, mine + "/notebooks/lab.py", "--copies")
     spawner.environment = {
         "PYTHONPATH": mine,  # helpers come from the learner's clone, packages from the shared environment
         "JUPYTER_CONFIG_PATH": mine + "/notebooks/lab_settings",
+        "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "2"}
 
 

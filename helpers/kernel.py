@@ -91,13 +91,17 @@ def run(source, x, count=None, number=0.0, threads=128, in_place=False, shift=0,
     are the same memory. shift: elements by which x and y lie behind an address that is a multiple of 4. on: "cpu" or "gpu".
 
     What no thread wrote is NaN with the bits `UNWRITTEN`. What the kernel prints with printf is printed.
-    Raises what `compile` raises, ValueError for another `threads`, and RuntimeError with what the kernel did wrong: an access
-    outside of the arrays or at a wrong address, an endless loop, CUDA's error.
+    Raises what `compile` raises; ValueError for another `threads`, a count outside of 0 to 2^30, a shift outside of 0 to 127,
+    or more than 2^28 elements; RuntimeError with what the kernel did wrong: an access outside of the arrays or at a wrong
+    address, an endless loop, CUDA's error.
     """
     x = np.ascontiguousarray(x, np.float16)
     count = x.size if count is None else int(count)
     if not 1 <= threads <= 1024:
         raise ValueError("a block has 1 to 1024 threads, not %d" % threads)
+    for what, size, most in (("count", count, 1 << 30), ("shift", shift, 127), ("the number of elements", x.size, 1 << 28)):
+        if not 0 <= size <= most:
+            raise ValueError("%s is %d; 0 to %d are possible" % (what, size, most))
     program, guard = compile(source, on), 2 * threads + 64
     order = np.array([count, threads, x.size, guard, shift, in_place], np.int32).tobytes() + np.float32(number).tobytes()
     with tempfile.TemporaryDirectory() as folder:

@@ -116,8 +116,8 @@ def packages(names=tuple(PROBES), timeout=120):
             _found[name] = Package(name, "absent")
             continue
         code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu() else "")
-        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONPATH=os.pathsep.join(sys.path))
-        children[name] = subprocess.Popen([sys.executable, "-c", code], env=environment,
+        variables = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", ORT_DISABLE_TELEMETRY="1", PYTHONPATH=os.pathsep.join(sys.path))
+        children[name] = subprocess.Popen([sys.executable, "-c", code], env=variables,
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     for name, child in children.items():
         _found[name] = _package(name, child, timeout)

@@ -233,7 +233,7 @@ def cpu_l2_normalize(x, axis=-1, eps=1e-12, simple=False):
     axis %= x.ndim
     y, length = np.empty_like(x), x.shape[axis]
     outer, inner = int(np.prod(x.shape[:axis], dtype=np.int64)), int(np.prod(x.shape[axis + 1:], dtype=np.int64))
-    if _function("cpu", simple)(x.ctypes.data, y.ctypes.data, outer, length, inner, eps, _TYPES[x.dtype.name], None):
+    if _start("cpu", simple, x.ctypes.data, y.ctypes.data, outer, length, inner, eps, _TYPES[x.dtype.name], None):
         raise ValueError("the %s takes an axis of %s elements and a finite eps that is not negative, not %d and %r" % (
             ("simple kernel", "2 (the last axis)", length, eps) if simple else ("plugin", "1 to 65536", length, eps)))
     return y
@@ -243,8 +243,9 @@ def launch(x, y, outer, length, eps=1e-12, dtype="float32", stream=0, simple=Fal
     """Put a kernel on a CUDA stream that normalizes a contiguous (outer, length, inner) array along its middle axis.
 
     x, y: device addresses as int, aligned to their elements; they may be the same. Multiples of 16 are faster. outer, inner: 0
-    and up. length: 1 to 65,536. eps: finite, not negative. dtype: float32 or float16, of both arrays. stream: a cudaStream_t as
-    int; 0 is the default stream. simple: take the simple kernel, for length 2 and inner 1.
+    and up. length: 1 to 65,536. The product of the three: up to 2^60. eps: finite, not negative. dtype: float32 or
+    float16, of both arrays. stream: a cudaStream_t as int; 0 is the default stream. simple: take the simple kernel, for
+    length 2 and inner 1.
 
     Raises TypeError for another dtype, RuntimeError with CUDA's error number when the kernel was not launched, and what
     `compile("kernel")` raises.
@@ -252,7 +253,7 @@ def launch(x, y, outer, length, eps=1e-12, dtype="float32", stream=0, simple=Fal
     dtype = np.dtype(dtype).name
     if dtype not in _TYPES:
         raise TypeError("the kernel takes float32 or float16, not %s" % dtype)
-    error = _function("kernel", simple)(x, y, outer, length, inner, eps, _TYPES[dtype], stream)
+    error = _start("kernel", simple, x, y, outer, length, inner, eps, _TYPES[dtype], stream)
     if error:
         known = {1: "an argument is out of range", 35: "no driver, or one older than this CUDA", 100: "no GPU"}
         raise RuntimeError("l2_normalize was not launched: CUDA error %d (%s)"
@@ -264,6 +265,14 @@ def declare(function):
     function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_int64, ctypes.c_float,
                          ctypes.c_int32, ctypes.c_void_p]
     return function
+
+
+def _start(what, simple, x, y, outer, length, inner, eps, kind, stream):
+    """Call the C function -> its error. ctypes cuts integers that C's types do not hold: 2^32 + 2 would be a length of 2."""
+    limits = (x, 1 << 64), (y, 1 << 64), (outer, 1 << 63), (length, 1 << 31), (inner, 1 << 63)
+    if not all(0 <= number < limit for number, limit in limits):
+        return 1  # cudaErrorInvalidValue, as from the C function
+    return _function(what, simple)(x, y, outer, length, inner, eps, kind, stream)
 
 
 def _function(what, simple):

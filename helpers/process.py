@@ -1,4 +1,4 @@
-"""TensorFlow in this process: importing it, Keras 2 beside it, and where it computes.
+"""TensorFlow in this process: importing it, Keras 2 beside it, and where it computes. ONNX Runtime without its telemetry.
 
     from helpers import process
     process.prepare_tensorflow()      # in the first cell of a page, before TensorFlow is used
@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _session = None  # (gpu, session of Keras), of TensorFlow 1 only
 
 
@@ -19,7 +20,8 @@ def prepare_tensorflow(gpu=False):
 
     What it changes, for the rest of the process:
 
-    - TF_CPP_MIN_LOG_LEVEL is set to 1, unless it is set already; child processes inherit it.
+    - TF_CPP_MIN_LOG_LEVEL is set to 1, unless it is set already; child processes inherit it. So is ORT_DISABLE_TELEMETRY,
+      see `onnxruntime`.
     - Standard error is closed while TensorFlow is imported, because TensorFlow 2 greets every import with lines about
       oneDNN that its log level does not suppress. Python's logger of TensorFlow is set to errors only, because
       TensorFlow 1.13 announces its own deprecations at every call.
@@ -32,6 +34,7 @@ def prepare_tensorflow(gpu=False):
     """
     global _session
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ.setdefault(NO_TELEMETRY, "1")
     with contextlib.ExitStack() as stack:
         if "tensorflow" not in sys.modules:
             stack.enter_context(_no_stderr())
@@ -55,6 +58,19 @@ def tensorflow():
     import tensorflow as tf
 
     return tf
+
+
+def onnxruntime():
+    """Import ONNX Runtime and return the module.
+
+    Its packages for Linux report sessions to their makers: 1.32 asks for the address of mobile.events.data.microsoft.com some
+    seconds after the first session, and its `disable_telemetry_events` does not change that (seen 2026-11-27). The variable
+    ORT_DISABLE_TELEMETRY does, if it is set before the import; here it is set to 1 unless it is set already.
+    """
+    os.environ.setdefault(NO_TELEMETRY, "1")
+    import onnxruntime as module
+
+    return module
 
 
 def keras():

@@ -80,16 +80,18 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
     model: path or ModelProto. inputs, batch: as for `tensorflow`. outputs: a name or a list of names of outputs of the
     model; by default all.
 
-    Returns {output name: float32 array}. Raises FileNotFoundError, ValueError as `tensorflow`, and for a model that
-    ONNX Runtime cannot load its own exceptions.
+    Returns {output name: float32 array}. Raises FileNotFoundError, ValueError as `tensorflow` and for weights in a file outside
+    of the model's folder, and for a model that ONNX Runtime cannot load its own exceptions.
     """
-    import onnxruntime
-
     is_path = isinstance(model, str) or hasattr(model, "__fspath__")
     if is_path and not os.path.isfile(str(model)):
         raise FileNotFoundError("no ONNX file at %s" % model)
-    session = onnxruntime.InferenceSession(str(model) if is_path else model.SerializeToString(),
-                                           providers=["CPUExecutionProvider"])
+    if is_path:
+        from .engine import external
+
+        external.check_file(model)
+    session = process.onnxruntime().InferenceSession(str(model) if is_path else model.SerializeToString(),
+                                                     providers=["CPUExecutionProvider"])
     takes = collections.OrderedDict()
     for given in session.get_inputs():
         takes[given.name] = Input(given.shape or None, ONNX_TYPES.get(given.type), True)  # [] may be a scalar or any shape

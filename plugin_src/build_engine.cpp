@@ -18,13 +18,16 @@
 #include <NvUffParser.h>
 #endif
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cctype>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -46,6 +49,14 @@ struct Logger : nvinfer1::ILogger {
         if (severity <= Severity::kWARNING) std::cerr << "TensorRT: " << message << "\n";
     }
 };
+
+// Not a folder, and not a pipe, on which a parser would wait for ever.
+void requireFile(const std::string& path) {
+    struct stat found;
+    if (stat(path.c_str(), &found) != 0) throw std::runtime_error("cannot read " + path);
+    if (!S_ISREG(found.st_mode)) throw std::runtime_error(path + " is not a file");
+    if (found.st_size == 0) throw std::runtime_error(path + " is empty");
+}
 
 // --- The versions --------------------------------------------------------------------------------------------------
 
@@ -83,10 +94,29 @@ Own<nvinfer1::INetworkDefinition> makeNetwork(nvinfer1::IBuilder& builder, bool 
 }
 
 #if NV_TENSORRT_MAJOR < 11
-std::vector<char> readFile(const std::string& path) {
+// At most 80 characters of a line of a file that may hold anything.
+std::string printable(const std::string& line) {
+    std::string found = line.substr(0, 80);
+    for (char& c : found) c = std::isprint(static_cast<unsigned char>(c)) ? c : '?';
+    return found;
+}
+
+// The text of a calibration cache: a first line that begins with TRT-, then "tensor: hexadecimal digits". TensorRT takes a
+// cache that it cannot read for none, and would calibrate with the images that there are not.
+std::vector<char> readCache(const std::string& path) {
     std::ifstream stream(path, std::ios::binary);
-    if (!stream) throw std::runtime_error("cannot read " + path);
-    return std::vector<char>(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+    std::string text, line;
+    while (std::getline(stream, line) && text.size() < (std::size_t(64) << 20)) {
+        const std::size_t colon = line.rfind(": ");
+        const bool entry = colon != std::string::npos && colon > 0 && colon + 2 < line.size() &&
+                           line.find_first_not_of("0123456789abcdefABCDEF\r", colon + 2) == std::string::npos;
+        if (text.empty() ? line.compare(0, 4, "TRT-") != 0 : !entry && !line.empty()) {
+            throw std::runtime_error(path + " is not a calibration cache, or damaged: \"" + printable(line) + "\"");
+        }
+        text += line + "\n";
+    }
+    if (text.empty() || !stream.eof()) throw std::runtime_error(path + " is empty, or no calibration cache");
+    return std::vector<char>(text.begin(), text.end());
 }
 
 // Hands out the ranges of an earlier calibration and has no images for a new one.
@@ -224,15 +254,18 @@ std::shared_ptr<void> parseOnnx(nvinfer1::INetworkDefinition& network, const Opt
     return parser;
 }
 
-// Under another name first, so that an interrupted build or a full disk leaves no half plan behind.
+// Under another name first, so that an interrupted build or a full disk leaves no half plan behind. The name is this process's,
+// and nothing that is there is written to, link or file.
 void writeFile(const std::string& path, const void* data, std::size_t size) {
-    const std::string partial = path + ".partial";
-    std::ofstream stream(partial, std::ios::binary);
-    stream.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
-    stream.close();
-    if (!stream || std::rename(partial.c_str(), path.c_str()) != 0) {
-        std::remove(partial.c_str());
-        throw std::runtime_error("cannot write " + path + " (" + std::to_string(size) + " bytes): is the disk full?");
+    const std::string partial = path + ".partial." + std::to_string(getpid());
+    const int file = open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+    const char* rest = static_cast<const char*>(data);
+    ssize_t written = file < 0 ? -1 : 0;
+    for (; size > 0 && written >= 0; rest += written, size -= static_cast<std::size_t>(written)) written = write(file, rest, size);
+    const bool closed = file >= 0 && close(file) == 0;
+    if (written < 0 || !closed || std::rename(partial.c_str(), path.c_str()) != 0) {
+        if (file >= 0) std::remove(partial.c_str());
+        throw std::runtime_error("cannot write " + path + ": is the disk full, or its folder not there?");
     }
 }
 
@@ -247,6 +280,13 @@ int number(const std::string& text, int least) {
     long value = std::strtol(text.c_str(), &end, 10);
     if (text.empty() || *end || value < least || value > 65536) usage("not a number that fits: " + text);
     return static_cast<int>(value);
+}
+
+// Whether two paths lead to one file that is there.
+bool isSameFile(const std::string& one, const std::string& other) {
+    struct stat first, second;
+    return stat(one.c_str(), &first) == 0 && stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
 }
 
 Options parseArguments(int argc, char** argv) {
@@ -267,12 +307,13 @@ Options parseArguments(int argc, char** argv) {
         else if (name == "--uff-input") {
             std::vector<std::string> parts(1);
             for (char c : value) { if (c == ',') parts.emplace_back(); else parts.back() += c; }
-            if (parts.size() != 4) usage("--uff-input takes NAME,H,W,C, not " + value);
+            if (parts.size() != 4 || parts[0].empty()) usage("--uff-input takes NAME,H,W,C, not " + value);
             options.uffInputs.push_back({parts[0], {number(parts[1], 1), number(parts[2], 1), number(parts[3], 1)}});
         } else usage("unknown option " + name);
     }
     if (options.uff.empty() == options.onnx.empty()) usage("give either --uff or --onnx");
     if (options.output.empty()) usage("give --output");
+    if (isSameFile(options.output, options.uff + options.onnx)) usage("--output is the model itself: " + options.output);
     if (options.dla >= 0 && !options.fp16 && options.int8.empty()) usage("a DLA computes in FP16 or INT8 only");
     if (NV_TENSORRT_MAJOR >= 11 && (options.fp16 || !options.int8.empty()))
         usage("TensorRT from 11 on has no --fp16 and no --int8: the precision is in the graph (uffsurgeon.to_onnx "
@@ -290,15 +331,22 @@ int main(int argc, char** argv) {
     Logger logger;
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
     try {
+        requireFile(options.uff + options.onnx);  // one of them is empty
+        for (const auto& library : options.plugins) {
+            if (library.find('/') != std::string::npos) requireFile(library);  // else the linker looks for it
+        }
+        std::unique_ptr<CachedRanges> calibrator;
+#if NV_TENSORRT_MAJOR < 11
+        if (!options.int8.empty() && options.int8 != "-") {
+            requireFile(options.int8);
+            calibrator.reset(new CachedRanges(readCache(options.int8)));
+        }
+#endif
         auto builder = own(nvinfer1::createInferBuilder(logger), "builder");
         registerOwnPlugins(logger);
         for (const auto& library : options.plugins) loadPlugin(library);
         auto network = makeNetwork(*builder, !options.uff.empty());
         auto parser = options.uff.empty() ? parseOnnx(*network, options, logger) : parseUff(*network, options);
-        std::unique_ptr<CachedRanges> calibrator;
-#if NV_TENSORRT_MAJOR < 11
-        if (!options.int8.empty() && options.int8 != "-") calibrator.reset(new CachedRanges(readFile(options.int8)));
-#endif
         auto plan = buildPlan(*builder, *network, options, calibrator.get());
         writeFile(options.output, plan->data(), plan->size());
         std::cout << options.output << ": " << plan->size() << " bytes\n";

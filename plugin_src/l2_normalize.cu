@@ -402,6 +402,7 @@ extern "C" int l2_normalize(const void* x, void* y, int64_t outer, int32_t lengt
     if (outer < 0 || inner < 0 || length < 1 || length > kL2MaxLength) return cudaErrorInvalidValue;
     if (!(eps >= 0.0f) || std::isinf(eps)) return cudaErrorInvalidValue;  // a NaN fails the comparison
     if (outer == 0 || inner == 0) return cudaSuccess;                     // a grid of 0 blocks is an error
+    if (outer > kL2MaxElements / length / inner) return cudaErrorInvalidValue;
     const uintptr_t element = type == kL2Float ? sizeof(float) : sizeof(Half);
     const uintptr_t addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y);
     if (!x || !y || addresses % element) return cudaErrorInvalidValue;

@@ -19,12 +19,13 @@
 enum L2Type : int32_t { kL2Float = 0, kL2Half = 1 };
 
 constexpr int32_t kL2MaxLength = 65536;
+constexpr int64_t kL2MaxElements = int64_t(1) << 60;  // of an array: below it, no index and no size in bytes overflows
 
 // Normalizes a contiguous array of the shape (outer, length, inner) along its middle axis, on `stream` (a cudaStream_t;
 // null is the default stream), and returns without waiting for the GPU. A matrix whose rows are normalized has inner = 1.
 //   x, y    device memory, aligned to their elements; y may be x itself, any other overlap is not allowed. Addresses that
 //           are multiples of 16 are the fast ones, and every CUDA allocation is.
-//   outer, inner   0 and up, 64 bits; length: 1 to kL2MaxLength
+//   outer, inner   0 and up, 64 bits; length: 1 to kL2MaxLength; of all three the product: at most kL2MaxElements
 //   eps     finite, 0 or larger; compared with the sum of squares, as tf.nn.l2_normalize does
 //   type    kL2Float or kL2Half, of x and of y; sums are FP32 in both
 // Returns a cudaError_t as int: 0 when it was launched, 1 (cudaErrorInvalidValue) when an argument is out of range, else

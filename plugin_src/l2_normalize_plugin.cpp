@@ -60,31 +60,34 @@ bool supports(DataType type) { return type == DataType::kFLOAT || type == DataTy
 
 int32_t type_of(DataType type) { return type == DataType::kHALF ? kL2Half : kL2Float; }
 
-Refusal check_inputs(int inputs) {
-    if (inputs == 1) return Refusal();
-    return refusal("takes 1 input and got %d; when the graph's axis constant is still connected to the node, disconnect it",
-                   inputs);
-}
-
-// The sizes of Dims or DimsExprs as numbers, -1 where a size is not known yet.
+// The sizes of Dims or DimsExprs as numbers, -1 where a size is not known yet. Of a rank that TensorRT does not have, none.
 struct Sizes {
     int64_t d[Dims::MAX_DIMS];
     int rank;
 
     Sizes(const Dims& dims) : rank(dims.nbDims) {
-        for (int i = 0; i < rank; ++i) d[i] = dims.d[i];
+        for (int i = 0; !refused() && i < rank; ++i) d[i] = dims.d[i];
     }
 #if L2_TENSORRT >= 600
     Sizes(const DimsExprs& dims) : rank(dims.nbDims) {
-        for (int i = 0; i < rank; ++i) d[i] = dims.d[i] && dims.d[i]->isConstant() ? dims.d[i]->getConstantValue() : -1;
+        for (int i = 0; !refused() && i < rank; ++i) {
+            d[i] = dims.d[i] && dims.d[i]->isConstant() ? dims.d[i]->getConstantValue() : -1;
+        }
     }
 #endif
+    Refusal refused() const { return check_rank(rank, Dims::MAX_DIMS); }
 };
+
+Refusal check_inputs(int inputs, const Sizes& sizes) {
+    if (inputs == 1) return sizes.refused();
+    return refusal("takes 1 input and got %d; when the graph's axis constant is still connected to the node, disconnect it",
+                   inputs);
+}
 
 // Can the plugin take inputs of which one has these sizes? Where the sizes may be unknown, the length of the axis is checked
 // only if it is known.
 Refusal check_shape(const PluginState& state, int inputs, const Sizes& sizes) {
-    if (Refusal refused = check_inputs(inputs)) return refused;
+    if (Refusal refused = check_inputs(inputs, sizes)) return refused;
     int dimension = 0;
     if (Refusal refused = find_axis(state.axis, sizes.d, sizes.rank, state.explicit_batch, &dimension)) return refused;
     return sizes.d[dimension] == -1 ? Refusal() : check_length(sizes.d, sizes.rank, dimension);
@@ -92,7 +95,7 @@ Refusal check_shape(const PluginState& state, int inputs, const Sizes& sizes) {
 
 // The state for an input whose sizes are all known.
 Refusal configure(int inputs, const Sizes& sizes, PluginState* state) {
-    if (Refusal refused = check_inputs(inputs)) return refused;
+    if (Refusal refused = check_inputs(inputs, sizes)) return refused;
     int dimension = 0;
     if (Refusal refused = find_axis(state->axis, sizes.d, sizes.rank, state->explicit_batch, &dimension)) return refused;
     return split_shape(sizes.d, sizes.rank, dimension, state);
@@ -121,17 +124,26 @@ int run(const PluginState& plugin, const PluginTensorDesc& in, const void* x, vo
 }
 #endif
 
+// A number at any address: a plan need not align its fields.
+template <typename T>
+bool read_as(const void* data, double* value) {
+    T number;
+    std::memcpy(&number, data, sizeof number);
+    *value = static_cast<double>(number);
+    return true;
+}
+
 // The parsers disagree about the type of a number; all of them give scalars.
 bool read_number(const PluginField& field, double* value) {
-    if (!field.data || field.length > 1) return false;
+    if (!field.data || field.length < 0 || field.length > 1) return false;
     switch (field.type) {
-        case PluginFieldType::kFLOAT32: *value = *static_cast<const float*>(field.data); return true;
-        case PluginFieldType::kFLOAT64: *value = *static_cast<const double*>(field.data); return true;
-        case PluginFieldType::kINT8: *value = *static_cast<const int8_t*>(field.data); return true;
-        case PluginFieldType::kINT16: *value = *static_cast<const int16_t*>(field.data); return true;
-        case PluginFieldType::kINT32: *value = *static_cast<const int32_t*>(field.data); return true;
+        case PluginFieldType::kFLOAT32: return read_as<float>(field.data, value);
+        case PluginFieldType::kFLOAT64: return read_as<double>(field.data, value);
+        case PluginFieldType::kINT8: return read_as<int8_t>(field.data, value);
+        case PluginFieldType::kINT16: return read_as<int16_t>(field.data, value);
+        case PluginFieldType::kINT32: return read_as<int32_t>(field.data, value);
 #if L2_TENSORRT >= 1000
-        case PluginFieldType::kINT64: *value = double(*static_cast<const int64_t*>(field.data)); return true;
+        case PluginFieldType::kINT64: return read_as<int64_t>(field.data, value);
 #endif
         default: return false;
     }
@@ -139,9 +151,15 @@ bool read_number(const PluginField& field, double* value) {
 
 bool is_integer(double value) { return value == std::floor(value) && std::fabs(value) < 1e9; }
 
+Refusal check_collection(const PluginFieldCollection* collection) {
+    if (!collection || collection->nbFields == 0 || (collection->nbFields > 0 && collection->fields)) return Refusal();
+    return refusal("%d fields were announced and none given", collection->nbFields);
+}
+
 // Reads the fields that a parser, a network author or a plan gives. Unknown fields are ignored, as every plugin does: a UFF
 // node carries more than the creator asks for.
 Refusal read_fields(const PluginFieldCollection* collection, PluginState* state) {
+    if (Refusal refused = check_collection(collection)) return refused;
     for (int i = 0; collection && i < collection->nbFields; ++i) {
         const PluginField& field = collection->fields[i];
         const std::string name = field.name ? field.name : "";
@@ -149,7 +167,7 @@ Refusal read_fields(const PluginFieldCollection* collection, PluginState* state)
         double value;
         if (!read_number(field, &value)) return refusal("field %s must be one number", name.c_str());
         if (name != "eps" && !is_integer(value)) return refusal("field %s must be an integer, not %g", name.c_str(), value);
-        if (name == "eps") state->eps = static_cast<float>(value);
+        if (name == "eps") state->eps = std::fabs(value) <= FLT_MAX ? static_cast<float>(value) : INFINITY;
         if (name == "axis") state->axis = static_cast<int32_t>(value);
         if (name == "explicit_batch") state->explicit_batch = value != 0;
         if (name == "version" && value != kPluginStateVersion) {
@@ -225,7 +243,7 @@ public:
     bool canBroadcastInputAcrossBatch(int) const noexcept override { return false; }
     void configurePlugin(const Dims* inputs, int count, const Dims*, int, const DataType* types, const DataType*,
                          const bool*, const bool*, PluginFormat, int) noexcept override {
-        configure_for(inputs, count, types[0]);
+        configure_for(inputs, count, count > 0 ? types[0] : DataType::kFLOAT);
     }
 #else
     void configureWithFormat(const Dims* inputs, int count, const Dims*, int, DataType type, PluginFormat,
@@ -248,7 +266,7 @@ private:
     void configure_for(const Dims* inputs, int count, DataType type) {
         state_.length = 0;
         state_.type = static_cast<uint8_t>(type_of(type));
-        refuses(configure(count, inputs[0], &state_));
+        refuses(configure(count, count > 0 ? inputs[0] : Dims(), &state_));
     }
 };
 
@@ -271,13 +289,14 @@ public:
     bool supportsFormatCombination(int position, const PluginTensorDesc* tensors, int inputs,
                                    int outputs) noexcept override {
         if (inputs != 1 || outputs != 1) return false;
+        if (position < 0 || position > 1) return false;
         const PluginTensorDesc& tensor = tensors[position];
         return tensor.format == kLinear && supports(tensor.type) && tensor.type == tensors[0].type;
     }
     void configurePlugin(const DynamicPluginTensorDesc* inputs, int count, const DynamicPluginTensorDesc*,
                          int) noexcept override {
         PluginState largest = state_;
-        refuses(configure(count, inputs[0].max, &largest));
+        refuses(configure(count, count > 0 ? inputs[0].max : Dims(), &largest));
     }
     size_t getWorkspaceSize(const PluginTensorDesc*, int, const PluginTensorDesc*, int) const noexcept override {
         return 0;
@@ -369,7 +388,8 @@ public:
 
     // Build
     int32_t getNbOutputs() const noexcept override { return 1; }
-    int32_t getOutputDataTypes(DataType* outputs, int32_t, const DataType* inputs, int32_t) const noexcept override {
+    int32_t getOutputDataTypes(DataType* outputs, int32_t, const DataType* inputs, int32_t count) const noexcept override {
+        if (count < 1) return -1;
         outputs[0] = inputs[0];
         return 0;
     }
@@ -382,13 +402,14 @@ public:
     bool supportsFormatCombination(int32_t position, const DynamicPluginTensorDesc* tensors, int32_t inputs,
                                    int32_t outputs) noexcept override {
         if (inputs != 1 || outputs != 1) return false;
+        if (position < 0 || position > 1) return false;
         const PluginTensorDesc& tensor = tensors[position].desc;
         return tensor.format == kLinear && supports(tensor.type) && tensor.type == tensors[0].desc.type;
     }
     int32_t configurePlugin(const DynamicPluginTensorDesc* inputs, int32_t count, const DynamicPluginTensorDesc*,
                             int32_t) noexcept override {
         PluginState largest = state_;
-        return refuses(configure(count, inputs[0].max, &largest)) ? -1 : 0;
+        return refuses(configure(count, count > 0 ? inputs[0].max : Dims(), &largest)) ? -1 : 0;
     }
     size_t getWorkspaceSize(const DynamicPluginTensorDesc*, int32_t, const DynamicPluginTensorDesc*,
                             int32_t) const noexcept override {
@@ -399,7 +420,7 @@ public:
     int32_t onShapeChange(const PluginTensorDesc* inputs, int32_t count, const PluginTensorDesc*,
                           int32_t) noexcept override {
         PluginState now = state_;
-        return refuses(configure(count, inputs[0].dims, &now)) ? -1 : 0;
+        return refuses(configure(count, count > 0 ? inputs[0].dims : Dims(), &now)) ? -1 : 0;
     }
     int32_t enqueue(const PluginTensorDesc* in, const PluginTensorDesc*, const void* const* inputs,
                     void* const* outputs, void*, cudaStream_t stream) noexcept override {
@@ -457,10 +478,16 @@ public:
 private:
     // A network author may leave a field out; a plan that does is damaged.
     static Refusal check_plan(const PluginFieldCollection* fields) {
+        if (Refusal refused = check_collection(fields)) return refused;
         int found = 0;
-        for (int i = 0; fields && i < fields->nbFields; ++i) {
-            const std::string name = fields->fields[i].name ? fields->fields[i].name : "";
-            found += name == "version" || name == "eps" || name == "axis";
+        for (const char* wanted : {"version", "eps", "axis"}) {
+            for (int i = 0; fields && i < fields->nbFields; ++i) {
+                const char* name = fields->fields[i].name;
+                if (name && std::strcmp(name, wanted) == 0) {
+                    ++found;
+                    break;
+                }
+            }
         }
         return found == 3 ? Refusal()
                           : refusal("the plan holds %d of the plugin's 3 fields; build it again", found);

@@ -78,6 +78,7 @@ public:
         errors.clear();
         return found;
     }
+    void forget() { errors.clear(); }
     bool silent() {
         const std::string last = text();
         if (!errors.empty()) std::printf("an error: '%s'\n", last.c_str());
@@ -434,6 +435,11 @@ static void implicit_batch_refusals() {
     refuses(-4, {make_dims({6, 2})}, "out of range");
     refuses(2, {make_dims({6, 2, 1}), make_dims({1})}, "takes 1 input and got 2");
     refuses(-1, {make_dims({2, 65537})}, "shape [2, 65537]; its length must be 1 to 65536");
+    for (int rank : {-1, Dims::MAX_DIMS + 1, INT32_MAX, INT32_MIN}) {
+        Dims wrong = make_dims({6, 2});
+        wrong.nbDims = rank;
+        refuses(-1, {wrong}, "dimensions; 0 to 8 are possible");
+    }
 
     Plugin* plugin = make(creator, Fields());
     CHECK(plugin->initialize() != 0);
@@ -745,6 +751,27 @@ static void fields_are_read_or_refused() {
     const int axes[] = {1, 2};
     refuses(Fields().add("axis", axes, PluginFieldType::kINT32, 2), "one number");
     refuses(Fields().add("eps", axes, PluginFieldType::kUNKNOWN), "one number");
+    refuses(Fields().add("axis", axes, PluginFieldType::kINT32, -1), "one number");
+    refuses(Fields().add("axis", axes, PluginFieldType(-7)), "one number");
+    const double huge = 1e300;
+    refuses(Fields().add("eps", &huge, PluginFieldType::kFLOAT64), "eps must be finite");
+    for (int announced : {1, 3, INT32_MAX, -1, INT32_MIN}) {
+        PluginFieldCollection nothing = PluginFieldCollection();
+        nothing.nbFields = announced;
+        CHECK(!creator->createPlugin("layer", &nothing
+#if L2_TENSORRT >= 1000
+                                     , TensorRTPhase::kBUILD
+#endif
+                                     ));
+        CHECK(the_log.said("fields were announced and none given"));
+    }
+    alignas(8) unsigned char crooked[16] = {};
+    std::memcpy(crooked + 1, axes, 4);
+    Plugin* unnamed = make(creator, Fields()
+                                        .add(nullptr, axes, PluginFieldType::kINT32)
+                                        .add("axis", crooked + 1, PluginFieldType::kINT32));
+    CHECK(unnamed && the_log.silent());
+    release(unnamed);
 
     const double wide = 1e-6;
     const int8_t narrow = 2;
@@ -763,6 +790,7 @@ static void fields_are_read_or_refused() {
     release(plugin);
 }
 
+#if !defined(FUZZ_PLUGIN)
 // Returns 0, 1 when a check failed, 77 when there is no GPU to run on.
 int main() {
     if (!has_device()) return 77;
@@ -782,3 +810,4 @@ int main() {
                 failures);
     return failures ? 1 : 0;
 }
+#endif

@@ -4,8 +4,12 @@
 
 #include "l2_normalize.h"
 
+#include <cfloat>
 #include <cstdarg>
 #include <cstdio>
+
+// Of one sample, so that its product with a batch, an int, is no overflow.
+constexpr int64_t kMaxSample = 4294967295;
 
 struct PluginState {
     uint8_t explicit_batch = 0;  // shapes include the batch, as in every ONNX network
@@ -76,6 +80,11 @@ inline Refusal find_axis(int axis, const int64_t* sizes, int rank, bool explicit
     return Refusal();
 }
 
+// Is `rank` a number of dimensions that TensorRT has? Outside of that range the sizes are not to be read.
+inline Refusal check_rank(int rank, int most) {
+    return rank >= 0 && rank <= most ? Refusal() : refusal("the input has %d dimensions; 0 to %d are possible", rank, most);
+}
+
 inline Refusal check_length(const int64_t* sizes, int rank, int dimension) {
     if (sizes[dimension] >= 1 && sizes[dimension] <= kL2MaxLength) return Refusal();
     return refusal("the axis is dimension %d of an input of shape %s; its length must be 1 to %d", dimension,
@@ -84,9 +93,14 @@ inline Refusal check_length(const int64_t* sizes, int rank, int dimension) {
 
 // Splits a shape, all of whose sizes are known, at `dimension`.
 inline Refusal split_shape(const int64_t* sizes, int rank, int dimension, PluginState* state) {
-    int64_t outer = 1, inner = 1;
+    int64_t outer = 1, inner = 1, elements = 1;  // an empty dimension counts as 1 in `elements`
     for (int i = 0; i < rank; ++i) {
         if (sizes[i] < 0) return refusal("the input has the shape %s, with a size that is not known", ShapeText(sizes, rank).text);
+        if (sizes[i] > kMaxSample / elements) {
+            return refusal("an input of shape %s has more than %lld elements", ShapeText(sizes, rank).text,
+                           static_cast<long long>(kMaxSample));
+        }
+        if (sizes[i] > 0) elements *= sizes[i];
         if (i < dimension) outer *= sizes[i];
         if (i > dimension) inner *= sizes[i];
     }
@@ -131,6 +145,8 @@ inline const char* plugin_state_error(const PluginState& state) {
     if (state.type != kL2Float && state.type != kL2Half) return "unknown data type";
     if (state.outer < 0 || state.inner < 0) return "negative size";
     if (state.length < 0 || state.length > kL2MaxLength) return "axis length outside 1 to 65536";
+    const int64_t row = state.length > 1 ? state.length : 1, inner = state.inner > 1 ? state.inner : 1;
+    if (state.outer > kMaxSample / row / inner || inner > kMaxSample / row) return "more elements than a tensor can have";
     return nullptr;
 }
 

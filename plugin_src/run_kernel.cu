@@ -118,6 +118,10 @@ int main(int count, char** arguments) {
     FILE* in = std::fopen(arguments[1], "rb");
     Order order;
     if (out < 0 || !in || std::fread(&order, sizeof order, 1, in) != 1) return 2;
+    const bool possible = order.count >= 0 && order.count <= 1 << 30 && order.threads >= 1 && order.threads <= 1024 &&
+                          order.elements >= 0 && order.elements <= 1 << 28 && order.guard >= 0 && order.guard <= 1 << 20 &&
+                          order.shift >= 0 && order.shift <= 127;
+    if (!possible) return 2;
     std::vector<uint16_t> x(static_cast<size_t>(order.elements));
     if (std::fread(x.data(), 2, x.size(), in) != x.size()) return 2;
     const rlimit limit = {64 << 20, 64 << 20};  // a loop that prints must not fill the disk

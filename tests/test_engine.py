@@ -528,7 +528,40 @@ def test_a_plan_for_another_gpu_or_version_says_so(ready, gpu, monkeypatch):
         engine.Engine(plan, trt=doubles.tensorrt("10.3"))
     artifacts.sidecar_path(plan).unlink()
     with pytest.raises(RuntimeError, match="cannot read .*: .*Version tag does not match"):
-        engine.Engine(plan, trt=doubles.tensorrt("10.16"))
+        engine.Engine(plan, trt=doubles.tensorrt("10.16"), unrecorded=True)
+
+
+def test_no_plan_gets_to_tensorrt_that_its_record_does_not_vouch_for(ready, gpu, monkeypatch):
+    trt, plan = ready
+    whole, sidecar = plan.read_bytes(), artifacts.sidecar_path(plan)
+    record = json.loads(sidecar.read_text())
+
+    def reaches(*args):
+        raise AssertionError("TensorRT was given the plan")
+    monkeypatch.setattr(engine.Engine, "_open", reaches)
+    for place in range(0, len(whole), max(len(whole) // 50, 1)):  # one byte is another
+        plan.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        with pytest.raises(ValueError, match="damaged or was replaced"):
+            engine.Engine(plan, trt=trt)
+    plan.write_bytes(whole)
+    other = dict(record["gpu"], compute_capability="8.7", name="Orin")
+    for changed in ({"gpu": other}, {"gpu": None}, {"gpu": [1]}, {"gpu": {}}, {"version": "8.5.2"}, {"version": None},
+                    {"library": "tensorrt_rtx"}):
+        sidecar.write_text(json.dumps(dict(record, **changed)))
+        with pytest.raises(RuntimeError, match="plans do not travel"):
+            engine.Engine(plan, trt=trt)
+    for text in ("", "[]", "{}", "no json", json.dumps(dict(record, sha256=None)), json.dumps({"sha256": record["sha256"]})):
+        sidecar.write_text(text)
+        with pytest.raises((ValueError, RuntimeError), match="no record|damaged or was replaced|do not travel"):
+            engine.Engine(plan, trt=trt)
+    sidecar.unlink()
+    with pytest.raises(RuntimeError, match="has no record .*unrecorded=True"):
+        engine.Engine(plan, trt=trt)
+    with pytest.raises(AssertionError):
+        engine.Engine(plan, trt=trt, unrecorded=True)
+    sidecar.write_text(json.dumps(record))
+    with pytest.raises(AssertionError):
+        engine.Engine(plan, trt=trt)
 
 
 def test_a_plan_cut_at_any_byte_is_refused_and_frees_everything(ready, gpu):
@@ -542,7 +575,7 @@ def test_a_plan_cut_at_any_byte_is_refused_and_frees_everything(ready, gpu):
     for size in range(0, len(whole), 7):
         plan.write_bytes(whole[:size])
         with pytest.raises((ValueError, RuntimeError), match="is empty|cannot read"):
-            engine.Engine(plan, trt=trt)
+            engine.Engine(plan, trt=trt, unrecorded=True)
     assert gpu.used == 0 and not gpu.streams
     with pytest.raises(FileNotFoundError, match="no plan at"):
         engine.Engine(plan.with_name("none.plan"), trt=trt)

@@ -1,5 +1,6 @@
 """A reader's kernel: compiled, run in a child, and what it does wrong in words."""
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -118,3 +119,27 @@ def test_the_same_on_the_gpu():
     x = np.arange(1000, dtype=np.float16)
     for how in ({}, {"in_place": True}, {"shift": 1}):
         assert np.array_equal(kernel.run(SCALE, x, number=2, on="gpu", **how), 2 * x)
+
+
+@pytest.mark.parametrize("how, words", [
+    ({"threads": 0}, "1 to 1024 threads"), ({"threads": 1025}, "1 to 1024"), ({"count": -1}, "count is -1; 0 to"),
+    ({"count": 2 ** 31}, "count is 2147483648"), ({"count": 2 ** 40}, "0 to 1073741824"),
+    ({"shift": -1}, "shift is -1; 0 to 127"), ({"shift": 2 ** 33}, "shift is")])
+def test_sizes_that_no_launch_takes_are_refused_before_it_is_compiled(how, words):
+    with pytest.raises(ValueError, match=words):
+        kernel.run("no kernel", np.ones(4), **how)
+
+
+@compiles
+def test_no_elements_and_a_program_that_is_given_nonsense(tmp_path):
+    assert kernel.run(SCALE, np.ones(0), number=1).shape == (0,)
+    program, numbers = kernel.compile(SCALE), np.random.RandomState(1)
+    for _ in range(60):
+        data = numbers.bytes(numbers.randint(0, 60))
+        if numbers.randint(2):
+            data = np.array([4, 128, 2, 320, 0, 0], np.int32).tobytes() + np.float32(1).tobytes() + b"1234"
+            place = numbers.randint(0, 24)
+            data = data[:place] + numbers.bytes(1) + data[place + 1:]
+        (tmp_path / "in").write_bytes(data)
+        done = subprocess.run([str(program), str(tmp_path / "in"), str(tmp_path / "out"), "2"], stderr=subprocess.PIPE)
+        assert done.returncode in (0, 1, 2), (done.returncode, data)

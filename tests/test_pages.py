@@ -126,6 +126,19 @@ def test_every_link_of_the_pages_leads_to_a_page_and_an_anchor(site):
                 assert 'id="%s"' % anchor in target.read_text(encoding="utf-8"), "%s: %s" % (path.relative_to(site.out), link)
 
 
+def test_a_page_loads_nothing_from_elsewhere(site):
+    """Links may lead anywhere; what a browser fetches by itself lies beside the page or in it."""
+    away = r"""["']?(?:https?:)?//"""
+    loads = re.compile(r"<(?:script|img|iframe|source|video|audio|embed|object|base)\b[^>]*\b(?:src|data|href)=%s"
+                       r"|<link\b[^>]*href=%s|url\(\s*%s|@import\s+%s" % (away, away, away, away))
+    assert loads.search('<script async src="https://x.org/a.js">') and loads.search('a { background: url(//x.org/a.png) }')
+    checked = sorted(site.out.rglob("*.html"))
+    assert len(checked) > 3
+    for path in checked:
+        found = loads.search(path.read_text(encoding="utf-8"))
+        assert not found, "%s: %s" % (path.name, found.group())
+
+
 def test_the_contents_say_what_a_run_found(site):
     body = read(site, "index.html")
     assert "a &lt; b" in body and body.count("solutions/") == 3

@@ -20,6 +20,7 @@ from helpers.engine import library as engine_library
 SOURCES = plugin.SOURCES
 sys.path.insert(0, str(SOURCES))
 import compile_matrix  # noqa: E402
+import fuzz  # noqa: E402
 
 needs_gxx = pytest.mark.skipif(not shutil.which("g++"), reason="no g++ here")
 HALF_ULP = 0.5 + 1e-6 * 2048  # one rounding, and 1e-6 before it, in units of FP16's last place
@@ -169,7 +170,7 @@ def test_arguments_out_of_range_are_refused_and_nothing_is_written(kernels):
     x, y = np.ones(64, np.float32), np.zeros(64, np.float32)
     good = [x.ctypes.data, y.ctypes.data, 4, 8, 2, 1e-12, 0, None]
     for place, value in ((0, 0), (0, good[0] + 1), (1, 0), (2, -1), (3, 0), (3, 65537), (4, -1), (5, -1.0), (5, float("nan")),
-                         (5, float("inf")), (6, 2)):
+                         (5, float("inf")), (6, 2), (2, 2 ** 62), (4, 2 ** 57), (4, 2 ** 63 - 1)):
         bad = list(good)
         bad[place] = value
         assert kernels.l2_normalize(*bad) == 1 and not y.any()
@@ -449,9 +450,12 @@ def read_state(library, data):
 @needs_gxx
 @settings(max_examples=100, deadline=None)
 @given(state=st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(-8, 8), st.floats(0, 2.0 ** 127, width=32),
-                       st.integers(0, 2 ** 62), st.integers(0, 65536), st.integers(0, 2 ** 62)))
+                       st.integers(0, 2 ** 33), st.integers(0, 65536), st.integers(0, 2 ** 33)))
 def test_every_state_survives_its_bytes(state_library, state):
-    assert read_state(state_library, write_state(state_library, *state)) == (None, state)
+    outer, length, inner = state[4:]
+    error = "more elements than a tensor can have" if max(outer, 1) * max(length, 1) * max(inner, 1) > 2 ** 32 - 1 else None
+    read, found = read_state(state_library, write_state(state_library, *state))
+    assert read == error and (error or found == state)
 
 
 @needs_gxx
@@ -506,6 +510,27 @@ def test_the_plugin_compiles_without_warnings_and_is_driven_through_its_life(roo
     assert row["log"] == ""
     assert [row[key] for key in ("c++11", "c++14", "c++17")] == ["ok"] * 3
     assert row["driven"].endswith("checks")
+
+
+@pytest.mark.once
+@needs_gxx
+def test_no_state_shape_or_argument_is_treated_wrongly(tmp_path):
+    """The short form of plugin_src/fuzz.py, under sanitizers; the long form has other seeds."""
+    lines = fuzz.run(fuzz.build(tmp_path), 10000).splitlines()
+    assert len(lines) == 3 and all(int(line.split()[-2]) > 100 for line in lines), lines
+
+
+@pytest.mark.once
+@needs_gxx
+@pytest.mark.parametrize("root", header_roots() or [None])
+def test_no_field_plan_or_call_stops_the_plugin(root, tmp_path):
+    if root is None:
+        pytest.skip("no TensorRT headers here (set TENSORRT_ROOTS)")
+    try:
+        program = fuzz.build(tmp_path, plugin.tensorrt_headers(root)[0])
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    assert all(int(line.split()[-2]) > 1000 for line in fuzz.run(program, 20000).splitlines())
 
 
 def v3_headers():
@@ -774,7 +799,7 @@ def test_the_kernel_compiles_and_says_when_it_cannot_run():
     assert plugin.compile("kernel", quiet=True).is_file()
     with pytest.raises(TypeError, match="not float64"):
         plugin.launch(16, 16, 1, 2, dtype="float64")
-    for rows, length in ((-1, 2), (1, 0), (1, 65537)):
+    for rows, length in ((-1, 2), (1, 0), (1, 65537), (1, 2 ** 32 + 2), (2 ** 64 + 1, 2), (2 ** 60, 2)):
         with pytest.raises(RuntimeError, match="CUDA error 1 .*out of range"):
             plugin.launch(16, 16, rows, length)
     with pytest.raises(RuntimeError, match="CUDA error 1 "):

@@ -173,3 +173,48 @@ def test_a_plan_gives_the_outputs_that_are_asked_for_in_batches(monkeypatch, tmp
     with pytest.raises(ValueError, match="no output 'output'.*'out'"):
         run.plan(path, inputs, ["output"])
     assert backend.used == 0, "the engine is closed, also after an error"
+
+
+@pytest.fixture
+def scattered(tmp_path):
+    """A function: writes an .onnx (x + w) whose w lies at a location -> its path, beside files `own` and ../secret."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in (tmp_path / "secret", folder / "own"):
+        path.write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "linked").symlink_to(tmp_path)
+
+    def make(location, inside=False):
+        weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+        weight.external_data.add(key="location", value=location)
+        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "xy"]
+        nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
+        if inside:
+            nodes.insert(0, helper.make_node("Constant", [], ["w"], value=weight))
+        graph = helper.make_graph(nodes, "g", values[:1], values[1:], [] if inside else [weight])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+        model.ir_version = 7
+        (folder / "a.onnx").write_bytes(model.SerializeToString())
+        return folder / "a.onnx"
+    return make
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("location, words", [
+    ("../secret", "leads out"), ("x/../../secret", "leads out"), ("link", "leads out"), ("linked/secret", "leads out"),
+    ("/etc/passwd", "absolute"), ("", "leads out"), (".", "leads out"), ("none", "no file"), ("\0", "no path"),
+    ("..\\secret", "leads out")])
+def test_no_weights_are_read_from_outside_of_the_models_folder(scattered, location, words, inside):
+    path = scattered(location, inside)
+    for read in (lambda: run.onnx(path, np.zeros(4, np.float32)), lambda: engine.half(path, path.with_name("half.onnx"))):
+        with pytest.raises(ValueError, match="keeps weight 'w' in .*%s.*may only lie in the model's folder" % words):
+            read()
+    assert not path.with_name("half.onnx").exists()
+
+
+def test_weights_in_a_file_beside_the_model_are_read(scattered):
+    path = scattered("own")
+    assert run.onnx(path, np.zeros(4, np.float32))["y"].tolist() == [0, 1, 2, 3]
+    engine.half(path, path.with_name("half.onnx"))
+    assert run.onnx(path.with_name("half.onnx"), np.zeros(4, np.float32))["y"].tolist() == [0, 1, 2, 3]

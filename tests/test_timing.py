@@ -1,5 +1,6 @@
 """helpers.timing and helpers.board: statistics, turns, the lock, records, the state of the board."""
 import getpass
+import io
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import board, machine, timing
-from helpers.timing import locking, measuring
+from helpers.timing import locking, measuring, messages
 from helpers.timing import worker as worker_process
 
 HERE = Path(__file__).resolve().parent
@@ -395,8 +396,31 @@ def test_the_recorded_gpu_times_agree_with_pytorch():
         "cuda-python for CUDA 13.3", "cuda-python for CUDA 12.4", "PyCUDA 2026.1"}
 
 
+def test_messages_keep_values_and_arrays():
+    array = np.arange(6, dtype="<f2").reshape(2, 3)
+    stream, value = io.BytesIO(), {"a": [1, 2.5, None, "\xe4", {"b": array}], "none": np.zeros((0, 3)), "scalar": np.array(7),
+                                   "number": np.float32(1.5), "nan": float("nan"), "path": Path("a")}
+    messages.write(stream, value)
+    messages.write(stream, ("next", np.ones(2)[::-1]))
+    whole = stream.getvalue()
+    stream.seek(0)
+    found = messages.read(stream)
+    assert found["a"][:4] == value["a"][:4] and found["a"][4]["b"].dtype == np.float16 and found["a"][4]["b"].shape == (2, 3)
+    assert found["none"].shape == (0, 3) and found["scalar"] == 7 and found["number"] == 1.5 and found["nan"] != found["nan"]
+    assert found["path"] == "a"
+    found["a"][4]["b"][0] = 1  # not read-only
+    assert messages.read(stream)[1].tolist() == [1, 1]
+    for size in range(0, len(whole) // 2, 7):
+        with pytest.raises(EOFError):
+            messages.read(io.BytesIO(whole[:size]))
+    for wrong in (object(), np.array([object()])):
+        with pytest.raises(TypeError, match="JSON values and arrays"):
+            messages.write(io.BytesIO(), wrong)
+
+
 # -- the lock --------------------------------------------------------------------------------------------------------
 
+only_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="another user can be played by root only")
 HOLD = ("import sys, time; sys.path.insert(0, %r)\nfrom helpers import timing\n"
         "with timing.lock('the test', path=sys.argv[1]):\n print('held', flush=True)\n time.sleep(60)" % ROOT)
 
@@ -490,7 +514,7 @@ def test_a_lock_that_is_removed_while_it_is_held_is_made_anew(tmp_path):
             assert locking.holder(path)["purpose"] == "second"
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="another user can be played by root only")
+@only_root
 def test_two_users_take_turns(tmp_path):
     """root and somebody else, in a folder that either made; the environment is the other's as well."""
     folder = Path(tempfile.mkdtemp())
@@ -519,6 +543,77 @@ def test_two_users_take_turns(tmp_path):
             assert locking.holder(path)["purpose"] == "root's again"
     finally:
         shutil.rmtree(str(folder))
+
+
+@pytest.fixture
+def attacked(monkeypatch):
+    """A temporary folder like /tmp, and a folder of ours with a file `lock`, which is no timing lock, to be kept from harm."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o1777)
+    ours = folder / "ours"
+    ours.mkdir()
+    (ours / "lock").write_text("precious")
+    monkeypatch.delenv("WORKBOOK_TIMING_LOCK")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert (ours / "lock").read_text() == "precious" and os.listdir(str(ours)) == ["lock"]
+    shutil.rmtree(str(folder))
+
+
+@only_root
+def test_a_folder_that_is_another_users_link_is_not_followed(attacked):
+    (attacked / "box3d-timing").symlink_to(attacked / "ours")
+    os.lchown(str(attacked / "box3d-timing"), 65534, 65534)
+    with pytest.raises(OSError, match="WORKBOOK_TIMING_LOCK"), timing.lock():
+        pass
+
+
+@only_root
+def test_a_file_that_another_user_moved_to_the_locks_place_is_not_written(attacked):
+    folder, victim = attacked / "box3d-timing", attacked / "victim"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    os.chown(str(folder), 65534, 65534)
+    victim.write_text("precious")
+    victim.rename(folder / "lock")
+    for mode in (0o644, 0o600):
+        (folder / "lock").chmod(mode)
+        with pytest.raises(OSError, match="is another file"), timing.lock():
+            pass
+    assert (folder / "lock").read_text() == "precious"
+
+
+@only_root
+def test_a_folder_in_which_everybody_may_replace_the_lock(attacked):
+    folder = attacked / "box3d-timing"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with timing.lock():
+        assert folder.stat().st_mode & 0o7777 == 0o1777, "ours gets its sticky bit"
+    folder.chmod(0o777)
+    os.chown(str(folder), 65534, 65534)
+    with pytest.raises(OSError, match="sticky bit is not set"), timing.lock():
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes there")
+def test_a_link_of_ones_own_to_the_folder_is_followed_and_an_interrupted_lock_is_mended(tmp_path):
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    (real / "lock").touch()
+    (real / "lock").chmod(0o600)
+    with timing.lock(path=tmp_path / "link" / "lock"):
+        assert (real / "lock").stat().st_mode & 0o777 == 0o666
+
+
+def test_a_long_note_is_read_and_a_full_disk_does_not_hinder(tmp_path, monkeypatch):
+    with timing.lock("\U0001f40c" * 900, path=tmp_path / "lock"):
+        assert len(locking.holder(tmp_path / "lock")["purpose"]) == 500
+    monkeypatch.setattr(locking, "_write", lambda *_: os.write(-1, b""))  # an OSError
+    with timing.lock("mine", path=tmp_path / "lock"), pytest.raises(TimeoutError, match="left no note"):
+        with timing.lock("second", path=tmp_path / "lock"):
+            pass
 
 
 def _count(path, counter, clash):

@@ -6,6 +6,8 @@ import numpy as np
 
 from uffsurgeon.values import not_finite
 
+from . import external
+
 
 class Model:
     """A model in a file. Bytes and graph are read at the first question, and given back by `release`.
@@ -57,6 +59,7 @@ def _parsed_onnx(data, path):
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, of which there are several classes
         raise ValueError("%s is not an ONNX file: %s" % (path, error))
+    external.check(model, path)
     load_external_data_for_model(model, str(path.parent))
     return model
 
@@ -64,6 +67,27 @@ def _parsed_onnx(data, path):
 def load(source):
     """`source`, if it is a `Model`, else the `Model` at that path."""
     return source if isinstance(source, Model) else Model(source)
+
+
+def hollow(model):
+    """A copy of a ModelProto that keeps type and dims of its large weights, but not their values: enough to infer shapes.
+
+    Weights of fewer than 1,024 elements are kept; one may be the shape that a Reshape reads.
+    """
+    import onnx
+
+    copy = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    if hasattr(model, "functions"):
+        copy.functions.extend(model.functions)
+    copy.graph.name = model.graph.name
+    for field in ("node", "input", "output", "value_info"):
+        getattr(copy.graph, field).extend(getattr(model.graph, field))
+    for tensor in model.graph.initializer:
+        if np.prod(tensor.dims) < 1024:
+            copy.graph.initializer.extend([tensor])
+        else:
+            copy.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    return copy
 
 
 def check_weights(model):

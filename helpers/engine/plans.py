@@ -60,17 +60,20 @@ def _belong(data, record):
 
 
 def check_origin(path, record, trt):
-    """RuntimeError when the sidecar says that the plan belongs to another TensorRT or GPU."""
+    """RuntimeError unless the record says that the plan belongs to this TensorRT and this GPU."""
     if not record:
-        return
+        raise RuntimeError("%s has no record (%s), so nothing says who built it, and TensorRT runs whatever code a plan "
+                           "holds. Build it again from its model; for a plan that you made yourself, or trust, say "
+                           "engine.Engine(plan, unrecorded=True)." % (path.name, artifacts.sidecar_path(path).name))
     now, then = describe(trt), {key: record.get(key) for key in ("library", "version")}
     if then != now:
         raise RuntimeError("%s was built by %s %s, this is %s %s: plans do not travel between versions. Build it again "
                            "from %s." % (path.name, then["library"], then["version"], now["library"], now["version"],
                                          record.get("source", "its model")))
     gpu, built_on = gpu_here(trt), record.get("gpu")
-    if gpu and built_on and gpu["compute_capability"] != built_on["compute_capability"]:
+    built_on = built_on if isinstance(built_on, dict) else {}
+    if gpu and gpu["compute_capability"] != built_on.get("compute_capability"):
         raise RuntimeError("%s was built on %s (compute capability %s), this is %s (%s): plans do not travel between "
                            "GPUs. Build it again from %s." % (
-                               path.name, built_on["name"], built_on["compute_capability"], gpu["name"],
-                               gpu["compute_capability"], record.get("source", "its model")))
+                               path.name, built_on.get("name", "an unknown GPU"), built_on.get("compute_capability", "?"),
+                               gpu["name"], gpu["compute_capability"], record.get("source", "its model")))

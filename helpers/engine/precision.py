@@ -18,9 +18,9 @@ import numpy as np
 
 from uffsurgeon.graphs import Cycle, inputs_first
 
-from .. import artifacts, cuda
+from .. import artifacts, cuda, process
 from .library import called
-from .model import load
+from .model import hollow, load
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
@@ -98,6 +98,7 @@ def half(source, path):
 
 def halved(model):
     """The float16 form of a ModelProto, as `half` describes it. The ModelProto given is changed."""
+    process.onnxruntime()  # imported without its telemetry
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     for number, node in enumerate(model.graph.node):
@@ -116,18 +117,7 @@ def _infer_types(model):
     """Put the type of every tensor into the graph, which the converter needs, without making a copy of the weights."""
     import onnx
 
-    hollow = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    if hasattr(model, "functions"):
-        hollow.functions.extend(model.functions)
-    for field in ("node", "input", "output", "value_info"):
-        getattr(hollow.graph, field).extend(getattr(model.graph, field))
-    hollow.graph.name = model.graph.name
-    for tensor in model.graph.initializer:
-        if np.prod(tensor.dims) < 1024:  # it may be the shape that a Reshape reads
-            hollow.graph.initializer.extend([tensor])
-        else:
-            hollow.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-    inferred = onnx.shape_inference.infer_shapes(hollow).graph.value_info
+    inferred = onnx.shape_inference.infer_shapes(hollow(model)).graph.value_info
     del model.graph.value_info[:]
     model.graph.value_info.extend(inferred)
 
@@ -246,6 +236,7 @@ def quantize(source, images, path, keep=()):
 def quantized(source, images, keep=()):
     """The ModelProto that `quantize` writes. source: a `Model`, which is released."""
     import onnx
+    process.onnxruntime()  # imported without its telemetry
     from onnxruntime import quantization
 
     model = source.content

@@ -52,20 +52,22 @@ class Tensor:
 class Engine:
     """A plan, ready to run on this GPU. Use it in a `with`, or call `close()`.
 
-    plan: path. plugins: paths of plugin libraries that it needs.
+    plan: path. plugins: paths of plugin libraries that it needs. unrecorded: open a plan without a record beside it, too, such
+    as one of trtexec. TensorRT runs the code that a plan holds, so open only your own.
     `inputs`, `outputs`: lists of `Tensor`. `batch`: the largest number of rows at once, None for a network without a common
     batch axis. `batch_is_fixed`: whether it is the only number; fewer rows are then filled up with zeros.
 
-    Raises FileNotFoundError; ValueError for a plan that is damaged; RuntimeError when it was built for another GPU or
-    TensorRT, when a plugin is missing, when there is no GPU or too little memory. Nothing stays allocated then.
+    Raises FileNotFoundError; ValueError for a plan that is damaged; RuntimeError when it has no record, when it was built for
+    another GPU or TensorRT, when a plugin is missing, when there is no GPU or too little memory. Nothing stays allocated then.
     """
 
-    def __init__(self, plan, plugins=(), trt=None):
+    def __init__(self, plan, plugins=(), trt=None, unrecorded=False):
         self.path, self.trt = Path(str(plan)), trt or tensorrt()
         self._runtime = self._engine = self._context = self._stream = self._graph = None
         self.inputs, self.outputs = [], []
         data, record = plans.read(self.path)
-        plans.check_origin(self.path, record, self.trt)
+        if record or not unrecorded:
+            plans.check_origin(self.path, record, self.trt)
         missing = cuda.why_not()
         if missing:
             raise RuntimeError("%s cannot run: %s" % (self.path.name, missing))

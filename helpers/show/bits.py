@@ -44,22 +44,17 @@ def formats(dtypes=(np.float32, np.float16)):
 
 def types(model):
     """{tensor: its ONNX type, a number} of a ModelProto, inferred without a copy of its large weights."""
-    import onnx
+    from onnx import shape_inference
 
-    hollow = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    from ..engine.model import hollow
+
+    copy = hollow(model)
     makers = {name: number for number, node in enumerate(model.graph.node) for name in node.output}
     order = inputs_first(range(len(model.graph.node)), lambda number: [
         makers[name] for name in model.graph.node[number].input if name in makers])
-    hollow.graph.node.extend(model.graph.node[number] for number in order)  # ONNX Runtime's converter appends its casts
-    hollow.graph.input.extend(model.graph.input)
-    hollow.graph.output.extend(model.graph.output)
-    hollow.graph.name = model.graph.name
-    for tensor in model.graph.initializer:
-        if np.prod(tensor.dims) < 1024:  # it may be the shape that a Reshape reads
-            hollow.graph.initializer.extend([tensor])
-        else:
-            hollow.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-    graph = onnx.shape_inference.infer_shapes(hollow).graph
+    del copy.graph.node[:], copy.graph.value_info[:]
+    copy.graph.node.extend(model.graph.node[number] for number in order)  # ONNX Runtime's converter appends its casts
+    graph = shape_inference.infer_shapes(copy).graph
     found = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for values in (graph.value_info, graph.input, graph.output):
         found.update((value.name, value.type.tensor_type.elem_type) for value in values)

@@ -21,7 +21,7 @@ except ImportError:  # Windows
     fcntl = None
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-LONGEST_NOTE = 2000  # bytes
+LONGEST_NOTE = 8000  # bytes
 
 
 def lock_path():
@@ -38,14 +38,15 @@ def lock(purpose="a measurement", wait=0, path=None):
     the lock, for what and since when, again when that changes. path: by default `lock_path()`. The operating system releases
     the lock when its holder ends, however it ends.
 
-    Raises TimeoutError that says who holds the lock, for what and since when, and OSError when the file cannot be opened or
-    is a link.
+    Raises TimeoutError that says who holds the lock, for what and since when, and OSError when the file cannot be opened, is
+    a link or another file than a lock, or lies in a folder in which every user may replace it.
     """
     path = Path(str(path or lock_path()))
     descriptor = _acquire(path, wait)
     try:
-        note = {"user": _user(), "pid": os.getpid(), "purpose": str(purpose)[:500], "since": time.time()}
-        _write(descriptor, json.dumps(note).encode("ascii"))
+        note = {"user": _user()[:100], "pid": os.getpid(), "purpose": str(purpose)[:500], "since": time.time()}
+        with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
+            _write(descriptor, json.dumps(note).encode("ascii"))
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -77,26 +78,87 @@ def _acquire(path, wait):
 
 def _open(path):
     """A descriptor of the file, which is made if it is not there."""
-    _make_folder(path.parent)
+    folder = _open_folder(path.parent)
+    try:
+        descriptor = _open_in(folder, path)
+        try:
+            _check_own(descriptor, path, folder is not None and _is_open_to_others(os.fstat(folder)))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+    finally:
+        if folder is not None:
+            os.close(folder)
+
+
+def _open_folder(folder):
+    """A descriptor of the folder, which is made if it is not there; None where the system has no such descriptors (Windows).
+
+    The file is opened in it, and not by its path, in which somebody may put another folder meanwhile.
+    """
+    try:
+        folder.mkdir(parents=True)
+        made = True
+    except FileExistsError:
+        made = False
+    except OSError as error:
+        raise _refusal(error, folder) from None
+    if os.open not in os.supports_dir_fd:
+        return None
+    if folder.is_symlink() and os.lstat(str(folder)).st_uid in (0, os.getuid()):
+        folder = folder.resolve()  # /var/lock is such a link; one of another user's is refused below
+    try:
+        descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY | NO_LINKS)
+    except OSError as error:
+        raise _refusal(error, folder) from None
+    found = os.fstat(descriptor)
+    if found.st_uid == os.getuid() and (made or found.st_mode & 0o1002 == 0o002):
+        # Whatever the umask: every user may make files, and none may remove another's.
+        os.fchmod(descriptor, 0o1777 if made else stat.S_IMODE(found.st_mode) | 0o1000)
+    elif found.st_mode & 0o1002 == 0o002:
+        os.close(descriptor)
+        raise OSError("in the folder %s every user may replace the timing lock, because its sticky bit is not set. Remove it, "
+                      "or name a file elsewhere in WORKBOOK_TIMING_LOCK" % folder)
+    return descriptor
+
+
+def _open_in(folder, path):
+    name, flags = (str(path), 0) if folder is None else (path.name, os.O_NONBLOCK | os.O_NOCTTY)  # a pipe does not block
+    flags |= os.O_RDWR | NO_LINKS
     try:
         try:
-            descriptor = os.open(str(path), os.O_RDWR | NO_LINKS)  # Linux may refuse O_CREAT for a file of another user
+            return os.open(name, flags, dir_fd=folder)  # Linux may refuse O_CREAT for a file of another user
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):  # somebody else was quicker
-                made = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINKS, 0o666)
-                if hasattr(os, "fchmod"):  # whatever the umask: every user of the machine has to be able to lock it
-                    os.fchmod(made, 0o666)
-                return made
-            descriptor = os.open(str(path), os.O_RDWR | NO_LINKS)
+                return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+            return os.open(name, flags, dir_fd=folder)
     except OSError as error:
-        raise OSError(error.errno, "the timing lock cannot be opened (%s). Remove it, or name another file in "
-                      "WORKBOOK_TIMING_LOCK" % (error.strerror or error), str(path)) from None
+        raise _refusal(error, path) from None
+
+
+def _is_open_to_others(folder):
+    return folder.st_uid not in (0, os.getuid()) or bool(folder.st_mode & 0o022)
+
+
+def _check_own(descriptor, path, shared):
+    """Raise OSError unless `lock` made the file, which is written to. shared: other users may write in its folder."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        os.close(descriptor)
         raise OSError("%s is no file of its own, but a link to another or a device: somebody put it there. Remove it, or name "
                       "another file in WORKBOOK_TIMING_LOCK" % path)
-    return descriptor
+    if not hasattr(os, "fchmod"):
+        return
+    if found.st_uid == os.getuid() and not found.st_size:
+        os.fchmod(descriptor, 0o666)  # new, or its maker was interrupted. Every user of the machine has to be able to lock it
+    elif shared and found.st_mode & 0o666 != 0o666:  # somebody may have moved another file there
+        raise OSError("%s has the mode %o, and a timing lock is open to every user: it is another file. Remove it, or name "
+                      "another file in WORKBOOK_TIMING_LOCK" % (path, stat.S_IMODE(found.st_mode)))
+
+
+def _refusal(error, path):
+    return OSError(error.errno, "the timing lock cannot be opened (%s). Remove it, or name another file in "
+                   "WORKBOOK_TIMING_LOCK" % (error.strerror or error), str(path))
 
 
 def _taken(descriptor, path):
@@ -146,13 +208,6 @@ def _describe(note):
     since = datetime.datetime.fromtimestamp(note["since"]).strftime("%H:%M:%S")
     return "%s (process %s) holds the timing lock for %s since %s, %.0f s ago" % (
         note["user"], note["pid"], note["purpose"], since, max(time.time() - note["since"], 0))
-
-
-def _make_folder(folder):
-    """A folder in which every user may make files, and none may remove another's."""
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(parents=True)
-        os.chmod(str(folder), 0o1777)
 
 
 def _write(descriptor, text):

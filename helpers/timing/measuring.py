@@ -2,7 +2,6 @@
 import collections
 import contextlib
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,7 @@ import time
 import numpy as np
 
 from .. import artifacts, board
-from . import locking, records
+from . import locking, messages, records
 
 Column = collections.namedtuple("Column", "name kind model options")
 Column.__doc__ = """One bar. kind: "tensorflow" (.pb), "onnxruntime" (.onnx) or "tensorrt" (plan). model: path, or {batch: path}
@@ -81,7 +80,7 @@ def layers(column, images, runs=20, wait=0):
         answer = worker.ask("layers", runs)
     if not answer:
         raise RuntimeError("%s was not profiled: %s" % (column.name, worker.error))
-    return answer
+    return [tuple(layer) for layer in answer[0]], answer[1]
 
 
 def _take_turns(workers, seconds, report, block):
@@ -164,10 +163,9 @@ class Worker:
         if self.error is not None:
             return None
         try:
-            pickle.dump((name, arguments), self.process.stdin, protocol=4)
-            self.process.stdin.flush()
-            self.error, answer = pickle.load(self.process.stdout)
-        except (OSError, EOFError, pickle.UnpicklingError):
+            messages.write(self.process.stdin, (name, arguments))
+            self.error, answer = messages.read(self.process.stdout)
+        except (OSError, EOFError):
             self.error, answer = self._last_words(), None
         return answer
 

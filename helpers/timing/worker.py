@@ -1,16 +1,16 @@
-"""One column in its own process, `python -m helpers.timing.worker`, controlled by `measuring.Worker` through pickles.
+"""One column in its own process, `python -m helpers.timing.worker`, controlled by `measuring.Worker` through `messages`.
 
 Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
 """
 import json
 import os
-import pickle
 import sys
 import tempfile
 import traceback
 
 import numpy as np
 
+from . import messages
 from .sampling import sample
 
 
@@ -70,8 +70,11 @@ class OnnxRuntime(Runner):
     where = "CPU"
 
     def __init__(self, model, options):
-        import onnxruntime
+        from .. import process
+        from ..engine import external
 
+        onnxruntime = process.onnxruntime()
+        external.check_file(model)
         self.model = model
         self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         self.feed = self.session.get_inputs()[0].name
@@ -83,8 +86,9 @@ class OnnxRuntime(Runner):
 
     def layers(self, runs):
         """By ONNX Runtime's own profile, in a session that does nothing else; kind is the operation."""
-        import onnxruntime
+        from .. import process
 
+        onnxruntime = process.onnxruntime()
         settings, times = onnxruntime.SessionOptions(), {}
         settings.enable_profiling = True
         with tempfile.TemporaryDirectory() as folder:
@@ -176,7 +180,7 @@ def main():
     server = Server()
     while True:
         try:
-            name, arguments = pickle.load(requests)
+            name, arguments = messages.read(requests)
         except EOFError:
             return
         try:
@@ -184,8 +188,7 @@ def main():
         except Exception as raised:
             traceback.print_exc()
             error, answer = "%s: %s" % (type(raised).__name__, raised), None
-        pickle.dump((error, answer), answers, protocol=4)
-        answers.flush()
+        messages.write(answers, (error, answer))
 
 
 if __name__ == "__main__":
