@@ -64,7 +64,7 @@ def _uff_note(node, field):
 def _constant(shape, array, tensor):
     """The values of a small constant, which `array` reads from the message `tensor`; the shape of any other."""
     if np.prod(shape) <= 4:
-        with contextlib.suppress(ValueError):  # text, or a type that NumPy lacks
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # text, or a type that NumPy lacks
             return _short(array(tensor).tolist())
     return "x".join(map(str, shape))
 
@@ -91,7 +91,8 @@ def _onnx_nodes(graph):
     for node in graph.node:
         values = [(a.name, a.f if a.type == a.FLOAT else a.i if a.type == a.INT else list(a.ints))
                   for a in node.attribute if a.type in (a.FLOAT, a.INT, a.INTS)]
-        found.append(Node(node.name or node.output[0], node.op_type, [producers.get(name, name) for name in node.input if name],
+        found.append(Node(node.name or "".join(node.output[:1]), node.op_type,
+                          [producers.get(name, name) for name in node.input if name],
                           ", ".join("%s = %s" % (name, _short(value)) for name, value in values)))
     return found
 

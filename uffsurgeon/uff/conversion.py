@@ -43,8 +43,16 @@ class Conversion(object):
         stack = list(outputs)
         while stack:
             name = stack.pop()
-            if name not in self.ids:
-                stack.extend(self._convert(self.nodes[name]))
+            if name in self.ids:
+                continue
+            node = self.nodes[name]
+            try:
+                stack.extend(self._convert(node))
+            except UffException:
+                raise
+            except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+                raise UffException("node '%s' (%s) has attributes or inputs that do not fit its operation (%s: %s)" % (
+                    node.name, node.op, type(error).__name__, error)) from error
         index = 0
         for name in outputs:
             while "MarkOutput_%d" % index in self.ids:
