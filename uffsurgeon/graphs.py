@@ -21,7 +21,7 @@ def sentence(names):
         >>> sentence(["a", "b", "a"])
         "'a' reads 'b' reads 'a'"
     """
-    words = ["'%s'" % short(name) for name in names]
+    words = ["'%s'" % short(str(name)) for name in names]
     return " reads ".join(words if len(words) <= 12 else words[:8] + ["... (%d nodes)" % (len(words) - 1)] + words[-3:])
 
 

@@ -1,5 +1,4 @@
 """The child process of `apart`: python -m helpers.engine FOLDER."""
-import importlib
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ def main(folder):
     settings, images = job["settings"], os.path.join(folder, "calibration.npy")
     kind, words = None, []
     try:
-        trt = importlib.import_module(job["trt"])
+        trt = library.named(job["trt"])
         if job["action"] == "parse":
             network = trt.Builder(library.logger(trt)).create_network(
                 *library.network_flags(trt, implicit=job["source"].endswith(".uff")))

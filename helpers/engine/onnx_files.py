@@ -3,6 +3,8 @@ import os
 
 import numpy as np
 
+from uffsurgeon.graphs import Cycle, inputs_first
+
 ROOM = 200 << 20  # bytes that a model may take beyond ten times its files
 
 
@@ -43,6 +45,7 @@ def check(model, path):
     for part in [hollow] + list(functions):
         part.opset_import.add(domain="unknown", version=1)
     try:
+        sort(hollow.graph)  # TensorRT's parser does that, too
         onnx.checker.check_model(hollow)
     except Exception as error:  # onnx's ValidationError, of which there are several classes
         raise ValueError("%s is not sound ONNX: %s" % (path, " ".join(str(error).split()))) from None
@@ -55,6 +58,21 @@ def _nodes(graph, more=()):
             yield node
             for attribute in node.attribute:
                 todo += [attribute.g.node] + [inner.node for inner in attribute.graphs]
+
+
+def sort(graph):
+    """Put each node after those that it reads, as ONNX demands. Raises ValueError for a cycle."""
+    nodes = list(graph.node)
+    makers = {name: number for number, node in enumerate(nodes) for name in node.output}
+    try:
+        order = inputs_first(range(len(nodes)), lambda number: [
+            makers[name] for name in nodes[number].input if name in makers])
+    except Cycle as cycle:
+        raise ValueError("node '%s' (%s) reads what is computed from its own output"
+                         % (nodes[cycle.names[0]].name, nodes[cycle.names[0]].op_type))
+    nodes = [nodes[number] for number in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def load_external_data(model, path):

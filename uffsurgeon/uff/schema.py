@@ -154,7 +154,7 @@ def check(meta):
             if node.operation == "Const":
                 _constant_size(node, meta, sizes)
     if total > 10 * sum(sizes.values()) + protobuf.MOST_REPEATED:
-        raise UffException("the nodes refer to %d MB of data, over ten times what this UFF holds: share a Const" % (total >> 20))
+        raise UffException("the nodes refer to %d MB of data, over ten times what it holds: share a Const" % (total >> 20))
 
 
 def validate(meta):
