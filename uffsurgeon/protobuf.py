@@ -73,7 +73,7 @@ NUMPY = NUMPY_OF_TENSORFLOW  # TensorFlow's DataType number -> NumPy dtype
 _VALUES = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val"}
 
 MOST_AXES = 32  # of NumPy 1
-MOST_REPEATED = 1 << 26  # bytes that a short list of values is made of, as a few bytes in a file may ask for any number
+MOST_REPEATED = 40 << 20  # bytes that a short list of values is made of, as a few bytes in a file may ask for any number
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _BLOCK = 4 << 20  # bytes of small fields merged at once
@@ -266,7 +266,7 @@ def tensor_bytes(tensor, dtype=0, made=None):
     dtype: TensorFlow's DataType number, used where the tensor itself has none. made: a list to which the number of bytes is
         appended that repeat one value, if there are any.
     Raises ValueError for a dtype that has no NumPy dtype (strings, resources), for values that do not fill the shape, for more
-    than 32 axes, and for one value that is repeated over more than 64 MiB.
+    than 32 axes, and for one value that is repeated over more than 40 MiB.
     """
     dtype = tensor.dtype or dtype
     if dtype not in NUMPY:

@@ -37,17 +37,17 @@ def check(model, path):
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.SetInParent()
     functions = getattr(hollow, "functions", ())
-    for node in _nodes(hollow.graph, [function.node for function in functions]):
-        if not node.output:
-            raise ValueError("%s is not sound ONNX: node %r (%s) has no output" % (path, node.name, node.op_type))
-        if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
-            node.domain = "unknown"
-    for part in [hollow] + list(functions):
-        part.opset_import.add(domain="unknown", version=1)
     try:
+        for node in _nodes(hollow.graph, [function.node for function in functions]):
+            if not node.output:
+                raise ValueError("node %r (%s) has no output" % (node.name, node.op_type))
+            if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
+                node.domain = "unknown"
+        for part in [hollow] + list(functions):
+            part.opset_import.add(domain="unknown", version=1)
         sort(hollow.graph)  # TensorRT's parser does that, too
         onnx.checker.check_model(hollow)
-    except Exception as error:  # onnx's ValidationError, of which there are several classes
+    except Exception as error:  # onnx's ValidationError, of which there are several classes, and a name that is not UTF-8
         raise ValueError("%s is not sound ONNX: %s" % (path, " ".join(str(error).split()))) from None
 
 

@@ -137,7 +137,7 @@ def read(source):
 def check(meta):
     """Raise UffException unless `validate` passes, references lead to data, and the values of each Const fit its shape.
 
-    Also for data that is referred to so often that it would take more than ten times its size plus 64 MiB.
+    Also for data that is referred to so often that it would take more than ten times its size plus 40 MiB.
 
         >>> check(meta)
     """
