@@ -82,7 +82,7 @@ def mutated(seed):
         elif kind == 1:
             del data[at:at + chance.randrange(1, 9)]
         elif kind == 2:  # a length, a size or a number that is too large
-            data[at:at + 1] = chance.choice((b"\xff" * 4 + b"\x7f", b"\xff" * 9 + b"\x01", b"\x80\x80\x80\x08", b"\x7f", b"\x00"))
+            data[at:at + 1] = chance.choice((b"\xff" * 4 + b"\x7f", b"\xff" * 9 + b"\x01", b"\x80" * 3 + b"\x08", b"\0"))
         elif kind == 3:
             data[at:at] = bytes(bytearray(chance.randrange(256) for _ in range(chance.randrange(1, 5))))
         elif kind == 4:  # a part of it once more
