@@ -14,6 +14,7 @@ from . import preparation, schema  # noqa: F401 (the examples use schema)
 from .conversion import RANDOM, Conversion  # noqa: F401
 
 __version__ = "0.6.3"
+MOST_CHECKED = 20000  # nodes that are checked against the parsers in two seconds
 
 
 def from_tensorflow_frozen_model(frozen_file, output_nodes=(), preprocessor=None, **kwargs):
@@ -118,7 +119,9 @@ def convert(graphdef, output_nodes=(), preprocessor=None, quiet=False, input_nod
     nodes = dict(graph.node_map, **{node.name: node for node in outputs})
     conversion = Conversion(nodes, [node.name for node in outputs], debug_mode)
     log("No. nodes:", len(conversion.graph.nodes))
-    if not quiet:
+    if len(conversion.graph.nodes) > MOST_CHECKED:
+        log("NOTE: %d nodes are too many to be checked here; `uffsurgeon check` does it" % len(conversion.graph.nodes))
+    elif not quiet:
         from uffsurgeon import check  # which imports this package
         check.warn(conversion)
     if output_filename:

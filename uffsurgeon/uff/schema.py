@@ -365,8 +365,8 @@ def array(node, meta):
     """
     if node.operation != "Const":
         raise UffException("node '%s' is a %s, not a Const: it has no values" % (node.id, node.operation))
-    shape, number = _constant_size(node, meta, {})
     blob = resolve(node, "values", meta).blob
+    shape, number = _constant_size(node, meta, {node.fields["values"].ref: len(blob)})
     if number not in NUMPY:
         raise UffException("Const '%s' has dtype %r, which UFF does not have; NVIDIA's converter writes 7 for a dtype that it "
                            "cannot express" % (node.id, number))
