@@ -14,7 +14,7 @@ RANDOM = {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "Truncate
 # Operations whose weights may be computed from constants; UFF needs them as one.
 WITH_WEIGHTS = {"Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "FusedBatchNorm", "FusedBatchNormV2",
                 "FusedBatchNormV3"}
-MOST_PASSED = 300000
+MOST_PASSED = 200000
 
 
 class Conversion(object):
