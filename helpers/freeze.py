@@ -50,17 +50,17 @@ def freeze(source, outputs=None, signature=None):
     outputs = [outputs] if isinstance(outputs, str) else list(outputs or own_outputs)
     if not outputs:
         raise ValueError("the graph has no outputs: no node reads others without being read itself; name them (outputs=...)")
-    # Each pass works in place: the graph holds all weights, and a copy costs 160 MB.
-    outputs = saved.name_outputs(graph_def, outputs)
-    simplify(graph_def, outputs)
-    while functions.inline(graph_def):  # a condition may be a constant only now
+    with functions.sound(source):  # each pass works in place: the graph holds all weights, and a copy costs 160 MB
+        outputs = saved.name_outputs(graph_def, outputs)
         simplify(graph_def, outputs)
-    check_frozen(graph_def)
-    saved.check_values(graph_def, weights)
-    merge_equal_constants(graph_def, keep=weights)
-    strip_unused(graph_def, outputs)
-    clear_metadata(graph_def)
-    graph_def.ClearField("library")
+        while functions.inline(graph_def):  # a condition may be a constant only now
+            simplify(graph_def, outputs)
+        check_frozen(graph_def)
+        saved.check_values(graph_def, weights)
+        merge_equal_constants(graph_def, keep=weights)
+        strip_unused(graph_def, outputs)
+        clear_metadata(graph_def)
+        graph_def.ClearField("library")
     return graph_def
 
 
@@ -254,25 +254,26 @@ def _unscoped(name, model):
 
 
 def bypass_identity(graph_def, keep=()):
-    """Let the consumers of an Identity read its input instead, in place; `strip_unused` then removes the Identity."""
+    """Let the consumers of an Identity read its input instead, in place; `strip_unused` removes the Identity."""
     source = {node.name: node.input[0] for node in graph_def.node
               if node.op == "Identity" and node.name not in keep and len(node.input) == 1}
+    ends = {}  # a tensor -> where a chain of Identity nodes leads from it
     for node in graph_def.node:
         for i, name in enumerate(node.input):
-            seen = set()
-            while name in source or name.endswith(":0") and name[:-2] in source:
-                if name in seen:
-                    raise ValueError("the graph has a cycle of Identity nodes, through %r" % name)
-                seen.add(name)
+            passed = []
+            while name not in ends and (name in source or name.endswith(":0") and name[:-2] in source):
+                ends[name] = None
+                passed.append(name)
                 name = source[producer(name)]
-            node.input[i] = name
+            if ends.get(name, name) is None:
+                raise ValueError("the graph has a cycle of Identity nodes, through %r" % name)
+            node.input[i] = ends.get(name, name)
+            ends.update(dict.fromkeys(passed, node.input[i]))
 
 
 def fold_constants(graph_def, outputs=()):
-    """Turn nodes that depend on constants alone into constants of the same name, in place.
-
-    Operations that draw random numbers are left as they are, although they depend on constants alone, and so are the
-    branches of TensorFlow 1, one of which has no value.
+    """Turn nodes that depend on constants alone into constants of the same name, in place, but for operations that draw random
+    numbers and the branches of TensorFlow 1, one of which has no value.
     """
     tf = process.tensorflow()
     # A constant with a control input may lie in a branch, and has no value then.
@@ -289,6 +290,7 @@ def fold_constants(graph_def, outputs=()):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(tf.compat.v1.graph_util.extract_sub_graph(graph_def, foldable), name="")
         tensors = [graph.get_operation_by_name(name).outputs for name in foldable]
+        functions.check_sizes(graph_def, tensors)
         single = [outs[0] for outs in tensors if len(outs) == 1 and outs[0].dtype not in (tf.variant, tf.resource)]
         with tf.compat.v1.Session(graph=graph, config=process.session_config()) as session:
             values = dict(zip([tensor.op.name for tensor in single], session.run(single)))
@@ -317,13 +319,13 @@ def constant_node(name, value):
 def merge_equal_constants(graph_def, keep=()):
     """Let the consumers of constants of equal type, shape and value share the first of them, in place.
 
-    keep: names of constants that are not merged. Weights belong there: six biases that are all zero are still six
-    biases. `merge_duplicate_nodes` of TensorFlow 1.13 did the same to the graph of the article.
+    keep: names of constants that are not merged: weights, as six biases that are all zero are still six.
     """
     tf = process.tensorflow()
     first, shared = {}, {}
     for node in graph_def.node:
         if node.op == "Const" and node.name not in keep:
+            functions.check_constant(node)
             value = tf.make_ndarray(node.attr["value"].tensor)
             content = value.tobytes() if value.dtype != object else repr(value.tolist())  # strings
             shared[node.name] = first.setdefault((node.attr["dtype"].type, value.shape, content), node.name)
@@ -332,11 +334,9 @@ def merge_equal_constants(graph_def, keep=()):
 
 
 def strip_unused(graph_def, outputs):
-    """Keep only the nodes that `outputs` need, every node after its inputs, in place."""
+    """Keep only the nodes that `outputs` need, each after its inputs, in place."""
     position = {node.name: i for i, node in enumerate(inputs_first(graph_def, outputs))}
-    for i in reversed(range(len(graph_def.node))):
-        if graph_def.node[i].name not in position:
-            del graph_def.node[i]
+    protobuf.delete(graph_def.node, lambda node: node.name not in position)
     graph_def.node.sort(key=lambda node: position[node.name])
 
 

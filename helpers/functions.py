@@ -1,11 +1,16 @@
 """Functions that a graph of TensorFlow 2 calls, and the loops of Keras layers, written out: a frozen graph holds nodes only."""
 import contextlib
+import functools
+import operator
 
+from uffsurgeon import protobuf
 from uffsurgeon.names import producer, unused
 
 from . import process
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+MOST_LEVELS, MOST_NODES = 100, 300000  # of calls in functions, of a graph with all of them written out
+MOST_BYTES = 64 << 20  # that constants may take beyond ten times the graph
 BRANCHES = ("If", "StatelessIf")
 
 
@@ -15,20 +20,56 @@ def inline(graph_def):
 
     A node of a function gets the scope of the call as its own: `conv2d/PartitionedCall` of a function with a node `Conv2D`
     becomes `conv2d/Conv2D`. Loops, and branches whose condition is computed, stay. Returns how many nodes were replaced.
+    Raises ValueError for functions that call themselves, or so many others that there would be more than MOST_NODES.
     """
     functions = {function.signature.name: function for function in graph_def.library.function}
-    replaced, found = 0, _calls(graph_def, functions)
+    replaced, levels, found = 0, 0, _calls(graph_def, functions)
     while found:
         taken, outputs = {node.name for node in graph_def.node}, {}
         for call, name, inputs in found:
             outputs[call.name] = _write_out(graph_def, functions[name], call, inputs, taken)
         for node in graph_def.node:
             node.input[:] = [source for text in node.input for source in _rewired(text, outputs)]
-        for index in reversed(range(len(graph_def.node))):
-            if graph_def.node[index].name in outputs:
-                del graph_def.node[index]
-        replaced, found = replaced + len(found), _calls(graph_def, functions)
+        protobuf.delete(graph_def.node, lambda node, gone=frozenset(outputs): node.name in gone)
+        replaced, levels, found = replaced + len(found), levels + 1, _calls(graph_def, functions)
+        nodes = len(graph_def.node) + sum(len(functions[name].node_def) for _, name, _ in found)
+        if found and (levels == MOST_LEVELS or nodes > MOST_NODES):
+            raise ValueError("the functions of this graph, such as %r, call each other over more than %d levels or for more "
+                             "than %d nodes: a frozen graph has them all written out" % (found[0][1], MOST_LEVELS, MOST_NODES))
     return replaced
+
+
+@contextlib.contextmanager
+def sound(source):
+    """A context manager in which what TensorFlow and Python raise for a damaged graph becomes a ValueError."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ArithmeticError, process.tensorflow().errors.OpError) as error:
+        name = "the graph" if hasattr(source, "node") else source
+        raise ValueError("%s is not a sound graph: %s: %s" % (name, type(error).__name__, error)) from error
+
+
+def check_constant(node):
+    """Raise ValueError for a Const that makes very much of a few values, which `tf.make_ndarray` would write out."""
+    tensor = node.attr["value"].tensor
+    size = functools.reduce(operator.mul, (dim.size for dim in tensor.tensor_shape.dim[:33]), 1)
+    if size > MOST_BYTES // 8 and size > 2 * tensor.ByteSize():
+        raise ValueError("the constant %r repeats a value %d times: store all its values" % (node.name, size))
+
+
+def check_sizes(graph_def, results):
+    """Raise ValueError where results of constants would take much more memory than the graph.
+
+    results: lists of tensors of a tf.Graph. Those of a shape that TensorFlow does not know before count nothing.
+    """
+    sizes = [(tensor.shape.num_elements() * max(tensor.dtype.size or 1, 1), tensor.op) for outputs in results
+             for tensor in outputs if tensor.shape.is_fully_defined() and tensor.dtype.is_numpy_compatible]
+    total, room = sum(size for size, _ in sizes), 10 * graph_def.ByteSize() + MOST_BYTES
+    if total > room:
+        largest = max(sizes, key=lambda pair: pair[0])[1]
+        raise ValueError("the constants that this graph computes from constants take %d MB, node %r (%s) most of them; at most "
+                         "%d MB are computed: store them as a Const, or leave them out" % (
+                             total // 1000000, largest.name, largest.type, room // 1000000))
 
 
 def _calls(graph_def, functions):

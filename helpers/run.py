@@ -13,7 +13,7 @@ import os
 
 import numpy as np
 
-from uffsurgeon import graphs, names, protobuf
+from uffsurgeon import graphs, kinds, names, protobuf
 from uffsurgeon.dtypes import DTYPES
 
 from . import process
@@ -80,8 +80,9 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
     model: path or ModelProto. inputs, batch: as for `tensorflow`. outputs: a name or a list of names of outputs of the
     model; by default all.
 
-    Returns {output name: float32 array}. Raises FileNotFoundError, ValueError as `tensorflow` and for weights in a file outside
-    of the model's folder, and for a model that ONNX Runtime cannot load its own exceptions.
+    Returns {output name: float32 array}. Raises FileNotFoundError, ValueError as `tensorflow`, for weights in a file outside of
+    the model's folder and for a model that ONNX Runtime cannot load, with its reason, and RuntimeError for one that it cannot
+    compute.
     """
     is_path = isinstance(model, str) or hasattr(model, "__fspath__")
     if is_path and not os.path.isfile(str(model)):
@@ -90,14 +91,26 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
         from .engine import external
 
         external.check_file(model)
-    session = process.onnxruntime().InferenceSession(str(model) if is_path else model.SerializeToString(),
-                                                     providers=["CPUExecutionProvider"])
+    name = str(model) if is_path else "the model"
+    try:
+        session = process.onnxruntime().InferenceSession(name if is_path else model.SerializeToString(),
+                                                         providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's, which have no base class of their own
+        mistake = kinds.mistake(model, "onnx") if is_path else ""
+        raise ValueError(mistake or "ONNX Runtime cannot load %s: %s" % (name, " ".join(str(error).split()))) from None
     takes = collections.OrderedDict()
     for given in session.get_inputs():
         takes[given.name] = Input(given.shape or None, ONNX_TYPES.get(given.type), True)  # [] may be a scalar or any shape
     known = [output.name for output in session.get_outputs()]
     outputs = _wanted(known if outputs is None else outputs, known)
-    return _in_batches(lambda part: session.run(outputs, part), takes, _fitting(inputs, takes), outputs, batch)
+
+    def step(part):
+        try:
+            return session.run(outputs, part)
+        except Exception as error:
+            raise RuntimeError("ONNX Runtime cannot compute %s: %s" % (name, " ".join(str(error).split()))) from None
+
+    return _in_batches(step, takes, _fitting(inputs, takes), outputs, batch)
 
 
 def plan(path, inputs, outputs=None, batch=None, plugins=()):

@@ -125,7 +125,13 @@ def _has_objects(folder):
     from tensorflow.core.protobuf import saved_model_pb2
 
     with open(os.path.join(folder, "saved_model.pb"), "rb") as stream:
-        found = saved_model_pb2.SavedModel.FromString(stream.read())
+        data = stream.read()
+    try:
+        found = saved_model_pb2.SavedModel.FromString(data)
+    except Exception as error:  # protobuf's DecodeError, of which there are several classes
+        raise ValueError("%s is damaged: its saved_model.pb cannot be read (%s)" % (folder, error)) from None
+    if not found.meta_graphs:
+        raise ValueError("%s is damaged: its saved_model.pb holds no graph" % folder)
     return found.meta_graphs[0].HasField("object_graph_def")
 
 

@@ -614,10 +614,10 @@ def test_unsupported_nodes_are_named(gpu, models, tmp_path):
             engine.build(models["unknown"], tmp_path / "a.plan", trt=doubles.tensorrt(version))
     empty = tmp_path / "empty.onnx"
     empty.write_bytes(b"")
-    with pytest.raises(ValueError, match="holds no network"):
+    with pytest.raises(ValueError, match="empty.onnx is not an ONNX model, but an empty file"):
         engine.build(empty, tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
     empty.write_bytes(b"no model")
-    with pytest.raises(ValueError, match="empty.onnx is not an ONNX file"):
+    with pytest.raises(ValueError, match="empty.onnx is not an ONNX model, but text"):
         engine.build(empty, tmp_path / "a.plan", trt=doubles.tensorrt("8.5"))
     with pytest.raises(FileNotFoundError, match="no model at"):
         engine.build(tmp_path / "none.onnx", trt=doubles.tensorrt("8.5"))

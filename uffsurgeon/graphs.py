@@ -4,13 +4,25 @@ Both take linear time and no recursion, since a graph from a file may be of any 
 """
 import collections
 
+from uffsurgeon.names import short
+
 
 class Cycle(ValueError):
     """A cycle in a graph. names: [a, b, ..., a], each node reading the next."""
 
     def __init__(self, names):
-        ValueError.__init__(self, "the graph has a cycle: %s" % " reads ".join("'%s'" % name for name in names))
+        ValueError.__init__(self, "the graph has a cycle: %s" % sentence(names))
         self.names = names
+
+
+def sentence(names):
+    """A cycle in words, of a long one the beginning and the end.
+
+        >>> sentence(["a", "b", "a"])
+        "'a' reads 'b' reads 'a'"
+    """
+    words = ["'%s'" % short(str(name)) for name in names]
+    return " reads ".join(words if len(words) <= 12 else words[:8] + ["... (%d nodes)" % (len(words) - 1)] + words[-3:])
 
 
 def inputs_first(roots, reads, allow_cycles=False):

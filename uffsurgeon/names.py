@@ -2,6 +2,8 @@
 import difflib
 
 MANY = 2000  # names up to which all are compared with the one that was not found
+LONG = 200  # characters of a name that is compared
+PAIRS = 200000  # characters times characters that are compared exactly, which may take a second for the worst names
 
 
 def producer(text):
@@ -42,12 +44,40 @@ def did_you_mean(name, known):
         >>> did_you_mean("confidence/Softmx", ["input_1", "confidence/Softmax"])
         "; did you mean 'confidence/Softmax'?"
     """
-    known = list(map(str, known))
+    name, known = str(name), [text for text in map(str, known) if len(text) <= LONG]
+    if len(name) > LONG:
+        return ""
     if len(known) > MANY:  # comparing is slow: of a large graph, take only the names that begin or end alike
-        parts = str(name).split("/")
+        parts = name.split("/")
         known = [text for text in known if parts[-1] in text or text.startswith(parts[0])][:MANY]
-    similar = difflib.get_close_matches(str(name), known, 3, 0.4)
+    similar = difflib.get_close_matches(name, _likely(name, known), 3, 0.4)
     return "; did you mean %s?" % " or ".join("'%s'" % text for text in similar) if similar else ""
+
+
+def _likely(name, known):
+    """Those of the `known` names that are worth an exact comparison, whose time grows with the cube of the length."""
+    if sum(map(len, known)) * len(name) <= PAIRS:
+        return known
+    matcher, bounds, left = difflib.SequenceMatcher(b=name), [], PAIRS
+    for text in known:
+        matcher.set_seq1(text)
+        bounds.append(matcher.quick_ratio())
+    chosen = []
+    for _, text in sorted(zip(bounds, known), reverse=True):
+        left -= len(text) * len(name)
+        if left < 0:
+            break
+        chosen.append(text)
+    return chosen
+
+
+def short(name, most=80):
+    """A name as a message shows it: as it is, or its two ends.
+
+        >>> short("a" * 100)
+        'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ... aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
+    """
+    return name if len(name) <= most else "%s ... %s" % (name[:most // 2 - 3], name[-(most // 2 - 2):])
 
 
 def not_found(kind, name, known):
@@ -56,4 +86,4 @@ def not_found(kind, name, known):
         >>> not_found("node", "input", ["input_1"])
         ValueError("no node 'input' in the graph; did you mean 'input_1'?"...)
     """
-    return ValueError("no %s '%s' in the graph%s" % (kind, name, did_you_mean(name, known)))
+    return ValueError("no %s '%s' in the graph%s" % (kind, short(str(name)), did_you_mean(name, known)))

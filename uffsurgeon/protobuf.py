@@ -72,6 +72,9 @@ NUMPY = NUMPY_OF_TENSORFLOW  # TensorFlow's DataType number -> NumPy dtype
 # DataType number -> the field of a TensorProto that holds its values, where that is not int_val.
 _VALUES = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val"}
 
+MOST_AXES = 32  # of NumPy 1
+MOST_REPEATED = 40 << 20  # bytes that a short list of values is made of, as a few bytes in a file may ask for any number
+
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _BLOCK = 4 << 20  # bytes of small fields merged at once
 _own = {}  # classes of GRAPH_DEF
@@ -238,23 +241,51 @@ def copy(source, into):
     return into
 
 
-def tensor_bytes(tensor, dtype=0):
+def delete(repeated, drop):
+    """Delete the messages of a repeated field for which `drop` is true, which is asked once for each, in order.
+
+        >>> graph_def = graph_def_class()()
+        >>> _ = [graph_def.node.add(name=name) for name in "abc"]
+        >>> delete(graph_def.node, lambda node: node.name == "b")
+        >>> [str(node.name) for node in graph_def.node]
+        ['a', 'c']
+    """
+    dropped = [bool(drop(each)) for each in repeated]
+    if sum(dropped) < 32:
+        for index in reversed([index for index, gone in enumerate(dropped) if gone]):
+            del repeated[index]
+    else:  # one by one, each deletion would move all that follow
+        order = iter(dropped)
+        repeated.sort(key=lambda each: next(order))
+        del repeated[len(dropped) - sum(dropped):]
+
+
+def tensor_bytes(tensor, dtype=0, made=None):
     """The values of a TensorProto as little-endian bytes in C order.
 
-    dtype: TensorFlow's DataType number, used where the tensor itself has none.
-    Raises ValueError for a dtype that has no NumPy dtype (strings, resources) and for values that do not fill the shape.
+    dtype: TensorFlow's DataType number, used where the tensor itself has none. made: a list to which the number of bytes is
+        appended that repeat one value, if there are any.
+    Raises ValueError for a dtype that has no NumPy dtype (strings, resources), for values that do not fill the shape, for more
+    than 32 axes, and for one value that is repeated over more than 40 MiB.
     """
     dtype = tensor.dtype or dtype
     if dtype not in NUMPY:
         raise ValueError("a tensor of TensorFlow's DataType number %d has no numbers as values" % dtype)
-    itemsize, shape = NUMPY[dtype].itemsize, [dim.size for dim in tensor.tensor_shape.dim]
+    itemsize, shape = NUMPY[dtype].itemsize, [dim.size for dim in tensor.tensor_shape.dim[:MOST_AXES + 1]]
+    if len(shape) > MOST_AXES:
+        raise ValueError("a tensor has %d axes; NumPy holds at most %d" % (len(tensor.tensor_shape.dim), MOST_AXES))
     size = functools.reduce(operator.mul, shape, itemsize)
     content = tensor.tensor_content
-    if not content and 0 < size < 1 << 31:
+    if not content and size > 0 and min(shape, default=1) > 0:
+        if size > MOST_REPEATED and size > itemsize * len(getattr(tensor, _VALUES.get(dtype, "int_val"))):
+            raise ValueError("a %s tensor of shape %s repeats one value over %d MB; at most %d MB are made of so little: store "
+                             "all its values" % (NUMPY[dtype].name, shape, size // 1000000, MOST_REPEATED // 1000000))
         # TensorFlow's rule: the last value of a short list is repeated, an empty list means zeros.
         values = np.array(getattr(tensor, _VALUES.get(dtype, "int_val")))
         store = NUMPY[dtype] if dtype != 19 else "<u2"  # halves are stored as bit patterns
         content = values.astype(store).tobytes() or bytes(itemsize)
+        if made is not None and size > len(content):
+            made.append(size - len(content))
         content += content[-itemsize:] * ((size - len(content)) // itemsize)
     if len(content) != size or min(shape, default=0) < 0:
         raise ValueError("a %s tensor of shape %s needs %d bytes of values and has %d" % (

@@ -11,7 +11,7 @@ import numpy as np
 from uffsurgeon.names import did_you_mean
 
 from .. import artifacts
-from . import plans
+from . import apart, plans
 from . import precision as precisions
 from .library import called, clean, collected, load_plugin, logger, network_flags, reason, register_own_plugins, tensorrt
 from .model import Model, check_weights, load
@@ -19,16 +19,20 @@ from .model import Model, check_weights, load
 PRECISIONS = ("fp32", "fp16", "int8")
 
 
-def parse(trt, network, source, outputs=None):
+def parse(trt, network, source, outputs=None, here=False):
     """Fill an empty network from an .onnx, or from a .uff where the API has an UffParser; returns the parser.
 
     Keep the parser until the plan is built: it may own the weights. source: path. outputs: names of the tensors that
-    become outputs; by default those that the file marks.
+    become outputs; by default those that the file marks. here: True for a file whose parser cannot end this process; a file
+    outside of `build/` is otherwise parsed in a child before.
 
     Raises FileNotFoundError; ValueError when the file is not such a model, has no output of that name (with the nearest)
-    or holds something that TensorRT cannot take (with every message of its parser, and the nodes).
+    or holds something that TensorRT cannot take (with every message of its parser, and the nodes); RuntimeError when the
+    file ends the child.
     """
     model = load(source)
+    if not here and apart.needed(trt, model.path):
+        apart.parse(trt, model.path, outputs if outputs is None else list(outputs))
     register_own_plugins(trt)  # otherwise LReLU_TRT in a correct file is an "Unsupported operation"
     return (_parse_uff if model.is_uff else _parse_onnx)(trt, network, model, outputs)
 
@@ -169,7 +173,7 @@ def serialize(trt, builder, network, config):
 
 
 def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes=None, workspace=1 << 30, dla=None,
-          plugins=(), outputs=None, tf32=True, trt=None):
+          plugins=(), outputs=None, tf32=True, trt=None, here=False):
     """Build a plan from a .uff or .onnx and save it; returns its path. At once when a fresh one is there.
 
     path: by default `build/<model>.<precision>.plan`; ONNX files made on the way lie beside it.
@@ -177,7 +181,8 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
     batch: the largest number of rows at once. shapes: {input name: (smallest, usual, largest)}, for inputs with more open
         axes than the batch axis. workspace: bytes of scratch memory. dla: core number.
     plugins: paths of plugin libraries. outputs: names of tensors. tf32: whether products in FP32 may be computed in TF32,
-        where the GPU can. trt: the module, by default `tensorrt()`.
+        where the GPU can. trt: the module, by default `tensorrt()`. here: True to build in this process; a model outside of
+        `build/` is otherwise built in a child, since TensorRT may end the process that reads a damaged file.
 
     A .uff goes through UffParser where there is one, else through uffsurgeon.to_onnx. FP16 is a strongly typed network
     where TensorRT has one and no DLA is asked for (a float16 .onnx is made), else a flag, with normalisations and softmax
@@ -210,6 +215,10 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
     if path.exists() and not artifacts.read_sidecar(path):
         raise FileExistsError(errno.EEXIST, "engine.build did not make this file, which has no record beside it. Move it away, "
                               "or give the plan another path", str(path))
+    if not here and apart.needed(trt, source.path):
+        source.release()
+        return apart.build(trt, source.path, path, calibration, precision=precision, batch=batch, shapes=shapes,
+                           workspace=workspace, dla=dla, plugins=loaded, outputs=made_from["outputs"] or None, tf32=tf32)
     start = time.time()
     model, quantized = _for_this(trt, source, path, precision, calibration, dla)
     ready = time.time()
@@ -231,7 +240,7 @@ def _plan(trt, model, quantized, path, precision, calibration, batch, shapes, wo
     if typed:
         flags = (flags[0] | 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED),)
     network = builder.create_network(*flags)
-    parser = parse(trt, network, model, outputs)
+    parser = parse(trt, network, model, outputs, here=True)
     config = settings(builder)
     implicit = model.is_uff or config is builder
     set_workspace(trt, config, workspace)
@@ -311,6 +320,7 @@ def _for_this(trt, model, path, precision, calibration, dla):
     if precision == "int8" and not quantized and not hasattr(trt, "IInt8EntropyCalibrator2"):
         if calibration is None:
             raise ValueError("INT8 needs calibration images: float32 [N, ...], preprocessed")
+        check_weights(model)
         return _made(path.with_name(stem + ".int8.onnx"), model, lambda source: precisions.quantized(source, calibration),
                      calibration=_digest(calibration)), True
     return model, quantized

@@ -6,6 +6,16 @@ any file of the reader's could be taken for weights.
 import os
 
 LOCATION = b"location"  # the key of the path, which every model with external data holds
+ROOM = 200 << 20  # bytes that weights may take beyond ten times the files that they lie in
+
+
+def load(model, path):
+    """Read the weights of a ModelProto that lie in other files into it. Raises ValueError as `check`."""
+    from onnx import external_data_helper
+
+    check(model, path)
+    if any(True for _ in _tensors(model)):
+        external_data_helper.load_external_data_for_model(model, os.path.dirname(os.path.abspath(str(path))))
 
 
 def check_file(path):
@@ -27,15 +37,25 @@ def check(model, path):
     """Raise ValueError unless all external data of a ModelProto lies in files below the folder of its file, `path`.
 
     The message names the tensor, and says what is wrong: an absolute path, one that leads out of the folder (by ../ or by a
-    link), or one where there is no file.
+    link), one where there is no file, an offset or a length that is no number; or that the weights together claim more than ten
+    times what the files hold.
     """
+    claimed, sizes = 0, {}
     folder = os.path.realpath(os.path.dirname(os.path.abspath(str(path))))
     for tensor in _tensors(model):
-        location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        location, numbers = entries.get("location", ""), [entries.get(key, "0") for key in ("offset", "length")]
         wrong = _wrong(location, folder)
+        if not wrong and not all(number.isdigit() and len(number) < 16 for number in numbers):
+            wrong = "with the offset and the length %s" % numbers
         if wrong:
             raise ValueError("%s keeps weight %r in %r, %s; external data may only lie in the model's folder, %s"
                              % (path, tensor.name, location, wrong, folder))
+        size = sizes.setdefault(location, os.path.getsize(os.path.join(folder, location)))
+        claimed += min(int(numbers[1]) or size, size)
+        if claimed > 10 * sum(sizes.values()) + ROOM:
+            raise ValueError("%s: its weights take more than ten times the %d bytes of the files that they lie in"
+                             % (path, sum(sizes.values())))
 
 
 def _wrong(location, folder):

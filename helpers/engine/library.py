@@ -21,6 +21,11 @@ def tensorrt():
     return importlib.import_module(here.module)
 
 
+def named(module):
+    """The TensorRT module of that name, which another process uses."""
+    return importlib.import_module(module)
+
+
 def called(trt):
     """"TensorRT 8.5.2", or "TensorRT for RTX 1.7.1"."""
     return machine.product(module_name(trt), trt.__version__)

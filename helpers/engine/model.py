@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from uffsurgeon import kinds
 from uffsurgeon.values import not_finite
 
-from . import external
+from . import external, onnx_files
 
 
 class Model:
@@ -37,7 +38,7 @@ class Model:
         """A ModelProto, or of a .uff uffsurgeon's MetaGraph. ValueError when the file holds no such thing."""
         if self._content is None:
             data, self._data = self.path.read_bytes() if self._data is None else self._data, None
-            self._content = _parsed_uff(data) if self.is_uff else _parsed_onnx(data, self.path)
+            self._content = _parsed_uff(data, self.path) if self.is_uff else _parsed_onnx(data, self.path)
         return self._content
 
     def release(self):
@@ -45,22 +46,29 @@ class Model:
         self._data, self._content, self._released = None, None, True
 
 
-def _parsed_uff(data):
+def _parsed_uff(data, path):
     from uffsurgeon.uff import schema
 
-    return schema.read(data)
+    try:
+        return schema.read(data)
+    except schema.UffException as error:
+        raise ValueError(str(error).replace("the data", str(path), 1) if str(error).startswith("the data") else
+                         "%s: %s" % (path, error)) from None
 
 
 def _parsed_onnx(data, path):
     import onnx
-    from onnx.external_data_helper import load_external_data_for_model
 
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError, of which there are several classes
-        raise ValueError("%s is not an ONNX file: %s" % (path, error))
-    external.check(model, path)
-    load_external_data_for_model(model, str(path.parent))
+        raise ValueError(kinds.mistake(data, "onnx").replace("the data", str(path), 1) or
+                         "%s is not an ONNX file: %s" % (path, error)) from None
+    if not model.graph.node and not model.graph.output:  # almost any bytes are some message
+        raise ValueError(kinds.mistake(data, "onnx").replace("the data", str(path), 1) or
+                         "%s is not an ONNX file: it holds no graph" % path)
+    onnx_files.check(model, path)
+    external.load(model, path)
     return model
 
 
@@ -92,10 +100,7 @@ def hollow(model):
 
 def check_weights(model):
     """ValueError for NaN or infinity among the weights of an ONNX `Model`, which no TensorRT reports."""
-    from onnx import TensorProto, numpy_helper
-
-    for tensor in model.content.graph.initializer:
-        if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
-            found = not_finite(np.asarray(numpy_helper.to_array(tensor)))
-            if found:
-                raise ValueError("weight %r in %s holds NaN or infinity: %s" % (tensor.name, model.path, found))
+    for name, array in onnx_files.arrays(model.content, model.path):
+        found = not_finite(array) if array.dtype.kind == "f" else ""
+        if found:
+            raise ValueError("weight %r in %s holds NaN or infinity: %s" % (name, model.path, found))

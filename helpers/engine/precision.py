@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from uffsurgeon.graphs import Cycle, inputs_first
-
 from .. import artifacts, cuda, process
 from .library import called
 from .model import hollow, load
+from .onnx_files import sort
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
 REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
@@ -109,7 +108,7 @@ def halved(model):
                                      node_block_list=[node.name for node in _normalisations(model.graph)],
                                      disable_shape_infer=True, **HALF_RANGE)
     _join_wide(model.graph)
-    _sort(model.graph)
+    sort(model.graph)
     return model
 
 
@@ -182,21 +181,6 @@ def _join_wide(graph):
     for name, node in narrowed.items():
         if name not in outputs and not any(name in other.input for other in graph.node):
             graph.node.remove(node)
-
-
-def _sort(graph):
-    """Put each node after those that it reads, as ONNX demands: the converter appends its casts at the end."""
-    nodes = list(graph.node)
-    makers = {name: number for number, node in enumerate(nodes) for name in node.output}
-    try:
-        order = inputs_first(range(len(nodes)), lambda number: [
-            makers[name] for name in nodes[number].input if name in makers])
-    except Cycle as cycle:
-        raise ValueError("node '%s' (%s) reads what is computed from its own output"
-                         % (nodes[cycle.names[0]].name, nodes[cycle.names[0]].op_type))
-    nodes = [nodes[number] for number in order]
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def is_half(model):

@@ -65,7 +65,7 @@ def _uff_note(node, field):
 def _constant(shape, array, tensor):
     """The values of a small constant, which `array` reads from the message `tensor`; the shape of any other."""
     if np.prod(shape) <= 4:
-        with contextlib.suppress(ValueError):  # text, or a type that NumPy lacks
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # text, or a type that NumPy lacks
             return _short(array(tensor).tolist())
     return "x".join(map(str, shape))
 
@@ -92,7 +92,8 @@ def _onnx_nodes(graph):
     for node in graph.node:
         values = [(a.name, a.f if a.type == a.FLOAT else a.i if a.type == a.INT else list(a.ints))
                   for a in node.attribute if a.type in (a.FLOAT, a.INT, a.INTS)]
-        found.append(Node(node.name or node.output[0], node.op_type, [producers.get(name, name) for name in node.input if name],
+        found.append(Node(node.name or "".join(node.output[:1]), node.op_type,
+                          [producers.get(name, name) for name in node.input if name],
                           ", ".join("%s = %s" % (name, _short(value)) for name, value in values)))
     return found
 
@@ -217,7 +218,7 @@ def _draw(axes, found, kinds):
         lines = _lines(node)
         for i, line in enumerate(lines):
             head = i == 0
-            axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line, ha="center", va="center", zorder=3,
+            axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line.replace("$", "\\$"), ha="center", va="center", zorder=3,
                       fontsize=8 if head else 7, fontweight="bold" if head else "normal",
                       color=INK if head else "#0b61a4" if node.note and i + 1 == len(lines) else GREY, clip_on=False)
     bottom = max(y + h / 2 for _, y, _, h in places.values())

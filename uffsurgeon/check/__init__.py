@@ -14,7 +14,7 @@ import collections
 import sys
 
 from uffsurgeon import protobuf
-from uffsurgeon.uff import schema
+from uffsurgeon.uff import layouts, schema
 
 from . import axes, layers  # noqa: F401  (they register their functions)
 from .parser import ORDERS, Parser, alike
@@ -52,9 +52,10 @@ def check(source, tensorrt=None, inputs=None, values=None):
     given = _inputs(meta, inputs or {})
     merged = collections.OrderedDict()
     wanted = versions(tensorrt)
+    channels = layouts.channels([node for graph in meta.graphs for node in graph.nodes], meta)
     for group in alike(meta):
         group = [version for version in group if version in wanted]
-        for node, rule, words in Parser(meta, group[0], given, values).run() if group else ():
+        for node, rule, words in Parser(meta, group[0], given, values, channels).run() if group else ():
             merged.setdefault((node, rule), (words, []))[1].extend(group)
     plugins = collections.Counter()
     operations = {node.id: node.operation for graph in meta.graphs for node in graph.nodes}

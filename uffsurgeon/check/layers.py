@@ -88,10 +88,16 @@ def sizes(parser, node, nhwc, out, others):
 
 
 def nonnegative(parser, node):
-    above = parser.nodes[node.inputs[0]]
-    while above.operation in ("Identity", "Pool"):
-        above = parser.nodes[above.inputs[0]]
-    return above.operation == "Activation" and schema.field(above, "func") in ("relu", "relu6", "sigmoid", "softplus")
+    """Whether no value that a node reads is below 0, as far as that is seen."""
+    name, passed = node.inputs[0], []
+    while name not in parser.nonnegative:
+        above = parser.nodes[name]
+        parser.nonnegative[name] = above.operation == "Activation" and schema.field(above, "func") in (
+            "relu", "relu6", "sigmoid", "softplus")
+        passed.append(name)
+        name = above.inputs[0] if above.operation in ("Identity", "Pool") else name
+    parser.nonnegative.update(dict.fromkeys(passed, parser.nonnegative[name]))
+    return parser.nonnegative[name]
 
 
 def check_kernel(x, channels, kernel):

@@ -6,6 +6,7 @@ differ. All of it is learnt from the networks that real parsers made of small gr
 """
 import collections
 
+from uffsurgeon.graphs import inputs_first
 from uffsurgeon.uff import layouts, schema
 
 from .common import LAYERS, Refused
@@ -14,6 +15,7 @@ from .tensors import Tensor, identity, straight, volume
 
 FLOAT16, FLOAT32, INT8, INT32 = 0x20010, 0x20020, 0x10008, 0x10020
 SMALL = 64  # elements of a constant whose values may matter: shapes, axes, paddings, indices
+MOST_STEPS = 300000  # from nodes to their readers, to guess the orders of all inputs
 ORDERS = ("NHWC", "NCHW", "NC")
 
 
@@ -32,16 +34,17 @@ def alike(meta):
 class Parser(object):
     """meta: a MetaGraph. version: one of PARSERS. inputs: {name: (sizes without the batch or None, one of ORDERS or None)}.
 
-    values: a function that gives the values of a Const node; default: those in `meta`.
+    values: a function that gives the values of a Const node; default: those in `meta`. channels: `layouts.channels` of it.
     """
 
-    def __init__(self, meta, version, inputs=None, values=None):
+    def __init__(self, meta, version, inputs=None, values=None, channels=None):
         self.meta, self.inputs = meta, inputs or {}
         self.values = values or (lambda node: schema.array(node, meta))
         self.number = PARSERS.index(version)
         self.nodes = {node.id: node for graph in meta.graphs for node in graph.nodes}
-        self.tensors, self.findings, self.marked = {}, [], {}
-        self.channels = layouts.channels(list(self.nodes.values()), meta)
+        self.tensors, self.findings, self.marked, self.nonnegative = {}, [], {}, {}
+        self.channels = layouts.channels(list(self.nodes.values()), meta) if channels is None else channels
+        self.readers, self.steps = None, 0
 
     def since(self, version):
         return self.number >= PARSERS.index(version)
@@ -51,29 +54,21 @@ class Parser(object):
 
     def run(self):
         """[(name of the node, rule, what the parser says or "")]."""
-        for name in self.nodes:
-            self.visit(name)
+        for name in inputs_first(self.nodes, lambda name: self.nodes[name].inputs, allow_cycles=True):
+            node = self.nodes[name]
+            self.tensors[name] = self.layer(node, [self.tensors.get(above, Tensor()) for above in node.inputs])
         for node in self.nodes.values():
             for name in node.inputs if node.operation == "MarkOutput" else ():
                 self.mark(self.nodes[name], self.tensors[name], node.id)
         return self.findings
 
-    def visit(self, name):
-        """The inputs of a node first, and then the node."""
-        stack, seen = [name], {name}
-        while stack:
-            node = self.nodes[stack[-1]]
-            waiting = next((above for above in node.inputs if above not in self.tensors and above not in seen), None)
-            if waiting is not None and node.id not in self.tensors:
-                stack.append(waiting)
-                seen.add(waiting)
-                continue
-            stack.pop()
-            if node.id not in self.tensors:
-                self.tensors[node.id] = self.layer(node, [self.tensors.get(above, Tensor()) for above in node.inputs])
-
     def layer(self, node, inputs):
         """The tensor that a node makes; Tensor() if nothing is known of it."""
+        made = self._layer(node, inputs)
+        sizes = (made.dims or []) + (made.shape or [])
+        return made if len(sizes) <= 64 and all(size is None or size < 1 << 62 for size in sizes) else Tensor()
+
+    def _layer(self, node, inputs):
         try:
             if node.operation[:1] == "_":
                 return self.custom(node, inputs)
@@ -108,13 +103,17 @@ class Parser(object):
         """The order that one would register an input in: the one in which the first convolution behind it reads."""
         if rank != 3:
             return "NC" if rank == 1 else "NCHW"
-        readers = collections.defaultdict(list)
-        for other in self.nodes.values():
-            for name in other.inputs:
-                readers[name].append(other)
+        if self.readers is None:
+            self.readers = collections.defaultdict(list)
+            for other in self.nodes.values():
+                for name in other.inputs:
+                    self.readers[name].append(other)
         reached, queue = {node.id}, [node.id]
         for name in queue:
-            for other in readers[name]:
+            self.steps += 1 + len(self.readers[name])
+            if self.steps > MOST_STEPS:  # very many inputs
+                break
+            for other in self.readers[name]:
                 if other.operation in ("Conv", "ConvTranspose", "Pool", "BatchNorm"):
                     return "NHWC" if schema.orders(other, self.meta)[0][1:2] == [2] else "NCHW"
                 if other.id not in reached:

@@ -2,6 +2,8 @@
 import functools
 import operator
 
+MOST_PEERS = 100
+
 
 class Tensor(object):
     """A tensor of TensorRT's network, without the batch axis.
@@ -46,7 +48,12 @@ class Tensor(object):
         return Tensor(dims=list(self.dims), without_batch=True)
 
     def alias(self, **changes):
-        """A copy for a node of which the parser makes no layer: what is done to one of the two is done to the other."""
+        """A copy for a node of which the parser makes no layer: what is done to one of the two is done to the other.
+
+        Of more than MOST_PEERS that is not followed: it would take too long for a file that has very many.
+        """
+        if len(self.peers) == MOST_PEERS:
+            return self.copy(**changes)
         new = self.copy(source=self.source, key=self.key, peers=self.peers, **changes)
         self.peers.append(new)
         return new

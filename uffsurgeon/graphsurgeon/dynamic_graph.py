@@ -1,13 +1,16 @@
 """A GraphDef to change: remove, forward, collapse, append, connect."""
 import collections
+import itertools
 import warnings
 
 from uffsurgeon import protobuf
-from uffsurgeon.graphs import find_cycle
+from uffsurgeon.graphs import find_cycle, sentence
 from uffsurgeon.names import not_found, producer
 from uffsurgeon.names import tensor as _tensor
 
 from .static_graph import StaticGraph
+
+MOST_INPUTS = 1000000  # inputs that forward_inputs may give to the nodes of a graph
 
 
 class DynamicGraph(StaticGraph):
@@ -116,10 +119,11 @@ class DynamicGraph(StaticGraph):
         """
         removed = {node.name for node in self._some(nodes)}
         todo = list(removed) if remove_exclusive_dependencies else []
+        left = {}  # name -> how many inputs refer to it, those of the nodes that were done left out
         while todo:
             for name in map(producer, self.node_map[todo.pop()].input):
-                readers = self.node_outputs.get(name, ())
-                if name in self.node_map and name not in removed and all(node.name in removed for node in readers):
+                left[name] = left.get(name, len(self.node_outputs[name])) - 1
+                if not left[name] and name in self.node_map and name not in removed:
                     removed.add(name)
                     todo.append(name)
         kept = {node.name: [text for text in node.input if producer(text) not in removed] for node in self._readers(removed)}
@@ -129,7 +133,8 @@ class DynamicGraph(StaticGraph):
         """Remove nodes, and put their inputs in their place in the inputs of their consumers.
 
         nodes: a name, a NodeDef, or several of either. A node with control inputs stays as it is, with a warning.
-        Raises ValueError for a node of which a second output is read, and for nodes that form a cycle.
+        Raises ValueError for a node of which a second output is read, for nodes that form a cycle, and for nodes that would
+        leave others with more than a million inputs (each of 20 nodes may double their number).
 
             >>> graph.forward_inputs(graph.find_nodes_by_op("LeakyRelu"))
             >>> str(graph["dense_2/MatMul"].input[0])
@@ -141,12 +146,29 @@ class DynamicGraph(StaticGraph):
             del chosen[name]
         loop = find_cycle({name: list(map(producer, node.input)) for name, node in chosen.items()})
         if loop:
-            raise ValueError("%s: a cycle cannot be forwarded" % " reads ".join(map(repr, loop)))
+            raise ValueError("%s: a cycle cannot be forwarded" % sentence(loop))
+        ends, steps = {}, itertools.count()
+
+        def end(text):  # of a chain of nodes with one input
+            chain = []
+            while text not in ends:
+                name, control = producer(text), text[:1] == "^"
+                inputs = chosen[name].input if name in chosen and (control or _tensor(text) == name) else ()
+                if len(inputs) == 1:
+                    chain.append(text)
+                    text = "^" + producer(inputs[0]) if control else inputs[0]
+                else:
+                    ends[text] = text
+            ends.update(dict.fromkeys(chain, ends[text]))
+            return ends[text]
 
         def expand(text):
             found, todo = [], [text]
             while todo:
-                text = todo.pop()
+                text = end(todo.pop())
+                if next(steps) == MOST_INPUTS:
+                    raise ValueError("forwarding these %d nodes gives others more than %d inputs: forward fewer" % (
+                        len(chosen), MOST_INPUTS))
                 name, control = producer(text), text[:1] == "^"
                 if name not in chosen:
                     found.append(text)
@@ -190,6 +212,7 @@ class DynamicGraph(StaticGraph):
         seen = {name: set(map(_tensor, texts)) for name, texts in inputs.items()}
         outputs = collections.defaultdict(set)  # name of a plugin -> the tensors of its namespace that others read
         merged = self._merged_constants(owner, plugins)
+        read = {(name, text) for name, texts in inputs.items() for text in texts if text[-2:] == ":0"}
         for node in self._nodes:
             plugin = owner.get(node.name)
             if plugin is None:
@@ -205,10 +228,11 @@ class DynamicGraph(StaticGraph):
                         seen[plugin].add(_tensor(new))
                 if source not in (None, plugin) and text[:1] != "^":
                     outputs[source].add(_tensor(text))
-                elif text[-2:] == ":0" and plugins[plugin].op == "Placeholder" and text not in inputs[plugin]:
+                elif text[-2:] == ":0" and plugins[plugin].op == "Placeholder" and (plugin, text) not in read:
                     # NVIDIA's version leaves it there, and public configs remove it: input.remove("image_tensor:0").
                     # Whatever a Placeholder reads does not matter, its values are fed.
                     inputs[plugin].append(text)
+                    read.add((plugin, text))
         for name in merged:
             if any(reader.name not in owner for reader in self.node_outputs[name]):
                 del owner[name]
@@ -227,21 +251,23 @@ class DynamicGraph(StaticGraph):
 
     def _owners(self, namespace_map, excluded):
         """({node name: name of the plugin that replaces it}, namespaces of which the graph has no node)."""
-        owner, used, prefixes = {}, set(), set()
+        owner, used, present = {}, set(), set()
+        lengths = sorted(set(map(len, namespace_map)), reverse=True)  # a name may have very many parts
         for node in self._nodes:
-            parts = node.name.split("/")
-            paths = ["/".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
-            prefixes.update(paths)
-            space = next((path for path in paths if path in namespace_map), None)
-            if space is not None and node.name not in excluded:
-                owner[node.name] = _require_node(namespace_map[space]).name
-                used.add(space)
+            text = node.name + "/"
+            spaces = [text[:length] for length in lengths if text[length:length + 1] == "/" and text[:length] in namespace_map]
+            present.update(spaces)
+            if spaces and node.name not in excluded:
+                owner[node.name] = _require_node(namespace_map[spaces[0]]).name
+                used.add(spaces[0])
         for space in namespace_map:
-            if space in prefixes and space not in used:
+            if space in present and space not in used:
                 raise ValueError("all nodes of namespace '%s' are excluded or belong to a deeper one" % space)
         absent = [space for space in namespace_map if space not in used]
         if absent and not used:
-            raise not_found("node of namespace", absent[0], prefixes)
+            raise not_found("node of namespace", absent[0], {
+                "/".join(parts[:depth]) for parts in [node.name.split("/") for node in self._nodes]
+                for depth in range(1, min(len(parts), 20) + 1)})
         return owner, absent
 
     def _merged_constants(self, owner, plugins):
@@ -279,7 +305,7 @@ class DynamicGraph(StaticGraph):
         loop = find_cycle(reads, plugins)
         if loop:
             raise ValueError("collapsing makes a cycle: %s. A node between the collapsed ones lies outside of the namespace; "
-                             "collapse it too, or exclude more" % " reads ".join("'%s'" % name for name in loop))
+                             "collapse it too, or exclude more" % sentence(loop))
 
     def _one(self, node):
         return self._get(_name(node))
@@ -303,9 +329,7 @@ class DynamicGraph(StaticGraph):
                     short.append("'%s' (%s) reads %s and no longer %s" % (
                         node.name, node.op, after, [text for text in before if text not in after]))
                 node.input[:] = new[node.name]
-        for index in reversed(range(len(self._nodes))):
-            if self._nodes[index].name in removed:
-                del self._nodes[index]
+        protobuf.delete(self._nodes, lambda node: node.name in removed)
         self.changed()
         if warn and short:
             warnings.warn("inputs are missing: " + "; ".join(short), stacklevel=3)
@@ -319,16 +343,13 @@ def remove_duplicates(graph):
         >>> len(remove_duplicates(DynamicGraph("box3d.pb")))
         121
     """
-    seen, later = set(), []
-    for index, node in enumerate(graph):
-        if node.name in seen:
-            later.append(index)
-        seen.add(node.name)
-        kept = [text for at, text in enumerate(node.input) if text[:1] != "^" or text not in node.input[:at]]
+    seen = set()
+    for node in graph:
+        controls = set()
+        kept = [text for text in node.input if text[:1] != "^" or text not in controls and not controls.add(text)]
         if len(kept) < len(node.input):
             node.input[:] = kept
-    for index in reversed(later):
-        del graph._nodes[index]
+    protobuf.delete(graph._nodes, lambda node: node.name in seen or seen.add(node.name))
     graph.changed()
     return graph
 
@@ -353,14 +374,16 @@ def _rewired(node, owner, outputs):
     Different tensors of one plugin become one input, in the place of the first; the same tensor read twice stays two
     inputs. The tensors are added to `outputs`.
     """
-    inputs, first = [], {}  # first: plugin -> the tensor that it replaces in these inputs
+    inputs, first, controls = [], {}, set()  # first: plugin -> the tensor that it replaces in these inputs
     for text in node.input:
         source = owner.get(producer(text))
         if source is None:
             inputs.append(text)
+            controls.add(text)
         elif text[:1] == "^":
-            if "^" + source not in inputs:
+            if "^" + source not in controls:
                 inputs.append("^" + source)
+                controls.add("^" + source)
         else:
             outputs[source].add(_tensor(text))
             if first.setdefault(source, _tensor(text)) == _tensor(text):

@@ -9,6 +9,8 @@ What a UFF has lost stays lost: half, double and int64 constants that NVIDIA's c
 of a Split.
 """
 import collections
+import functools
+import operator as operators
 
 import numpy as np
 from onnx import defs, numpy_helper
@@ -25,6 +27,7 @@ from .nodes import OPERATIONS, operation
 from .plugins import CAN_WRITE_FUNCTIONS, custom, no_operation
 
 OPSETS = range(13, 22)
+MOST_AXES, MOST_ELEMENTS = 64, 1 << 62
 SMALL = 64  # elements up to which an integer constant may belong to the calculation of a shape
 
 
@@ -123,10 +126,16 @@ def _model(network, plugin_ops, **settings):
     consumers = collections.Counter(network.outputs + [name for node in network.nodes for name in node.inputs])
     graph, values = Graph(network.names, network.outputs, consumers, network.channels_first, **settings), {}
     for node in network.nodes:
+        if node.operation == "Const":
+            graph.room += 10 * node.dtype("dtype").itemsize * functools.reduce(operators.mul, node.integers("shape"), 1)
+    for node in network.nodes:
         try:
             values[node.name] = _convert(graph, node, [values[name] for name in node.inputs])
         except UffException as error:
             raise UffException("node '%s' (%s): %s" % (node.name, node.operation, error)) from None
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+            raise UffException("node '%s' (%s) has fields or inputs that do not fit its operation (%s: %s)" % (
+                node.name, node.operation, type(error).__name__, error)) from error
     return graph.finish(network.name, [values[name] for name in network.outputs])
 
 
@@ -149,6 +158,9 @@ def _convert(graph, node, inputs):
         value = function(graph, node, *inputs)
     else:
         value = graph.in_float32(node, function, inputs)
+    if (value.rank or 0) > MOST_AXES or any(isinstance(size, int) and size > MOST_ELEMENTS for size in value.shape or ()):
+        raise UffException("the shape of its result has %d axes, at most %d are possible, and is %s" % (
+            value.rank, MOST_AXES, list(value.shape)[:MOST_AXES]))
     value.known = value.known if known is None else known
     return value
 
@@ -169,7 +181,10 @@ def model_input(graph, node):
         raise UffException("field 'shape' holds %s" % shape)
     if shape and batch not in (None, shape[0]) and shape[0] != -1:
         raise UffException("the shape is %s in this UFF, so the batch cannot become %d" % (shape, batch))
-    sizes = ["%s_%d" % (node.name, axis) if size == -1 else size for axis, size in enumerate(shape)]
+    if len(shape) > MOST_AXES:
+        raise UffException("the shape has %d axes, at most %d are possible" % (len(shape), MOST_AXES))
+    name = node.name if len(node.name) < 500 else None
+    sizes = [name and "%s_%d" % (name, axis) if size == -1 else size for axis, size in enumerate(shape)]
     if shape and shape[0] == -1:
         sizes[0] = batch or "N"
     value = graph.input(node, sizes, given, node.name in graph.channels_first)

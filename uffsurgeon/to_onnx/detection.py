@@ -20,6 +20,7 @@ def patches(graph, node, x):
         raise UffException("the number of channels of '%s' must be known, and its values floating point" % x.name)
     attributes, space = volumes.slide(node, images.space, window, strides, rates)
     count = window[0] * window[1] * images.channels
+    graph.claim("the patches, %d numbers each," % count, count * count)
     picks = np.eye(count, dtype="f4").reshape([count] + window + [images.channels]).transpose(0, 3, 1, 2)
     tensor = graph.tensor(x, NCHW, FLOAT)
     weights = graph.constant(node.name + "/picks", np.ascontiguousarray(picks))
@@ -58,6 +59,7 @@ def crop_and_resize(graph, node, x, boxes, which, size):
 
 def _positions(graph, node, first, last, have, want):
     """Where in [0, have - 1] each of `want` samples lies, [boxes, want]; first, last: [boxes, 1], shares of the size."""
+    graph.claim("the size %d" % want, want)
     steps = np.arange(want, dtype="f4") / (want - 1) if want > 1 else np.array([0.5], "f4")
     length = graph.intermediate(node, "length", "Sub", [last, first])
     share = graph.intermediate(node, "share", "Add", [

@@ -29,6 +29,9 @@ FLOATING = frozenset(
     "Relu Clip Tanh Sigmoid Elu Selu Softsign Softplus LeakyRelu Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Sqrt "
     "Reciprocal Exp Log Ceil Floor Round Erf Sum Conv ConvTranspose AveragePool MaxPool BatchNormalization LRN Softmax".split())
 
+MOST = 40 << 20  # bytes of a constant that is made for a node
+ROOM = 64 << 20  # bytes that a network's initializers may take beyond ten times its weights
+
 Layer = collections.namedtuple("Layer", "proto channels trailing")
 Layer.__doc__ = """A Conv, ConvTranspose or Gemm without a bias: its NodeProto, its output channels, and how many axes of
 TensorFlow's tensor come after the channels."""
@@ -116,6 +119,8 @@ class Graph:
         self.model, self.protos = ModelProto(), []
         self._tensor_names, self._node_names, self._constants = set(names), set(), {}
         self._intermediates = set()
+        self.room = ROOM  # bytes that are left for initializers
+        self.claimed = 0  # bytes of the constants that were made
 
     # Precision. The rules are those of automatic mixed precision: some operations run in lower precision, some in full
     # precision, and all others in the widest dtype of their inputs.
@@ -207,6 +212,13 @@ class Graph:
             raise UffException("the weights '%s' must be a constant" % value.name)
         value.tensors[key] = name
         return name
+
+    def claim(self, what, elements):
+        """Raise UffException unless a constant of so many elements, which a node asks for with a few bytes, may be made."""
+        self.claimed += 4 * elements
+        if not 4 * elements <= min(MOST, self.room) or self.claimed > 3 * MOST:
+            raise UffException("%s takes %.0f MB; at most %d MB are made for a node, and %d MB for a network" % (
+                what, 4 * elements / 1e6, MOST // 1000000, 3 * MOST // 1000000))
 
     def constant(self, name, array):
         """Name of an initializer with these few values; equal ones are stored once."""
@@ -334,6 +346,10 @@ class Graph:
         return unused(name, self._tensor_names)
 
     def _store(self, name, array):
+        self.room -= array.nbytes
+        if self.room < 0:
+            raise UffException("the initializers take over ten times the weights of this UFF and %d MB: store what nodes "
+                               "read in other shapes as a Const for each" % (ROOM // 1000000))
         tensor = self.model.graph.initializer.add(name=name, data_type=ONNX_OF_NUMPY[array.dtype], raw_data=array.tobytes())
         tensor.dims.extend(array.shape)
         return name

@@ -260,6 +260,7 @@ def one_hot(graph, node, indices, depth, on, off):
     if kind != indices.dtype:
         tensor = graph.intermediate(node, "int32", "Cast", [tensor], to=ONNX_OF_NUMPY[kind])
     tensor = graph.intermediate(node, "indices", "Unsqueeze", [tensor, graph.integers(node, "axes", [at])])
+    graph.claim("the depth %d" % size, size)
     positions = np.arange(size, dtype=kind).reshape((size,) + (1,) * (indices.rank - at))
     found = graph.intermediate(node, "found", "Equal", [tensor, graph.constant(node.name + "/positions", positions)])
     dtype, shape = graph.widest(on, off), indices.shape[:at] + (size,) + indices.shape[at:]

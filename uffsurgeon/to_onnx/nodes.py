@@ -204,10 +204,10 @@ class Node:
 
 def plain(value):
     """The string that is meant by one of NVIDIA's, which has "b'abc'" for abc; anything else as it is."""
-    if isinstance(value, str) and re.match("b(['\"]).*\\1$", value, re.DOTALL):
+    if isinstance(value, str) and re.match(r"b(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")$", value, re.DOTALL):
         try:
             return ast.literal_eval(value).decode("utf-8")
-        except (ValueError, SyntaxError, AttributeError):  # it looks like one, and is none
+        except (ValueError, SyntaxError):  # it looks like one, and is none
             return value
     return value
 

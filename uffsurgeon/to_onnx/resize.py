@@ -25,10 +25,14 @@ def resize(graph, node, x, size):
     if node.operation in ("_ResizeBicubic", "_ResizeArea"):
         if not known:
             raise UffException("height and width of '%s' and the size must be known" % x.name)
+        for have, want in zip(images.space, wanted):
+            graph.claim("a resize from %d to %d pixels" % (have, want), have * want + 512 * (have + want))
         return _by_matrices(graph, node, x, images, wanted, [
             _area(have, want, align) if node.operation == "_ResizeArea" else _bicubic(have, want, align, half)
             for have, want in zip(images.space, wanted)])
     if nearest and known:
+        for want in wanted:
+            graph.claim("the size %d" % want, 4 * want)
         pairs = [(have, want, _nearest(have, want, align, half)) for have, want in zip(images.space, wanted)]
         if any((indices != _exact(have, want, align, half)).any() for have, want, indices in pairs):
             # TensorFlow multiplies by a rounded scale, and so takes the pixel before the right one here and there.

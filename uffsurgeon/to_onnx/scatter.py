@@ -65,6 +65,7 @@ def cumulative_product(graph, node, x, axis):
         raise UffException("'%s' has the shape %s: the size of axis %d must be known, and at most %d" % (
             x.name, x.shape, axis, LONGEST))
     axis %= x.rank
+    graph.claim("the axis of %d elements" % size, size * size)
     rows, columns = np.indices((size, size))
     if node.boolean("reverse", False):
         rows, columns = -rows, -columns

@@ -30,7 +30,7 @@ def linear(size, times=1, plus=0):
     """
     if size is None or isinstance(size, (int, np.integer)):
         return None if size is None else int(size) * times + plus
-    name, factor, rest = re.match(r"(.*?)(?:\*(\d+))?([+-]\d+)?$", size).groups()
+    name, factor, rest = re.match(r"(.*?)(?:\*(\d+))?([+-]\d+)?$", size, re.DOTALL).groups()
     factor, rest = int(factor or 1) * times, int(rest or 0) * times + plus
     if factor <= 0:
         return rest if factor == 0 else None
@@ -225,7 +225,11 @@ def fold(node, values):
             return None
     elif node.operation not in FOLDS or any(value.known is None for value in values):
         return None
+    else:
+        arrays = [value.known for value in values]
     try:
+        if _elements(node.operation, arrays) > 16 * LARGEST:
+            return None
         if node.operation in ("Stack", "Concat"):
             result = (np.stack if node.operation == "Stack" else np.concatenate)(arrays, node.integer("axis"))
         else:
@@ -233,6 +237,16 @@ def fold(node, values):
     except (ValueError, IndexError, OverflowError) as error:  # NumPy's, for an axis or a shape that does not fit
         raise UffException(str(error)) from None
     return None if result is None else _as_known(result)
+
+
+def _elements(operation, arrays):
+    """The number of elements that a calculation gives, or a larger one, before it is made."""
+    sizes = [array.size for array in arrays]
+    if operation in ("Binary", "_FloorDiv", "_FloorMod"):
+        return np.prod(np.broadcast(*arrays).shape, dtype=float)
+    if operation in ("Gather", "GatherV2"):
+        return float(sizes[0]) * sizes[1]
+    return sum(sizes)
 
 
 def _as_known(sizes):

@@ -12,16 +12,24 @@ CONTROL_FLOW = SWITCH | MERGE | {"Enter", "Exit", "NextIteration", "LoopCond"}
 class Branches(object):
     """Which tensors of a graph are never computed, since they lie in a branch that a constant condition rules out.
 
-    nodes: {name: NodeDef}, read when it is asked.
+    nodes: {name: NodeDef}, read when it is asked. constants: a `constants.Constants` of them.
     """
 
-    def __init__(self, nodes):
-        self.nodes, self.dead = nodes, {}  # dead: {name: True, False, or None if a condition is not a constant}
+    def __init__(self, nodes, known=None):
+        self.nodes, self.constants = nodes, known or constants.Constants(nodes)
+        self.dead, self.walked = {}, set()  # dead: {name: True, False, or None if a condition is not a constant}
+        self.states, self.sources = {}, {}
 
     def source(self, node, output):
         """The input that output "0" or "1" of a Switch or Merge passes on, as the graph writes it; else None."""
         if node.op not in SWITCH and node.op not in MERGE:
             return None
+        key = (node.name, output)
+        if key not in self.sources:
+            self.sources[key] = self._source(node, output)
+        return self.sources[key]
+
+    def _source(self, node, output):
         inputs = [text for text in node.input if text[:1] != "^"]
         if node.op in SWITCH and len(inputs) == 2:
             taken = self._condition(inputs[1])
@@ -32,11 +40,12 @@ class Branches(object):
         return inputs[states.index(False)] if states.count(False) == 1 and None not in states else None
 
     def _condition(self, text):
-        value = constants.fold(self.nodes, producer(text))
+        value = self.constants.fold(producer(text))
         return None if value is None or value.size != 1 else bool(value.reshape(-1)[0])
 
     def _is_dead(self, text):
         for name in inputs_first([producer(text)], self._reads, allow_cycles=True):
+            self.walked.add(name)
             node = self.nodes.get(name)
             if name not in self.dead and (node is None or node.op not in SWITCH):
                 states = [self._state(each) for each in node.input] if node is not None else []
@@ -47,18 +56,32 @@ class Branches(object):
 
     def _reads(self, name):
         node = self.nodes.get(name)
-        return [] if node is None or name in self.dead else list(map(producer, node.input))
+        return [] if node is None or name in self.walked else list(map(producer, node.input))
 
     def _state(self, text):
         """Of a tensor, or of a control input."""
-        name = producer(text)
-        node = self.nodes.get(name)
-        if node is None or node.op not in SWITCH or len(node.input) < 2:
-            return self.dead.get(name, False)
-        taken = self._condition(node.input[1])
-        if taken is None or text[:1] == "^":
-            return None
-        return True if (text[len(name) + 1:] or "0") != str(int(taken)) else self._state(node.input[0])
+        passed = []
+        while text not in self.states:
+            self.states[text] = None  # of a cycle
+            passed.append(text)
+            name = producer(text)
+            node = self.nodes.get(name)
+            if node is None or node.op not in SWITCH or len(node.input) < 2:
+                del self.states[passed.pop()]  # it may change
+                state = self.dead.get(name, False)
+                break
+            taken = self._condition(node.input[1])
+            if taken is None or text[:1] == "^":
+                state = None
+                break
+            if (text[len(name) + 1:] or "0") != str(int(taken)):
+                state = True
+                break
+            text = node.input[0]
+        else:
+            state = self.states[text]
+        self.states.update(dict.fromkeys(passed, state))
+        return state
 
 
 def sentence(nodes, node):

@@ -6,13 +6,15 @@ import collections
 
 from . import schema
 
+MOST_STEPS = 300000  # from nodes to their readers, for all inputs
 CARRIES = {"Identity", "Pad", "Binary", "Unary", "Activation"}  # operations that leave the channels where they are
 
 
 def channels(nodes, meta):
     """For each input the numbers of channels that the NHWC convolutions want which read it: {name of the Input: set of int}.
 
-    nodes: UFF Node messages of `meta`. Inputs that no such convolution reads have no entry.
+    nodes: UFF Node messages of `meta`. Inputs that no such convolution reads have no entry. Raises UffException for so many
+    inputs that it would take too long.
 
         >>> meta = schema.read("box3d.uff")
         >>> channels(meta.graphs[0].nodes, meta)
@@ -22,13 +24,16 @@ def channels(nodes, meta):
     for node in nodes:
         for name in node.inputs if node.operation == "Binary" else node.inputs[:1]:
             readers[name].append(node)
-    found = {}
+    found, steps = {}, 0
     for node in nodes:
         todo, seen, wanted = list(readers[node.id]) if node.operation == "Input" else [], set(), set()
         while todo:
             reader = todo.pop()
             if reader.id not in seen:
                 seen.add(reader.id)
+                steps += 1 + len(readers[reader.id])
+                if steps > MOST_STEPS:
+                    raise schema.UffException("the inputs of this UFF reach over %d nodes: leave fewer inputs" % MOST_STEPS)
                 todo += readers[reader.id] if reader.operation in CARRIES else []
                 wanted.add(_wanted(reader, by_name, meta))
         if wanted - {None}:

@@ -22,6 +22,7 @@ import numpy as np
 from google.protobuf import text_format
 
 from uffsurgeon import dtypes, files, kinds, protobuf
+from uffsurgeon.names import short
 
 # Package uff of NVIDIA's uff 0.6.3, reconstructed from its files. The numbers are the format.
 UFF = """
@@ -102,6 +103,7 @@ MarkOutput +
 """
 _RULES = {words[0]: (words[1], dict(word.split(":") for word in words[2:]))
           for words in map(str.split, OPERATIONS.split("\n")) if words}
+LONGEST = 1 << 16  # characters of a node's name, of which others are made
 SKIP_ABOVE = 32  # longest blob, in bytes, that the text form shows
 
 
@@ -135,15 +137,24 @@ def read(source):
 def check(meta):
     """Raise UffException unless `validate` passes, references lead to data, and the values of each Const fit its shape.
 
+    Also for data that is referred to so often that it would take more than ten times its size plus 40 MiB.
+
         >>> check(meta)
     """
     validate(meta)
+    sizes, total = {}, 0
     for graph in meta.graphs:
         for node in graph.nodes:
             for key in node.fields:
-                resolve(node, key, meta)
+                data = resolve(node, key, meta)
+                reference = node.fields[key].ref if node.fields[key].WhichOneof("data_oneof") == "ref" else ""
+                if reference and reference not in sizes:  # a list takes more memory than its bytes
+                    sizes[reference] = len(data.blob) if data.WhichOneof("data_oneof") == "blob" else 10 * data.ByteSize()
+                total += sizes.get(reference, 0)
             if node.operation == "Const":
-                _constant(node, meta)
+                _constant_size(node, meta, sizes)
+    if total > 10 * sum(sizes.values()) + protobuf.MOST_REPEATED:
+        raise UffException("the nodes refer to %d MB of data, over ten times what it holds: share a Const" % (total >> 20))
 
 
 def validate(meta):
@@ -156,10 +167,12 @@ def validate(meta):
     for graph in meta.graphs:
         ids = {node.id for node in graph.nodes}
         for node in graph.nodes:
-            label = "node '%s' (%s)" % (node.id, node.operation)
+            label = "node '%s' (%s)" % (short(node.id), short(node.operation))
+            if len(node.id) > LONGEST:
+                raise UffException("%s: a name has at most %d characters" % (label, LONGEST))
             for name in node.inputs:
                 if name not in ids:
-                    raise UffException("%s reads '%s', and this UFF has no such node" % (label, name))
+                    raise UffException("%s reads '%s', and this UFF has no such node" % (label, short(name)))
             if len(node.operation) > 1 and node.operation[0] == "_":
                 continue
             if node.operation not in _RULES:
@@ -352,27 +365,35 @@ def array(node, meta):
     """
     if node.operation != "Const":
         raise UffException("node '%s' is a %s, not a Const: it has no values" % (node.id, node.operation))
-    blob, shape, number = _constant(node, meta)
+    blob = resolve(node, "values", meta).blob
+    shape, number = _constant_size(node, meta, {node.fields["values"].ref: len(blob)})
     if number not in NUMPY:
         raise UffException("Const '%s' has dtype %r, which UFF does not have; NVIDIA's converter writes 7 for a dtype that it "
                            "cannot express" % (node.id, number))
     return np.frombuffer(blob, NUMPY[number]).reshape(shape)
 
 
-def _constant(node, meta):
-    """(blob, shape, DataType number) of a Const; UffException unless the blob fills the shape."""
+def _constant_size(node, meta, sizes):
+    """(shape, DataType number) of a Const; UffException unless its blob, whose length may be known in `sizes` {reference:
+    bytes}, fills the shape."""
     for key in ("dtype", "shape", "values"):
         _check_field(node, key, _RULES["Const"][1][key], "Const '%s'" % node.id)
-    blob = resolve(node, "values", meta).blob
     shape, number = field(node, "shape", meta), field(node, "dtype", meta)
+    if len(shape) > protobuf.MOST_AXES:
+        raise UffException("Const '%s' has %d axes, and a tensor at most %d" % (node.id, len(shape), protobuf.MOST_AXES))
+    data = resolve(node, "values", meta)
+    if data.WhichOneof("data_oneof") != "blob":
+        raise UffException("the values of Const '%s' are %s and not a blob" % (node.id, data.WhichOneof("data_oneof")))
+    have = sizes.get(node.fields["values"].ref)
+    have = len(data.blob) if have is None else have
     if min(shape, default=0) < 0:
         raise UffException("Const '%s' has the shape %s" % (node.id, shape))
     if number in NUMPY:
         size = functools.reduce(operator.mul, shape, NUMPY[number].itemsize)
-        if len(blob) != size:
+        if have != size:
             raise UffException("Const '%s' is %s %s and needs %d bytes of values, the UFF holds %d" % (
-                node.id, NUMPY[number].name, shape, size, len(blob)))
-    return blob, shape, number
+                node.id, NUMPY[number].name, shape, size, have))
+    return shape, number
 
 
 def _orders(dimension_orders):

@@ -17,25 +17,41 @@ SAME = set("Identity StopGradient PreventGradient CheckNumerics PlaceholderWithD
 WINDOWS = {"Conv2D", "DepthwiseConv2dNative", "MaxPool", "AvgPool"}
 
 
-def sizes(nodes, name):
-    """The shape of the first output of node `name`, a list of int, None for a size that is not known; None if nothing is.
+class Sizes(object):
+    """The shapes of the first outputs of nodes. nodes: {name: NodeDef}, read when it is asked."""
 
-    nodes: {name: NodeDef}.
+    def __init__(self, nodes):
+        self.nodes, self.found, self.left = nodes, {}, 20
+
+    def of(self, name):
+        """A list of int, None for a size that is not known; None if nothing is known of node `name`, or it has over 32 axes."""
+        known, root = self.found, name
+        for name in inputs_first([root], lambda name: () if name in known else _reads(self.nodes, name), allow_cycles=True):
+            node = self.nodes.get(name)
+            if name in known:
+                continue
+            try:
+                shape = None if node is None else _sizes(self.nodes, node, [known.get(s) for s in _reads(self.nodes, name)])
+                known[name] = None if shape is not None and len(shape) > protobuf.MOST_AXES else shape
+            except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+                # a node that is not what its operation says, or a constant that is none
+                known[name] = None
+        return known[root]
+
+    def changed(self, name):
+        """Node `name` has become a constant: what was not known of the nodes behind it may be known now."""
+        if self.found.get(name, ()) is None and self.left:  # a few times: each costs a walk over the graph
+            self.found, self.left = {}, self.left - 1
+
+
+def sizes(nodes, name):
+    """As Sizes.of, for one node.
 
         >>> from uffsurgeon import graphsurgeon as gs
         >>> sizes(gs.DynamicGraph("box3d.pb").node_map, "block5_pool/MaxPool")
         [None, 1, 1, 32]
     """
-    found = {}
-    for name in inputs_first([name], lambda name: _reads(nodes, name), allow_cycles=True):
-        node = nodes.get(name)
-        inputs = [found.get(source) for source in _reads(nodes, name)]
-        try:
-            found[name] = None if node is None else _sizes(nodes, node, inputs)
-        except (ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError):
-            # a node that is not what its operation says, or a constant that is none
-            found[name] = None
-    return found[name]
+    return Sizes(nodes).of(name)
 
 
 def _reads(nodes, name):
@@ -46,11 +62,13 @@ def _reads(nodes, name):
 
 
 def constant(nodes, text):
-    """The values of the Const that an input refers to, or None."""
+    """The values of the Const that an input refers to; None for another node, and for more values than a shape has."""
     node = nodes.get(producer(text))
     if node is None or node.op != "Const":
         return None
     try:
+        if (volume(shape_of(node)[:protobuf.MOST_AXES]) or 0) > 2 * protobuf.MOST_AXES:
+            return None
         return protobuf.array(attr(node, "value", "tensor"), attr(node, "dtype", "type", 0))
     except ValueError:
         return None
@@ -61,7 +79,7 @@ def target(nodes, text):
     node, values = nodes.get(producer(text)), constant(nodes, text)
     if values is not None:
         return values.reshape(-1).tolist()
-    if node is None or node.op != "Pack":
+    if node is None or node.op != "Pack" or len(node.input) > protobuf.MOST_AXES:
         return None
     parts = [constant(nodes, part) for part in node.input]
     return [None if part is None or part.size != 1 else int(part.reshape(-1)[0]) for part in parts]

@@ -138,7 +138,7 @@ def _reshape(node, inputs, to_uff):
 
 def _flattens(node, inputs, to_uff):
     """True if a Reshape in a scope called flatten is one. NVIDIA's converter writes a Flatten for each of them."""
-    have, want = sizes.sizes(to_uff.nodes, inputs[0]), sizes.target(to_uff.nodes, inputs[1])
+    have, want = to_uff.sizes.of(inputs[0]), sizes.target(to_uff.nodes, inputs[1])
     if want is not None and len(want) == 2:
         batch, width = want
         parts = [to_uff.nodes[producer(text)] for text in to_uff.nodes[inputs[1]].input] or [None, None]
