@@ -190,10 +190,16 @@ def require(trt, name=NAME, version=VERSION):
         return
     versions = ", ".join(v for n, v in known if n == name)
     hint = "; it has version %s." % versions if versions else names.did_you_mean(name, sorted({n for n, _ in known})) or "."
-    raise LookupError("the plugin registry of TensorRT %s has no %s version %s among its %d creators%s Load the "
-                      "library before a parser or a plan needs it: plugin.load(trt, plugin.compile()). If it was "
-                      "loaded, it was compiled for another TensorRT, or the node's name, version or namespace differs."
-                      % (getattr(trt, "__version__", "?"), name, version, len(known), hint))
+    rtx = trt.__name__.startswith("tensorrt_rtx")
+    if rtx:
+        todo = ("It takes no plugins but its own %d, so there is nothing to load: give the node a body "
+                "(to_onnx.convert(..., plugins=\"function\"))." % len(known))
+    else:
+        todo = ("Load the library before a parser or a plan needs it: plugin.load(trt, plugin.compile()). If it was loaded, it "
+                "was compiled for another TensorRT, or the node's name, version or namespace differs.")
+    raise LookupError("the plugin registry of %s %s has no %s version %s among its %d creators%s %s" % (
+        "TensorRT for RTX" if rtx else "TensorRT", getattr(trt, "__version__", "?"), name, version,
+        len(known), hint, todo))
 
 
 def registry_in_child(library, module="tensorrt_rtx"):

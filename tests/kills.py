@@ -28,6 +28,7 @@ def _data(word, size):
 
 def _write_for_ever(path, size, started):
     number, sys.stderr = 0, open(os.devnull, "w")  # what an interrupted process says
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     while True:
         word = "w%07d" % number
         plans.save(path, _data(word, size), {"word": word, "bytes": size})

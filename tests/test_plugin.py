@@ -727,6 +727,9 @@ def test_a_missing_plugin_is_explained():
         plugin.require(trt)
     with pytest.raises(LookupError, match="no LReLU_TRT version 2 .*; it has version 1"):
         plugin.require(trt, "LReLU_TRT", "2")
+    trt.__name__ = "tensorrt_rtx"  # where there is nothing to load
+    with pytest.raises(LookupError, match="TensorRT for RTX test .* give the node a body"):
+        plugin.require(trt)
 
 
 def test_a_notebook_that_loads_the_library_can_run_a_plan_with_it(loading, tmp_path):

@@ -29,7 +29,7 @@ def _silent(answer, patient=None):
 def _low(answer, patient=None):
     _diagnosis(answer, patient, "low", "%s is as good in 16 bits as one can expect: its error is that of rounding",
                "%s is wrong in 16 bits, but so is what it reads: where does the error jump?")
-    return "In 32 bits there is nothing to see."
+    return "In 32 bits the answers are right."
 
 
 def _diagnosis(answer, patient, kind, before, after):

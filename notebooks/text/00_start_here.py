@@ -110,8 +110,9 @@ show.architecture(freeze.freeze(model), mark=["LeakyRelu", "l2_normalize", "resh
 # ## What goes in
 #
 # The network does not look for cars. It gets a **2D box** around each and sees only that cut-out, 224 pixels square. Here the
-# 2D boxes are exact; with those of a detector, cars come out [about a metre farther off](../data/README.md). `preprocess` puts the colours in the order and range that the network was trained with. Note how
-# little there is: no road, no distance, no place in the image. The last one is half hidden by another truck.
+# 2D boxes are exact; with those of a detector, cars come out [about a metre farther off](../data/README.md). `preprocess` puts
+# the colours in the order and range that the network was trained with. Note how little there is: no road, no distance, no place
+# in the image. The last one is half hidden by another truck.
 
 # %%
 import matplotlib.pyplot as plt

@@ -15,7 +15,7 @@
 #
 # - name the calls in a plugin's life, and what each must answer,
 # - collapse six nodes into one, with settings that are read from the graph and not typed in,
-# - act on *plugin not found*.
+# - know what to do about *plugin not found*.
 #
 # **You need** pages 03 and 04. **Time:** about 60 minutes, 15 of them for the exercises.
 
@@ -77,7 +77,7 @@ print("\n".join(through_uff.parse(to_uff(without_leaky_relu())).log))
 # The plugin is the object that answers, its **creator** the one that makes it, the **registry** the list where TensorRT looks
 # for creators. A plugin lives twice: once while the plan is built, and again, made from what the plan holds, wherever the
 # plan is run. Both begin with loading the library, in Linux's word `dlopen`: its code becomes part of the process, and its
-# creators enter the registry.
+# creators enter the registry (from 8.6 on only if the registry loads it).
 
 # %%
 show.plugin_life()
@@ -157,9 +157,12 @@ show.answers([
 # nothing and waits for nothing: it is called in every run, and its time is everybody's. `l2_normalize` at the centre is the
 # launch of page 04.
 #
-# That is the whole class. The others are `L2DynamicPlugin` (`IPluginV2DynamicExt`: ONNX in TensorRT 6 to 9) and `L2PluginV3`
-# (`IPluginV3`: 10 and 11) in the [same file](../plugin_src/l2_normalize_plugin.cpp). Which TensorRT has which is in
-# [versions](../docs/versions.md).
+# Those are all that think. What is left is a line each: `getWorkspaceSize` and `terminate` (nothing), two about broadcasting
+# (no), getter and setter of the namespace, and the creator's `getFieldNames`. And the registration: up to TensorRT 8.5 a macro,
+# `REGISTER_TENSORRT_PLUGIN(L2NormCreator);`, which acts while the library is loaded; from 8.6 on a function of the library,
+# `getPluginCreators` (from 10 on `getCreators`), which the registry calls in `load_library`. The other classes are
+# `L2DynamicPlugin` (`IPluginV2DynamicExt`: ONNX in TensorRT 6 to 9) and `L2PluginV3` (`IPluginV3`: 10 and 11) in the [same
+# file](../plugin_src/l2_normalize_plugin.cpp). Which TensorRT has which is in [versions](../docs/versions.md).
 #
 # ## Compiling and loading it
 #
@@ -185,7 +188,8 @@ except (LookupError, OSError, RuntimeError) as error:
 # %% [markdown]
 # ### On your own network
 #
-# A plugin library `mine.so`, compiled for the TensorRT that you import. In every process, before a parser or a plan needs it. Some
+# A plugin library `mine.so`, compiled for the TensorRT that you import (`nvcc -shared -Xcompiler -fPIC -o mine.so mine.cu
+# -I TENSORRT/include -L TENSORRT/lib -lnvinfer`). In every process, before a parser or a plan needs it. Some
 # libraries register themselves while they are loaded; for those take `ctypes.CDLL` in every version.
 #
 # ```python
@@ -308,20 +312,20 @@ nodes = {node.id: node for node in schema.read(data).graphs[0].nodes}
 print(nodes["orientation/l2_normalize"])
 
 # %% [markdown]
-# `axis_u_int` and `eps_u_float`: name and type, as the creator will get them. UFF keeps floating point settings in 64 bits,
+# `axis_u_int` and `eps_u_float` are name and type in one; the parser cuts off the suffix, and the creator gets `axis`, an integer,
+# and `eps`, a floating point number. UFF keeps floating point settings in 64 bits,
 # so one sees that `eps` was a 32-bit number before.
 
 # %% [markdown]
 # ### On your own network
 #
 # For every l2_normalize in `mine.pb` at once, with axis and eps read from the graph. `collapse` refuses what one node cannot
-# replace: two axes, a sum that drops its axis, an inner result with another reader. `outputs` are the nodes that nothing reads;
-# give your own.
+# replace: two axes, a sum that drops its axis, an inner result with another reader. If nothing is printed before `uff` begins,
+# none was found. On a Jetson with JetPack 4.2 to 5.1, take `import graphsurgeon as gs, uff`, NVIDIA's own. `outputs` are the
+# nodes that nothing reads; give your own.
 #
 # ```python
-# import graphsurgeon as gs
-# import uff
-# from uffsurgeon import l2_normalize
+# from uffsurgeon import graphsurgeon as gs, l2_normalize, uff
 #
 # graph = gs.DynamicGraph("mine.pb")
 # for found in l2_normalize.collapse(graph, gs):
@@ -367,7 +371,7 @@ show.graph(to_onnx.convert(data), "orientation/l2_normalize")
 # | `plugins=` | in the file | who can read it |
 # |---|---|---|
 # | `"function"` | the node, and its body | ONNX Runtime, TensorRT for RTX and TensorRT 9.0 to 10.6 compute the body; from 10.7 on a plugin of that name comes first, if there is one |
-# | `"inline"` | the body's operations in the node's place | all of them, and TensorRT 8 |
+# | `"inline"` | the body's operations in the node's place | all of the above, and TensorRT 8 |
 # | `"node"` | the node alone | only a TensorRT with the plugin loaded |
 #
 # ONNX Runtime computes the body; that is the gate.
@@ -398,11 +402,12 @@ parity.compare(reference, network.heads(run.onnx(half, images)), street)
 # ONNX Runtime obeys the casts. (On a CPU it computes much of such a file in 32 bits anyway, so this judges the file, neither
 # its speed nor its last digit on a GPU.) TensorRT need not. In a **weakly typed** network the types in a file are hints: where
 # FP16 is allowed, the builder takes what is fastest, may drop the casts, and adds in 16 bits. There you pin the layers of the
-# sum, with `layer.precision` and a flag that makes TensorRT obey. In a **strongly typed** network the types in the file are
+# sum, with `layer.precision` and the flag `OBEY_PRECISION_CONSTRAINTS`. In a **strongly typed** network the types in the file are
 # orders. Which TensorRT has which is in [versions](../docs/versions.md); `engine.build` does the right one for every file that
 # is ONNX.
 #
-# A plugin is outside of it: the builder chooses in which type the pairs arrive, and the kernel adds in 32 bits whatever it chose.
+# None of this concerns a plugin: the builder chooses in which type the pairs arrive, and the kernel adds in 32 bits whatever it
+# chose.
 #
 # ## A plan
 #
@@ -419,7 +424,7 @@ if with_plugin and machine.tensorrt().flavour == "uff":
     model_file = uff_file
 
 # %% [markdown]
-# A plugin with a mistake in it can take the process with it, so plans with plugins are built in a child process. Only exit status 0
+# As on page 03, a child process builds. Only exit status 0
 # means that there is a plan of this file; yesterday's may still be on the disk. This plan computes in FP32; page 06 builds the
 # others. (`trtexec`, NVIDIA's command-line builder, takes our library as well:
 # [plugin_src/README.md](../plugin_src/README.md) has the whole lines.)
@@ -488,8 +493,7 @@ if trt:
         print(textwrap.fill(str(error), 88))
 
 # %% [markdown]
-# Is that TensorRT for RTX? Then its advice to load a library is not for you, and nothing is missing on this machine: it takes
-# no plugins, and its few creators are its own. Give the node a body, as for the plan above, which needed no library. A plugin
+# With TensorRT for RTX nothing is missing on this machine: the plan above needed no library, because its node has a body. A plugin
 # of your own needs a classic TensorRT. What to look at, in the order in which it is worth looking:
 #
 # | look at | how | what it may be |
@@ -557,11 +561,11 @@ check("05.1", collapse_l2)
 
 # %% [markdown]
 # **2.** Another plugin adds two tensors, so it has two inputs and an output, positions 0, 1 and 2. Its kernel reads FP32 in
-# linear layout, and FP16 in linear layout or in one called `hwc8`; both inputs and the output must have the same type and the
-# same layout. Write its `supportsFormatCombination` in Python: `supports(position, tensors)` says True or False for
-# `tensors[position]`, which has a `.type` (`"float32"`, `"float16"`, `"int8"`) and a `.format` (`"linear"`, `"hwc8"`). TensorRT
-# asks for position 0 first, and goes on with what was accepted; NVIDIA's header says that an answer may not depend on tensors
-# behind the position.
+# linear layout, and FP16 in linear layout or in one called `hwc8` (height, width, channels, padded to a multiple of eight);
+# both inputs and the output must have the same type and the same layout. Write its `supportsFormatCombination` in Python:
+# `supports(position, tensors)` says True or False for `tensors[position]`, which has a `.type` (`"float32"`, `"float16"`,
+# `"int8"`) and a `.format` (`"linear"`, `"hwc8"`). TensorRT asks for position 0 first, and goes on with what was accepted;
+# NVIDIA's header says that an answer may not depend on tensors behind the position.
 
 # %% tags=["exercise"]
 def supports(position, tensors):

@@ -13,7 +13,7 @@
 # - name four ways to measure wrongly, and recognise each by its samples,
 # - time several runtimes so that others can believe the comparison, and draw the article's chart for *your* machine.
 #
-# Solid bars on this page are measured while you watch. Hatched bars come from elsewhere: the article's, and our own of one
+# Solid bars of times are measured here while you watch. Hatched bars come from elsewhere: the article's, and our own of one
 # NVIDIA H200 with TensorRT 8.6.1, where the plans of page 05 ran beside TensorFlow
 # ([docs/verified.md](../docs/verified.md)).
 #
@@ -64,7 +64,7 @@ show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/Lea
 # only a hint. Later it is in the file: a *strongly typed* network computes in the types that the file says.
 # [Versions](../docs/versions.md) has the line for each TensorRT.
 #
-# So we write it into an ONNX file. Page 04 told why `l2_normalize` must not be computed in 16 bits; the converter knows.
+# So we write it into an ONNX file. Page 04 showed why `l2_normalize` must not be computed in 16 bits; the converter knows.
 
 # %%
 from uffsurgeon import to_onnx
@@ -93,14 +93,14 @@ else:
                "'DataType.INT64': 2})", "TensorRT for RTX 1.7.1, strongly typed")
 
 # %% [markdown]
-# Most layers give out 16 bits. Those that give out 32 are the softmax, the square, sum, root and division of `l2_normalize`,
-# and casts. Where a flag decides, `engine.build` pins these layers with `layer.precision = trt.float32`,
-# `layer.set_output_type(0, trt.float32)` and a flag that tells the builder to obey.
+# Most layers give out 16 bits. Those that give out 32 are the softmax, the square, sum, maximum, root and division of
+# `l2_normalize`, and casts; shapes are whole numbers of 64 bits. Where a flag decides, `engine.build` pins these layers with
+# `layer.precision = trt.float32`, `layer.set_output_type(0, trt.float32)` and a flag that tells the builder to obey.
 #
 # **INT8** has whole numbers from -127 to 127, and a scale for each tensor. A layer whose numbers reach 25.4 gets the scale 25.4
 # / 127 = 0.2. Then 1.0 becomes 5, and 1.05 becomes 5 as well. How far the numbers of a layer reach, only pictures can tell.
 # This is **calibration**: some pictures go through the network, and the range of each tensor is noted. The pictures below come
-# from streets that neither training nor test has seen. Sixteen are few, to keep this page quick.
+# from streets that neither training nor test has seen. Sixteen are not many; they keep this page quick.
 
 # %%
 pictures = network.preprocess(scenes.calibration_crops(16))
@@ -293,15 +293,15 @@ for version in ("8.6.1", "10.6.0"):
         for name, row in rows.items()), "TensorRT %s, 81 vehicles" % version)
 
 # %% [markdown]
-# FP32 may use TF32 there; without it both are *equal*. FP16 costs centimetres. Our weights come in 16 bits, so they lose
-# nothing; weights of your own may. Now INT8, on the same three scenes:
+# FP32 may use TF32 there; without it 10.6.0 is *equal*, and so is 8.6.1 from UFF. FP16 costs centimetres. Our weights come in
+# 16 bits, so they lose nothing; weights of your own may. Now INT8, on the same three scenes:
 
 # %%
 int8 = answers("int8", images)
 gate(int8, street[:3])
 
 # %% [markdown]
-# *Close*, wherever we ran this page. Can we stop here? There were 14 vehicles. Here are all 81:
+# *Close*, wherever we ran this page. Can we stop here? There were 19 vehicles. Here are all 81:
 
 # %%
 judged = gate(int8, street)
@@ -310,8 +310,8 @@ judged
 # %% [markdown]
 # On the machine that stored this page it is *broken*, by a little; another may just say *close*. The median moved less than
 # before; the gate asks for the worst box, because one wrong box is enough for an accident. **A gate is only as good as the
-# number of cases it has seen**, and near the limit one vehicle decides. How many are enough? A count alone says little: have of
-# each kind that your program will meet, near and far, cut off, half hidden, turned each way. Where is the worst of ours?
+# number of cases it has seen**, and near the limit one vehicle decides. How many are enough? A count alone says little: include
+# every kind that your program will meet, near and far, cut off, half hidden, turned each way. Where is the worst of ours?
 
 # %%
 import matplotlib.pyplot as plt
@@ -366,7 +366,7 @@ print("INT8 is nearer to the truth for %d of %d vehicles" % (nearer.sum(), len(n
 # ## What to do about it
 #
 # More pictures? Min-max lets the single largest number of all pictures decide how coarse the steps are for all others, and
-# sixteen are few. In ONNX Runtime the worst vehicle comes to 1.10 of the limit with 16 pictures, to 1.30 with 32 and to 0.86
+# sixteen are not many. In ONNX Runtime the worst vehicle comes to 1.10 of the limit with 16 pictures, to 1.30 with 32 and to 0.86
 # with 64. Near the limit the verdict is luck, and what passes by luck is no plan for a car.
 #
 # So look at the layers. We quantised one layer at a time, with all others in FP32.
@@ -410,7 +410,7 @@ mixed
 # %% [markdown]
 # About half of what it was, with the same sixteen pictures: 0.55 where we recorded it, and 0.48 with 64. That is a margin. The
 # steps to remember: ask enough cases, look at the ranges, find the layer, leave it in FP16 or FP32. Without time for a study
-# like ours, halve: leave the first half of the layers in FP32, then the second, and go on with the half that helped. What is
+# like ours, bisect: leave the first half of the layers in FP32, then the second, and go on with the half that helped. What is
 # left after that is training with the rounding in place (*quantisation-aware training*).
 #
 # ## How to measure wrongly
@@ -662,9 +662,9 @@ print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
 # %% [markdown]
 # The same factor of five, and for other reasons. Compare within a block, not across: what TensorRT does is the ratio *on one
 # machine*. For an H200 this network is small: it computes it in 0.27 ms of FP16, and copies and calls of the host take
-# another 0.09. Recorded as one CUDA graph, the plan needs 0.31 ms in all. And FP32 means TF32 there, so half of the bits
-# bring much less than on the Xavier, which has none. INT8 brings little more at batch 1, 0.24 ms on the GPU; at batch 8 it
-# needs 0.46 and FP16 0.62.
+# another 0.09. Recorded as one CUDA graph, the plan needs 0.31 ms with copies. And FP32 means TF32 there, so half of the bits
+# bring much less than on the Xavier, which has no TF32. INT8 brings little more at batch 1, 0.24 ms on the GPU without copies;
+# at batch 8 it needs 0.46 and FP16 0.62, also without.
 #
 # Are the article's 30, 18 and 6 ms believable?
 #
@@ -691,7 +691,7 @@ show.timings(None, [entry for entry in timing.published() if "VGG16" in entry["n
 show.over_batches(record if on_gpu else timing.recorded())
 
 # %% [markdown]
-# On the H200 eight images in FP16 take 1.15 ms, one takes 0.36: with one image most of the GPU had nothing to do. On a
+# On the H200 eight images in FP16 take 1.15 ms with copies, one takes 0.36: with one image most of the GPU had nothing to do. On a
 # CPU with few cores, one image fills them. And a camera that delivers a picture every 33 ms gains nothing from a batch
 # that it has to wait for. A street with seven vehicles *is* a batch.
 #

@@ -134,7 +134,7 @@ axes.barh([0], [(done.peak_mb or 0) / 1e3], color="#2563eb")
 axes.axvline(8, color="#c62828")
 axes.text(8.1, 0, "all that an\n8 GB board has", va="center", color="#c62828")
 axes.set_yticks([0, 1, 2])
-axes.set_yticklabels(["structure only,\nmeasured here", "another run,\nrecorded",
+axes.set_yticklabels(["structure only,\nmeasured here", "with weights,\nanother run",
                       "with weights,\nrecorded"])
 axes.set_xlabel("peak memory of the converter, GB")
 figure.tight_layout()
@@ -149,11 +149,11 @@ figure.tight_layout()
 # ourselves, once, and drop those nodes.
 
 # %%
-model = onnx.load(str(hollow_onnx))
-for node in list(model.graph.node):
+values, dropped = dict(weights), set()
+for node in onnx.load(str(hollow_onnx)).graph.node:
     if node.op_type == "Transpose" and node.input[0] in weights:
-        weights[node.output[0]] = weights.pop(node.input[0]).transpose(node.attribute[0].ints)
-        model.graph.node.remove(node)
+        values[node.output[0]] = values.pop(node.input[0]).transpose(node.attribute[0].ints)
+        dropped.add(node.name)
 
 # %% [markdown]
 # What is a constant in TensorFlow is an **initializer** in ONNX: a tensor with a name, in a list of its own beside the nodes.
@@ -162,9 +162,12 @@ for node in list(model.graph.node):
 # %%
 from onnx import numpy_helper
 
+model = onnx.load(str(hollow_onnx))
+for node in [node for node in model.graph.node if node.name in dropped]:
+    model.graph.node.remove(node)
 for value in [value for value in model.graph.input if value.name != "input_1:0"]:
     model.graph.input.remove(value)
-for name, value in weights.items():
+for name, value in values.items():
     model.graph.initializer.append(numpy_helper.from_array(value, name))
 
 # %%
@@ -275,6 +278,9 @@ reshape = maker["reshape_1/Reshape:0"]
 superfluous = maker[reshape.input[0]]
 reshape.input[0] = superfluous.input[0]
 crooked.graph.node.remove(superfluous)
+crooked_file = artifacts.write(artifacts.BUILD / "box3d_crooked.onnx",
+                               crooked.SerializeToString())
+del crooked, maker, reshape, superfluous  # 160 MB
 
 # %% [markdown]
 # TensorRT will build a plan of it, in a process of its own again, which keeps this notebook alive whatever the builder does.
@@ -298,10 +304,6 @@ def plan_of(path, recorded, precision="fp32"):
     plans[name] = plan
     print("%s, %.1f MB" % (plan.name, plan.stat().st_size / 1e6))
 
-# %%
-crooked_file = artifacts.write(artifacts.BUILD / "box3d_crooked.onnx",
-                               crooked.SerializeToString())
-
 # %% [markdown]
 # **Guess first.** Two look at this model now, ONNX's checker and TensorRT. Who objects?
 
@@ -309,9 +311,8 @@ crooked_file = artifacts.write(artifacts.BUILD / "box3d_crooked.onnx",
 guess = ...  # one of "nobody", "the checker", "TensorRT", "both"
 
 # %%
-onnx.checker.check_model(crooked)
+onnx.checker.check_model(str(crooked_file))
 print("onnx.checker: no objection")
-del crooked  # 160 MB; it lies in the file
 plan_of(crooked_file, recorded="box3d_crooked.fp32.plan, 162.9 MB")
 
 # %% [markdown]
@@ -355,6 +356,7 @@ if gs:
     square, total, floor = six[:3]
     pairs, unit = square.inputs[0], six[-1].outputs[0]
     settings = {"axis": int(total.inputs[1].values[0]), "eps": float(floor.inputs[1].values)}
+    x, y = gs.Variable("x"), gs.Variable("y")
     print(pairs.name, "->", unit.name, settings)
 
 # %% [markdown]
@@ -365,15 +367,14 @@ if gs:
 
 # %%
 if gs:
-    x, y = gs.Variable("x"), gs.Variable("y")
     for node in six:
         node.inputs = [x if tensor is pairs else tensor for tensor in node.inputs]
-        graph.nodes.remove(node)
+    graph.nodes = [node for node in graph.nodes if node not in six]
     six[-1].outputs = [y]
     names = dict.fromkeys(["axis", "eps", "explicit_batch"])
     body = gs.Function("L2Norm_TRT", domain="box3d", opset=graph.opset,
                        nodes=six, inputs=[x], outputs=[y], attrs=names)
-    graph.functions.append(body)
+    graph.functions = [body]
 
 # %% [markdown]
 # In their place comes one node with the function's name. That name and those settings are not free: they are the name of the
@@ -383,6 +384,7 @@ if gs:
 # %%
 folded_file = artifacts.BUILD / "box3d_folded.onnx"
 if gs:
+    unit.inputs.clear()  # should this cell be run twice
     graph.layer(op="L2Norm_TRT", domain="box3d", name="orientation/l2_normalize",
                 attrs=dict(settings, explicit_batch=1), inputs=[pairs], outputs=[unit])
     folded = gs.export_onnx(graph.cleanup().toposort())
@@ -604,7 +606,7 @@ del typed
 # %% [markdown]
 # The square is a `Mul`, so it is computed in 16 bits, where 256 squared is already infinity. And what `Max` compares with,
 # 1e-12, is no 16-bit number; the converter replaced it by the smallest that it allows, about 1e-7. Our vectors are shorter than
-# 256, so none of our pictures tells.
+# 256, so none of our pictures shows it.
 #
 # A network may have been trained to longer ones. We can have such a network: multiply the last layer of the head by 100.
 # Vectors become a hundred times longer, their *directions* stay, and directions are all that `l2_normalize` lets through.
@@ -681,7 +683,8 @@ bits.draw([(title, bits.along(onnx.load(str(path)), "orientation/l2_normalize"),
 
 # %% [markdown]
 # The picture has all of it: a box says in how many bits an operation computes, an arrow what its number went through on the
-# way. The pairs arrive in 16 bits in every row, and that does no harm. What does is an orange arrow *between* the boxes: the
+# way. All rows are the louder network. The pairs arrive in 16 bits in every row, and that does no harm. What harms is an orange
+# arrow *between* the boxes: the
 # square of a long vector does not fit through.
 #
 # With the FP16 *flag* none of this is safe: there a cast in the file is only a hint, and the builder may square in 16 bits
@@ -707,7 +710,7 @@ bits.draw([(title, bits.along(onnx.load(str(path)), "orientation/l2_normalize"),
 # %% [markdown]
 # For **INT8** the file gets Q/DQ pairs, as explained [on page
 # 06](06_timing.ipynb#Pairs-of-QuantizeLinear-and-DequantizeLinear). Here they go into tf2onnx's file. The scales come from
-# looking at pictures. Eight are few, and enough to see how it works.
+# looking at pictures. Eight are not many, but enough to see how it works.
 
 # %%
 pictures = network.preprocess(scenes.calibration_crops(8))
@@ -743,8 +746,8 @@ for name, path in (("fp32", onnx_file), ("fp16", half_file), ("int8", int8_file)
 parity.compare(reference, answers_of(int8_file), street)
 
 # %% [markdown]
-# FP16, above, turned no box that you could see. INT8 is rougher by an order of magnitude, and still close. And the plans, where
-# they run? `run.plan` gives their answers, as on page 03. (The crooked file has a plan, too, as wrong as itself.)
+# FP16, above, turned no box that you could see. INT8 is rougher by one to two orders of magnitude, and still close. And the
+# plans, where they run? `run.plan` gives their answers, as on page 03. (The crooked file has a plan, too, as wrong as itself.)
 
 # %%
 here = machine.tensorrt()
@@ -787,7 +790,8 @@ roads.precisions(records)
 # ### On your own network, in INT8
 #
 # `mine.onnx`, opset 13 or later, with Q/DQ pairs where TensorRT wants them. `mine.npy` has inputs as they will come,
-# preprocessed, 64 or more. You must change the name of the input.
+# preprocessed, 64 or more. You must change the name of the input, and list the nodes that are to stay in floating point: narrow
+# layers before the answers, and what page 06 would leave out.
 #
 # ```python
 # import numpy as np
@@ -801,6 +805,7 @@ roads.precisions(records)
 #
 # wide = ["Conv", "MatMul", "Gemm"]
 # q.quantize_static("mine.onnx", "mine_int8.onnx", Inputs(), op_types_to_quantize=wide, per_channel=True,
+#                   nodes_to_exclude=[],  # names, such as "answer/MatMul"
 #                   activation_type=q.QuantType.QInt8, weight_type=q.QuantType.QInt8,
 #                   extra_options={"ActivationSymmetric": True, "WeightSymmetric": True,
 #                                  "QuantizeBias": False, "OpTypesToExcludeOutputQuantization": wide})
@@ -829,7 +834,9 @@ roads.precisions(records)
 # | FP16 | `builder.fp16_mode = True` | yes | yes | - | - | - |
 # | | `config.set_flag(trt.BuilderFlag.FP16)` | - | yes | yes | yes | - |
 # | | `config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)` | - | - | from 8.2 | yes | - |
-# | INT8 | `builder.int8_calibrator = c` | yes | yes | - | - | - |
+# | INT8 | `builder.int8_mode = True` | yes | yes | - | - | - |
+# | | `config.set_flag(trt.BuilderFlag.INT8)` | - | yes | yes | yes | - |
+# | its scales | `builder.int8_calibrator = c` | yes | yes | - | - | - |
 # | | `config.int8_calibrator = c` | - | yes | yes | yes | - |
 # | batch | `builder.max_batch_size = 8` | yes | for UFF | for UFF | - | - |
 # | | `config.add_optimization_profile(p)` | - | yes | yes | yes | yes |
@@ -844,8 +851,10 @@ roads.precisions(records)
 # | own layer, in Python | `trt.IPluginV3` | - | - | - | yes | yes |
 #
 # FP16 without a flag is what you saw above: types in the graph. INT8 without a calibrator is Q/DQ, which 8 and 10 understand
-# too. Where versions overlap, the newer line works on both sides. And write names, not numbers: `create_network(1 << 0)` means
-# *explicit batch* up to TensorRT 10 and *strongly typed* in 11. The same text, another network, and no error.
+# too: with the switch for INT8, but without one in a strongly typed network. With the switches for INT8 and FP16, what is not
+# in INT8 may be in FP16. (A calibrator in forty lines is in `helpers/engine/precision.py`.) Where versions overlap, the newer
+# line works on both sides. And write names, not numbers: `create_network(1 << 0)` means *explicit batch* up to TensorRT 10 and
+# *strongly typed* in 11. The same text, another network, and no error.
 #
 # What does yours have?
 
