@@ -67,8 +67,8 @@ def _parsed_onnx(data, path):
     if not model.graph.node and not model.graph.output:  # almost any bytes are some message
         raise ValueError(kinds.mistake(data, "onnx").replace("the data", str(path), 1) or
                          "%s is not an ONNX file: it holds no graph" % path)
-    onnx_files.check(model, path)
     external.load(model, path)
+    onnx_files.check(model, path)
     return model
 
 
