@@ -220,7 +220,9 @@ def clean(python, rest):
     parser.add_argument("--build", action="store_true", help="build/ alone: the next run takes minutes, and fetches nothing")
     options = parser.parse_args(rest)
     for folder in [build_folder()] + ([] if options.build else [VENVS]):
-        if os.path.isdir(folder):
+        if folder == VENVS and os.path.islink(folder):
+            print("%s is a link, and stays; what it leads to may serve another checkout" % folder)
+        elif os.path.isdir(folder):
             real, kept = os.path.realpath(folder), [os.path.realpath(place) for place in (ROOT, os.path.expanduser("~"))]
             if any((place + os.sep).startswith(real.rstrip(os.sep) + os.sep) for place in kept):
                 raise Stop("%s holds more than what the workbook made; nothing in it was removed. Set WORKBOOK_BUILD to a "

@@ -163,7 +163,8 @@ def check_h5(archive, size):
         if kind.get_class() not in kinds_of_numbers:
             raise ValueError("%.80r is neither numbers nor text" % name)
         text = kind.get_class() == h5py.h5t.STRING and kind.is_variable_str()
-        claimed[0] += (size if text else kind.get_size()) * max(_count(shape or ()), most)
+        # A text counts as its reference: while it is read, the limit on this process's memory bounds it.
+        claimed[0] += (16 if text else kind.get_size()) * max(_count(shape or ()), most)
         if claimed[0] > allowed(size):
             raise ValueError("its %d bytes claim to hold %.1f GB" % (size, claimed[0] / 1e9))
 
@@ -198,6 +199,8 @@ def reason(error):
 if __name__ == "__main__":
     try:
         _read_all(sys.argv[1])
+    except ImportError:
+        raise
     except Exception as error:
         sys.stdout.buffer.write(reason(error).encode("utf-8", "replace"))
         sys.exit(REFUSED)

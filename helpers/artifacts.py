@@ -89,7 +89,12 @@ def _acquire(folder, until, timeout):
     """A locked descriptor, or None where the file system has no locks."""
     places = [(folder, os.O_RDONLY)] if fcntl else []  # the folder itself leaves no file behind, but NFS cannot lock one
     for path, flags in places + [(folder / ".lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0))]:
-        descriptor = os.open(str(path), flags, 0o666)
+        try:
+            descriptor = os.open(str(path), flags, 0o666)
+        except PermissionError:  # a folder that may be written, but not listed
+            if path is not folder:
+                raise
+            continue
         try:
             while not _taken(descriptor):
                 if time.monotonic() > until:

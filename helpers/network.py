@@ -152,6 +152,8 @@ def _read_h5(path, layers):
                 if weights:
                     stored.append((name, {weight.split("/")[-1].split(":")[0]: _numbers(group[name][weight])
                                           for weight in weights}))
+    except (ImportError, RuntimeError):  # no h5py
+        raise
     except Exception as error:  # HDF5 raises many of damaged files
         raise ValueError("%s is not a Keras weight file: %s" % (path, archives.reason(error))) from None
     if len(stored) != len(layers):

@@ -91,10 +91,9 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
         from .engine import external
 
         external.check_file(model)
-    name = str(model) if is_path else "the model"
+    name, runtime = str(model) if is_path else "the model", process.onnxruntime()
     try:
-        session = process.onnxruntime().InferenceSession(name if is_path else model.SerializeToString(),
-                                                         providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(name if is_path else model.SerializeToString(), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's, which have no base class of their own
         mistake = kinds.mistake(model, "onnx") if is_path else ""
         raise ValueError(mistake or "ONNX Runtime cannot load %s: %s" % (name, " ".join(str(error).split()))) from None
@@ -180,7 +179,7 @@ def _in_batches(step, takes, inputs, outputs, batch):
     if not count:  # TensorFlow's fused convolutions refuse an empty batch
         one = {name: np.zeros((1,) + value.shape[1:], value.dtype) if name in cut else value for name, value in inputs.items()}
         return {name: np.asarray(value, np.float32)[:0] for name, value in zip(outputs, step(one))}
-    for start in range(0, max(count, 1), batch):
+    for start in range(0, count, batch):
         part = {name: value[start:start + batch] if name in cut else value for name, value in inputs.items()}
         found.append(step(part))
         size = min(batch, count - start)

@@ -49,6 +49,8 @@ def keras_model(path):
     try:
         archives.check(path)
         version = _keras_zip(path) if zipfile.is_zipfile(path) else _keras_h5(path)
+    except (ImportError, RuntimeError):  # no h5py
+        raise
     except Exception as error:  # damaged archives raise many
         raise ValueError("%s is not a Keras file: %s" % (path, archives.reason(error))) from None
     if version.startswith("3"):

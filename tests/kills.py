@@ -36,11 +36,11 @@ def _write_for_ever(path, size, started):
         number += 1
 
 
-def kills(count, size=200000, seed=0, signals=(signal.SIGKILL,)):
+def kills(count, size=200000, seed=0, signals=(9,)):
     """Kill a process `count` times while it saves one plan after the other -> Counter of what was found afterwards:
     "readable" (a whole plan with its own record), "mixed", "unreadable", and "temporaries" that the next write left behind.
 
-    signals: sent one after the other.
+    signals: numbers, sent one after the other; 9 is SIGKILL, for which Windows has no name.
     """
     found, chance = collections.Counter(), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +50,7 @@ def kills(count, size=200000, seed=0, signals=(signal.SIGKILL,)):
             started = multiprocessing.Event()
             child = multiprocessing.Process(target=_write_for_ever, args=(path, size, started), daemon=True)
             child.start()
-            started.wait(60)
+            assert started.wait(60)
             time.sleep(chance.random() * 0.02)
             for number in signals:
                 os.kill(child.pid, number)
@@ -75,7 +75,7 @@ def _write_when_told(path, word, size, told, done, rounds):
 
 def rounds(count, size=20000):
     """Let two processes write one path `count` times at once -> Counter: "whole" pairs, "mixed" ones, and "torn" files."""
-    found, told, done = collections.Counter(), multiprocessing.Barrier(3), multiprocessing.Barrier(3)
+    found, told, done = collections.Counter(), multiprocessing.Barrier(3, timeout=60), multiprocessing.Barrier(3, timeout=60)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.pb")
         writers = [multiprocessing.Process(target=_write_when_told, args=(path, word, size, told, done, count))

@@ -2,15 +2,19 @@
 import time
 from pathlib import Path
 
-import fuzz
 import numpy as np
+import onnx
 import pytest
 
 from helpers import run
+from helpers.engine import onnx_files
 from uffsurgeon import graphs, names, protobuf, to_onnx, uff
 from uffsurgeon import graphsurgeon as gs
 from uffsurgeon.check import check
 from uffsurgeon.uff import schema
+
+pytest.importorskip("resource", reason="not on Windows")
+import fuzz  # noqa: E402
 
 FAULTS = Path(__file__).parent / "fixtures" / "faults"
 MANY = 3000  # nodes; what takes n * n steps takes seconds for them
@@ -144,3 +148,22 @@ def test_damaged_files_are_read_or_refused(tmp_path):
 def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path):
     counts, faults = fuzz.batch(range(2000, 10000), str(tmp_path))
     assert not faults and sum(counts.values()) == 8000
+
+
+def test_a_dollar_in_a_name_is_drawn_as_one():
+    from helpers import show
+
+    graph = gs.DynamicGraph()
+    graph.append(gs.create_node("a$b$", op="Placeholder"))
+    figure = show.graph(graph, "*")
+    drawn = [text._preprocess_math(text.get_text())[0] for axes in figure.axes for text in axes.texts]
+    assert "a$b$" in drawn
+
+
+@pytest.mark.parametrize("opset, domain", [(99, ""), (13, "somebody"), (13, "unknown")])
+def test_what_the_installed_onnx_does_not_know_is_left_to_tensorrt(opset, domain):
+    node = onnx.helper.make_node("ReduceMean", ["x", "axes"], ["y"], domain=domain)
+    values = [onnx.helper.make_tensor_value_info(name, 1, [2, 3]) for name in "xy"]
+    weight = onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [1], [1])
+    graph = onnx.helper.make_graph([node], "g", values[:1], values[1:], [weight])
+    onnx_files.check(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)]), "a.onnx")

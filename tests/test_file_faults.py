@@ -39,7 +39,7 @@ def test_every_row_of_the_table_names_tests_that_exist():
 # Kills, and two writers of one path.
 
 @POSIX
-@pytest.mark.parametrize("signals", [(signal.SIGKILL,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)],
+@pytest.mark.parametrize("signals", [(getattr(signal, "SIGKILL", 9),), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)],
                          ids=["SIGKILL", "SIGTERM", "SIGINT twice"])
 def test_a_plan_is_readable_whenever_its_writer_is_killed(signals):
     found = kills.kills(12, signals=signals)
@@ -268,6 +268,16 @@ def layout(h5py):
 def test_an_h5_that_is_not_of_keras_is_refused_with_its_name(h5, change, words):
     with pytest.raises(ValueError, match="w.h5 is not a Keras weight file: .*" + words):
         network.load_weights(Model(), h5(change))
+
+
+def test_a_large_h5_with_names_of_any_length_is_read(tmp_path):
+    """h5py 3 writes a list of texts as texts of variable length, whose sizes only the data say."""
+    import h5py
+
+    with h5py.File(str(tmp_path / "w.h5"), "w") as archive:
+        archive.attrs["layer_names"] = ["dense_%d" % number for number in range(25)]
+        archive["kernel"] = np.zeros((5000, 1250), "f")
+    archives.check(str(tmp_path / "w.h5"))
 
 
 @pytest.mark.parametrize("change, words", [

@@ -90,7 +90,8 @@ def write(path, data):
 def _here():
     """Eight digits for where process numbers mean the same: this machine, and on Linux this container."""
     try:
-        space = os.readlink("/proc/self/ns/pid")
+        with open("/proc/sys/kernel/random/boot_id") as stream:  # boards from one image may share their name
+            space = os.readlink("/proc/self/ns/pid") + stream.read()
     except (OSError, AttributeError):
         space = ""
     return "%08x" % (zlib.crc32((socket.gethostname() + space).encode("utf-8", "replace")) & 0xFFFFFFFF)

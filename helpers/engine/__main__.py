@@ -16,6 +16,8 @@ def main(folder):
     kind, words = None, []
     try:
         trt = library.named(job["trt"])
+        for path in job["loaded"]:  # a parser looks for them in the registry
+            library.load_plugin(trt, path)
         if job["action"] == "parse":
             network = trt.Builder(library.logger(trt)).create_network(
                 *library.network_flags(trt, implicit=job["source"].endswith(".uff")))

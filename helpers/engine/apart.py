@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import artifacts, child
+from . import library
 
 ERRORS = {"ValueError": ValueError, "RuntimeError": RuntimeError, "FileNotFoundError": FileNotFoundError, "OSError": OSError}
 
@@ -41,7 +42,8 @@ def _run(trt, action, source, calibration, **settings):
     with tempfile.TemporaryDirectory() as folder:
         if calibration is not None:
             np.save(os.path.join(folder, "calibration.npy"), np.asarray(calibration), allow_pickle=False)
-        job = dict(trt=trt.__name__, action=action, source=os.path.abspath(str(source)), settings=settings)
+        job = dict(trt=trt.__name__, action=action, source=os.path.abspath(str(source)), settings=settings,
+                   loaded=list(library._plugins))
         with open(os.path.join(folder, "job.json"), "w") as stream:
             json.dump(job, stream)
         done = child.run([sys.executable, "-m", "helpers.engine", folder], cwd=artifacts.ROOT,

@@ -223,7 +223,7 @@ def build(source, path=None, precision="fp32", calibration=None, batch=1, shapes
     model, quantized = _for_this(trt, source, path, precision, calibration, dla)
     ready = time.time()
     plan = _plan(trt, model, quantized, path, precision, calibration, batch, shapes, workspace, dla, outputs, tf32)
-    for read in (source, model):
+    for read in {source, model}:
         if artifacts.digest(read.path) != read.sha256:
             raise RuntimeError("%s changed while the plan was built from it: build again" % read.path)
     made_from.update(bytes=len(plan), graph_seconds=round(ready - start, 3), build_seconds=round(time.time() - ready, 3))

@@ -3,6 +3,7 @@
 An .onnx names such a file by a path. ONNX and ONNX Runtime of Python 3.6 to 3.8 follow ../ and links out of the folder, so that
 any file of the reader's could be taken for weights.
 """
+import mmap
 import os
 
 LOCATION = b"location"  # the key of the path, which every model with external data holds
@@ -22,12 +23,14 @@ def check_file(path):
     """As `check`, for the .onnx at `path`. One without external data is not parsed; what is no ONNX is left to others."""
     import onnx
 
-    with open(str(path), "rb") as stream:
-        data = stream.read()
-    if LOCATION not in data:
+    if not os.path.getsize(str(path)):
         return
+    with open(str(path), "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data.find(LOCATION) < 0:
+            return
+        content = data[:]
     try:
-        model = onnx.load_model_from_string(data)
+        model = onnx.load_model_from_string(content)
     except Exception:  # protobuf's DecodeError, of which there are several classes
         return
     check(model, path)

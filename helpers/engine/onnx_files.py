@@ -7,42 +7,47 @@ from uffsurgeon.graphs import Cycle, inputs_first
 def check(model, path):
     """Raise ValueError, with the path, for a ModelProto that is not sound ONNX: onnx.checker, on a model without weights.
 
-    Left to TensorRT's parser, whose words are better: operations that the installed onnx does not know, a newer ir_version,
-    and tensors without a shape. A node without an output is refused here whatever its operation is.
+    Left to TensorRT's parser, whose words are better: operations, opsets and an ir_version that the installed onnx does not
+    know, domains that are not imported, and tensors without a shape. A node without an output is refused here whatever its
+    operation is.
     """
     import onnx
 
     if model.graph.sparse_initializer:
         raise ValueError("%s has sparse weights, which TensorRT does not take: save them as dense ones" % path)
-    hollow = onnx.ModelProto()
+    bare = onnx.ModelProto()
     for field, value in model.ListFields():
         if field.name != "graph" and hasattr(value, "MergeFrom"):
-            getattr(hollow, field.name).MergeFrom(value)
+            getattr(bare, field.name).MergeFrom(value)
         elif field.name != "graph":
-            setattr(hollow, field.name, value)
+            setattr(bare, field.name, value)
     for field, value in model.graph.ListFields():
         if field.name not in ("initializer", "value_info") and hasattr(value, "MergeFrom"):
-            getattr(hollow.graph, field.name).MergeFrom(value)
+            getattr(bare.graph, field.name).MergeFrom(value)
         elif field.name in ("name", "doc_string"):
-            setattr(hollow.graph, field.name, value)
-    known = {info.name for info in hollow.graph.input}
+            setattr(bare.graph, field.name, value)
+    known = {info.name for info in bare.graph.input}
     weights = [weight.name for weight in model.graph.initializer if weight.name not in known]
-    hollow.graph.input.extend(onnx.helper.make_tensor_value_info(name, 1, []) for name in dict.fromkeys(weights))
-    hollow.ir_version = max(min(model.ir_version, onnx.IR_VERSION), 4)
-    for info in list(hollow.graph.input) + list(hollow.graph.output):
+    bare.graph.input.extend(onnx.helper.make_tensor_value_info(name, 1, []) for name in dict.fromkeys(weights))
+    bare.ir_version = max(min(model.ir_version, onnx.IR_VERSION), 4)
+    for info in list(bare.graph.input) + list(bare.graph.output):
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.SetInParent()
-    functions = getattr(hollow, "functions", ())
+    functions = getattr(bare, "functions", ())
+    versions = {each.domain or "ai.onnx": each.version for part in [model] + list(functions) for each in part.opset_import}
+    versions.update({function.domain: 1 for function in functions if function.domain not in versions})
+    newer = versions.get("ai.onnx", 0) > onnx.defs.onnx_opset_version()
     try:
-        for node in _nodes(hollow.graph, [function.node for function in functions]):
+        for node in _nodes(bare.graph, [function.node for function in functions]):
             if not node.output:
                 raise ValueError("node %r (%s) has no output" % (node.name, node.op_type))
-            if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
+            domain = node.domain or "ai.onnx"
+            if domain not in versions or domain == "ai.onnx" and (newer or not onnx.defs.has(node.op_type)):
                 node.domain = "unknown"
-        for part in [hollow] + list(functions):
+        for part in [bare] + list(functions):
             part.opset_import.add(domain="unknown", version=1)
-        sort(hollow.graph)  # TensorRT's parser does that, too
-        onnx.checker.check_model(hollow)
+        sort(bare.graph)  # TensorRT's parser does that, too
+        onnx.checker.check_model(bare)
     except Exception as error:  # onnx's ValidationError, of which there are several classes, and a name that is not UTF-8
         raise ValueError("%s is not sound ONNX: %s" % (path, " ".join(str(error).split()))) from None
 

@@ -218,7 +218,7 @@ def _draw(axes, found, kinds):
         lines = _lines(node)
         for i, line in enumerate(lines):
             head = i == 0
-            axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line.replace("$", "\\$"), ha="center", va="center", zorder=3,
+            axes.text(x, y - h / 2 + PAD + (i + 0.5) * LINE, line, ha="center", va="center", zorder=3,
                       fontsize=8 if head else 7, fontweight="bold" if head else "normal",
                       color=INK if head else "#0b61a4" if node.note and i + 1 == len(lines) else GREY, clip_on=False)
     bottom = max(y + h / 2 for _, y, _, h in places.values())

@@ -57,7 +57,7 @@ class Constants(object):
                 value = protobuf.array(node.attr["value"].tensor, attr(node, "dtype", "type", 0))
             except ValueError:
                 return None
-            bounds.append(10 * value.nbytes)
+            bounds.append(10 * max(value.nbytes, 4 * value.size))
             self.read += value.size if name not in self.counted else 0
             self.counted.add(name)
             return value
