@@ -480,8 +480,8 @@ else:
     page.quote("box3d_baseline.plan, 162.8 MB", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# That is a plan, as large as the weights and a little more: nobody asked for a smaller precision yet. From a shell `trtexec` does
-# the same; page 06 has its lines.
+# That is a plan, as large as the weights and a little more: nobody asked for a smaller precision yet. It belongs to this
+# version of TensorRT and this kind of GPU (page 06). From a shell `trtexec` does the same; page 06 has its lines.
 
 # %% [markdown]
 # ### On your own network, a plan from ONNX

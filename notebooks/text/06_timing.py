@@ -408,10 +408,11 @@ print("the worst vehicle: %.2f of the limit" % share)
 mixed
 
 # %% [markdown]
-# About half of what it was, with the same sixteen pictures: 0.55 where we recorded it, and 0.48 with 64. That is a margin. The
-# steps to remember: ask enough cases, look at the ranges, find the layer, leave it in FP16 or FP32. Without time for a study
-# like ours, bisect: leave the first half of the layers in FP32, then the second, and go on with the half that helped. What is
-# left after that is training with the rounding in place (*quantisation-aware training*).
+# About half of what it was, with the same sixteen pictures: 0.55 where we recorded it, and 0.48 with 64. That is a margin.
+# (What it costs in time has not been measured on a GPU.) The steps to remember: ask enough cases, look at the ranges, find the
+# layer, leave it in FP16 or FP32. Without time for a study like ours, bisect: leave the first half of the layers in FP32, then
+# the second, and go on with the half that helped. What is left after that is training with the rounding in place
+# (*quantisation-aware training*).
 #
 # ## How to measure wrongly
 #

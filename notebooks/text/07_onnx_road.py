@@ -5,7 +5,8 @@
 # data-centre GPU and on an RTX card the road from TensorFlow leads through **ONNX**, a format that many tools read and write.
 # The network is the same, and so are its three troubles. Only the names of the tools have changed. This page takes that road
 # with the tools that people use today. (The ONNX files of the pages before came from `uffsurgeon.to_onnx`, which reads UFF.
-# Take it where there is a .uff or a plugin node, and the tools of this page where you start from TensorFlow.)
+# Take it where there is a .uff or a plugin node, and the tools of this page where you start from TensorFlow. PyTorch writes ONNX
+# itself, with `torch.onnx.export`; from "collapse_namespaces, today" on, this page is about such a file, too.)
 #
 # After this page you will be able to
 #
