@@ -159,9 +159,9 @@ def read(path):
         schema.read(uff.from_tensorflow(path, quiet=len(gs.DynamicGraph(path)) % 4 > 0))
 
 
-def outcome(seed, folder):
-    """(what the input of this number gives, a sentence about a fault)."""
-    suffix, data = mutated(seed)
+def outcome(seed, folder, make):
+    """(what the input of this number gives, a sentence about a fault). make: as `mutated`."""
+    suffix, data = make(seed)
     path = os.path.join(folder, "input" + suffix)
     with open(path, "wb") as stream:
         stream.write(data)
@@ -190,7 +190,7 @@ def outcome(seed, folder):
     return ("hang", found[1]) if time.process_time() - start > SECONDS else found
 
 
-def batch(seeds, folder):
+def batch(seeds, folder, make):
     """Counter of outcomes, and [(seed, outcome, sentence)] of the faults, of inputs in one child process."""
     readable, writable = os.pipe()
     child = os.fork()
@@ -201,7 +201,7 @@ def batch(seeds, folder):
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 stream.write("%d\t" % seed)
                 stream.flush()
-                name, words = outcome(seed, folder)
+                name, words = outcome(seed, folder, make)
                 if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before > MEGABYTES * 1000:
                     name = "memory"
                 stream.write("%s\t%s\n" % (name, " ".join(words.split())[:200]))
@@ -218,14 +218,18 @@ def batch(seeds, folder):
         counts["crash"] += 1
         faults.append((seed, "crash", "the process ended with status %d" % status))
         rest = [each for each in seeds if each > seed]
-        more, others = batch(rest, folder) if rest else ({}, [])
+        more, others = batch(rest, folder, make) if rest else ({}, [])
         counts.update(more)
         faults += others
     return counts, faults
 
 
 def main(arguments=None):
+    def as_they_are(number):
+        return Path(options.files[number]).suffix, Path(options.files[number]).read_bytes()
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="*", help="files to be read as they are, in place of damaged ones")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0, help="the number of the first input")
     parser.add_argument("--out", help="a JSON file with the counts so far; a run goes on where it says")
@@ -234,13 +238,15 @@ def main(arguments=None):
     if options.out and os.path.exists(options.out):
         with open(options.out) as stream:
             record = json.load(stream)
+    if options.files:
+        options.count, options.seed = len(options.files), 0
     corpus()
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         while record["done"] < options.count:
             start = time.time()
             first = record["seed"] + record["done"]
             number = min(BATCH, options.count - record["done"])
-            counts, faults = batch(range(first, first + number), folder)
+            counts, faults = batch(range(first, first + number), folder, as_they_are if options.files else mutated)
             record["counts"] = dict(collections.Counter(record["counts"]) + collections.Counter(counts))
             record["faults"] = (record["faults"] + faults)[:1000]
             record["done"] += number
