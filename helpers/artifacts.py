@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import warnings
@@ -25,6 +26,7 @@ except ImportError:  # Windows
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 EARLIER = "_earlier"  # key of a sidecar: the record of the file that is being replaced
+DEEPEST = 200  # levels of JSON in JSON
 MADE = (".pb", ".uff", ".onnx", ".plan", ".npy")  # kinds of files that notebooks write
 BUILD = Path(os.environ.get("WORKBOOK_BUILD", str(ROOT / "build")))
 
@@ -147,11 +149,21 @@ def write_sidecar(path, **made_from):
     files.write(sidecar_path(path), json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
+def loads(text, **options):
+    """`json.loads`. Raises ValueError also for text nested more than 200 levels deep, at which Python up to 3.8 may abort."""
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        depth += 1 if bracket.group() in "[{" else -1
+        if depth > DEEPEST:
+            raise ValueError("it is nested more than %d levels deep" % DEEPEST)
+    return json.loads(text, **options)
+
+
 def read_sidecar(path):
     """The record of `path`, or {} when there is none or it cannot be read."""
     try:
-        record = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        record = loads(sidecar_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
     if not isinstance(record, dict):
         return {}

@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from .. import artifacts
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -186,14 +188,14 @@ def holder(path=None):
     try:
         descriptor = os.open(str(path or lock_path()), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINKS)
         try:
-            note = json.loads(os.read(descriptor, LONGEST_NOTE).decode("ascii"))
+            note = artifacts.loads(os.read(descriptor, LONGEST_NOTE).decode("ascii"))
         finally:
             os.close(descriptor)
         found = {"user": _plain(note["user"]), "pid": int(note["pid"]), "purpose": _plain(note["purpose"]),
                  "since": float(note["since"])}
         datetime.datetime.fromtimestamp(found["since"])
         return found
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

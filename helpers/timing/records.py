@@ -93,8 +93,8 @@ def load(path):
     """Read a record. Raises FileNotFoundError, and ValueError with the file's name for one that holds no record of the form."""
     with open(str(path), encoding="utf-8") as stream:
         try:
-            record = json.load(stream, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
+            record = artifacts.loads(stream.read(), parse_constant=_no_number)
+        except ValueError as error:
             raise ValueError("%s is not the record of a run: it is not JSON (%s)" % (path, error)) from None
     _check(record, path)
     return record
