@@ -218,8 +218,8 @@ print("equal once sorted:", np.allclose(np.sort(right_row), np.sort(wrong_row), 
 # TensorFlow against what a .uff *says*, layer by layer, without the workbook. Here and below, `input_1` and `answer/BiasAdd`
 # stand for your input and output: what page 01 printed, without the `:0`. **What a parser then makes of the file is another
 # question**, for the end of this page. To search a plan, register the same `names` as outputs when you build it (page 03), and
-# transpose feature maps from NCHW to NHWC. TensorRT never merges a layer whose result is an output, so a fault that merging
-# causes will not show.
+# transpose feature maps from NCHW to NHWC. A layer whose result is an output is not merged with the next (reported: NVIDIA's
+# documentation), so a fault that merging causes will not show.
 #
 # ```python
 # import numpy as np, onnxruntime, tensorflow as tf

@@ -853,9 +853,9 @@ roads.precisions(records)
 #
 # FP16 without a flag is what you saw above: types in the graph. INT8 without a calibrator is Q/DQ, which 8 and 10 understand
 # too: with the switch for INT8, but without one in a strongly typed network. With the switches for INT8 and FP16, what is not
-# in INT8 may be in FP16. (A calibrator in forty lines is in `helpers/engine/precision.py`.) Where versions overlap, the newer
-# line works on both sides. And write names, not numbers: `create_network(1 << 0)` means *explicit batch* up to TensorRT 10 and
-# *strongly typed* in 11. The same text, another network, and no error.
+# in INT8 may be in FP16 (reported: NVIDIA's documentation). (A calibrator in forty lines is in `helpers/engine/precision.py`.)
+# Where versions overlap, the newer line works on both sides. And write names, not numbers: `create_network(1 << 0)` means
+# *explicit batch* up to TensorRT 10 and *strongly typed* in 11. The same text, another network, and no error.
 #
 # What does yours have?
 
