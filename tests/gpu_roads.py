@@ -1,12 +1,13 @@
 """Every road of the network to a plan, built, run and judged on this GPU, and the times beside TensorFlow's.
 
-    python tests/gpu_roads.py roads data/runs/roads_TENSORRT_GPU.json [--batch 8] [--seconds 600]
+    python tests/gpu_roads.py roads data/runs/roads_TENSORRT_GPU.json [--batch 8] [--seconds 600] [--only "uff, fp16"]
     python tests/gpu_roads.py times data/runs/timing_TENSORRT_GPU.json [--batch 1 8 32]
 
 `roads`: from UFF with LReLU_TRT and L2Norm_TRT, where there is an UffParser; from ONNX with the normalization as a plugin
 node, as a local function and as plain nodes; in FP32 with and without TF32, FP16 and INT8. Each plan takes up to --batch
 crops; the gate compares it with TensorFlow on the CPU, on all vehicles of the scenes. The file is written after each road,
-and a road that is in it already is not built again. --seconds: no road is begun after that many.
+and a road that is in it already is not built again. --seconds: no road is begun after that many. --only: the roads whose
+name contains this.
 
 `times`: TensorFlow, and TensorRT in FP32, FP16 and INT8, FP16 also as a CUDA graph, in turns, by `timing.measure`, --seconds
 for each column and batch. Each batch has a plan of its own. The layer times of FP16 at the smallest batch are stored, too.
@@ -116,7 +117,7 @@ def versions():
     return {here.module: here.version, "cuda library": cuda.library(), "tensorflow": process.tensorflow().__version__}
 
 
-def make_roads(target, batch, seconds):
+def make_roads(target, batch, seconds, only=""):
     began, (street, images) = time.time(), scene_images()
     roads = Roads()
     reference = network.heads(run.tensorflow(roads.frozen, images))
@@ -124,7 +125,7 @@ def make_roads(target, batch, seconds):
         {}, versions(), "python tests/gpu_roads.py roads data/runs/" + os.path.basename(target))
     for road, precision in roads.names():
         name = "%s, %s" % (road, precision) + (", batch %d" % batch if batch != 8 else "")
-        if name in record["results"] or time.time() - began > seconds:
+        if only not in name or name in record["results"] or time.time() - began > seconds:
             continue
         try:
             row = walk(roads, road, precision, batch, images, reference, street)
@@ -184,6 +185,7 @@ def main():
     parser.add_argument("target", nargs="+", help="the .json to write, or for `table` those to read")
     parser.add_argument("--batch", type=int, nargs="+", help="default: 8 for roads; 1, 8 and 32 for times")
     parser.add_argument("--seconds", type=float, help="default: no limit for roads; 10 for times")
+    parser.add_argument("--only", default="", help="roads: those whose name contains this, such as \"uff, fp16\"")
     options = parser.parse_args()
     if options.what == "table":
         print(table([timing.load(target) for target in options.target]))
@@ -193,7 +195,7 @@ def main():
     if options.what == "times":
         make_times(target, options.batch or [1, 8, 32], options.seconds or 10)
     for batch in (options.batch or [8]) if options.what == "roads" else ():
-        make_roads(target, batch, options.seconds or 1e9)
+        make_roads(target, batch, options.seconds or 1e9, options.only)
 
 
 if __name__ == "__main__":
