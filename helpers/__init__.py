@@ -7,7 +7,7 @@ The rooms, from the ground up. Each uses only rooms of the floors below its own,
 `through_uff` also uses the package `uffparser`, which uses `artifacts` and `plugin`:
 
     floor  rooms
-    1      archives artifacts boxes child jetpack page
+    1      archives artifacts boxes child jetpack page probes
     2      cuda_libraries machine
     3      process
     4      board cuda functions network scenes

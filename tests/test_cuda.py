@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from helpers import cuda, machine
+from helpers import cuda, machine, probes
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +203,7 @@ class Driver:
 
 def install(monkeypatch, pycuda=None, runtime=None, old_layout=False):
     """Let `import` find just these libraries, and `machine` know it."""
-    monkeypatch.setattr(machine, "_found", {
+    monkeypatch.setattr(probes, "_found", {
         name: machine.Package(name, "absent" if library is None else "ready", "", "", {})
         for name, library in (("tensorrt", None), ("tensorrt_rtx", None), ("pycuda", pycuda), ("cuda-python", runtime))})
     for name in ("pycuda", "pycuda.driver", "cuda", "cuda.bindings", "cuda.bindings.runtime", "cuda.cudart"):

@@ -1,5 +1,6 @@
 """Versions are defined in one place, requirements/; what repeats them agrees, and every package is used."""
 import json
+import os
 import re
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_no_pin_is_an_address():
 
 def test_this_environment_is_what_the_pins_say():
     """The results of the tests are about the pinned versions only if they run on those."""
-    stack = {(3, 6): "jetpack4", (3, 8): "jetpack5"}.get(sys.version_info[:2], "current")
+    stack = os.environ.get("WORKBOOK_STACK") or {(3, 6): "jetpack4", (3, 8): "jetpack5"}.get(sys.version_info[:2], "current")
     installed = dict(line.lower().replace("_", "-").split("==") for line in subprocess.check_output(
         [sys.executable, "-m", "pip", "freeze", "--disable-pip-version-check"],
         stderr=subprocess.DEVNULL).decode().splitlines() if "==" in line)

@@ -3,65 +3,20 @@ import ctypes
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 
-import doubles
 import pytest
 
-from helpers import cuda, engine, machine
+from helpers import cuda, engine, machine, probes
 
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
-    monkeypatch.setattr(machine, "_found", {})
+    monkeypatch.setattr(probes, "_found", {})
+    monkeypatch.delenv(probes.SEEN, raising=False)
     monkeypatch.setattr(machine, "driver", machine.driver.__wrapped__)
     cuda._backend.cache_clear()
     yield
     cuda._backend.cache_clear()
-
-
-def probe(monkeypatch, tmp_path, name, source):
-    """Look at one package that is `source`."""
-    if source is not None:
-        (tmp_path / (name + ".py")).write_text(source)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return machine.packages([name])[name]
-
-
-def test_a_package_that_works_is_ready(monkeypatch, tmp_path):
-    found = probe(monkeypatch, tmp_path, "tensorrt", "__version__ = '5.0.6'\nclass UffParser: pass\n")
-    assert (found.state, found.version, found.extra) == ("ready", "5.0.6", {"uff": True, "v3": False})
-
-
-def test_a_package_that_is_not_there_is_absent(monkeypatch, tmp_path):
-    assert probe(monkeypatch, tmp_path, "uff", None).state == "absent"
-
-
-@pytest.mark.parametrize("source, note", [
-    ("raise ImportError('libcudart.so.12: cannot open shared object file')", "libcudart.so.12"),
-    ("import a_part_that_is_missing", "a_part_that_is_missing"),
-    ("raise RuntimeError('driver too old')", "driver too old"),
-    ("import os; os.abort()", "ended the Python process"),
-    ("raise SystemExit('no')", "SystemExit: no"),
-])
-def test_a_package_that_cannot_be_imported_is_broken_and_says_why(monkeypatch, tmp_path, source, note):
-    found = probe(monkeypatch, tmp_path, "graphsurgeon", source)
-    assert found.state == "broken" and note in found.note
-
-
-def test_cuda_python_is_found_although_its_module_is_a_namespace(monkeypatch, tmp_path):
-    (tmp_path / "cuda" / "bindings").mkdir(parents=True)
-    (tmp_path / "cuda" / "bindings" / "__init__.py").write_text("__version__ = '12.9'")
-    (tmp_path / "cuda" / "bindings" / "runtime.py").write_text("")
-    monkeypatch.setattr(sys, "path", [str(tmp_path)] + [path for path in sys.path if "site-packages" not in path])
-    found = machine.packages(["cuda-python", "uff"])
-    assert (found["cuda-python"].state, found["cuda-python"].version) == ("ready", "12.9")
-
-
-def test_a_mere_folder_of_that_name_is_no_package(monkeypatch, tmp_path):
-    (tmp_path / "tensorrt_rtx").mkdir()
-    monkeypatch.setattr(sys, "path", [str(tmp_path)] + [path for path in sys.path if "site-packages" not in path])
-    assert machine.packages(["tensorrt_rtx"])["tensorrt_rtx"].state == "absent"
 
 
 @pytest.mark.parametrize("capability, python, words", [
@@ -71,45 +26,12 @@ def test_a_mere_folder_of_that_name_is_no_package(monkeypatch, tmp_path):
 ])
 def test_a_gpu_is_told_its_stack(capability, python, words, monkeypatch):
     monkeypatch.setattr(machine, "driver", lambda: (("Card", capability, "580"), None))
-    monkeypatch.setattr(machine, "_found", {name: machine.Package(name, "absent") for name in machine.PROBES})
+    monkeypatch.setattr(probes, "_found", {name: machine.Package(name, "absent") for name in probes.PROBES})
     here = machine.Machine()
     here.python, here.system, here.jetson = python, "Linux x86_64", None
     assert any(words in line for line in here.advice()), here.advice()
     here.jetson = ("Xavier", "32.1", "4.2")
     assert not any("--stack" in line for line in here.advice())
-
-
-def test_a_package_that_hangs_is_broken(monkeypatch, tmp_path):
-    (tmp_path / "uff.py").write_text("import time; time.sleep(60)")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert "did not end within" in machine.packages(["uff"], timeout=1)["uff"].note
-
-
-def test_a_package_that_prints_does_not_confuse(monkeypatch, tmp_path):
-    assert probe(monkeypatch, tmp_path, "uff", "print('hello {}'); __version__ = '0.6.3'").version == "0.6.3"
-
-
-@pytest.mark.parametrize("what_a_builder_does, runs", [("", True), ("raise RuntimeError('SM 61 is not supported')", False),
-                                                       ("import os; os.abort()", False), ("return None", False)])
-def test_a_tensorrt_that_builds_nothing_for_this_gpu_does_not_run(monkeypatch, tmp_path, what_a_builder_does, runs):
-    monkeypatch.setattr(machine, "gpu", lambda: CARD)
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    found = probe(monkeypatch, tmp_path, "tensorrt", """
-import sys, doubles
-def build(self, network, config, build=doubles.behaviour.Builder.build_serialized_network):
-    %s
-    return build(self, network, config)
-doubles.behaviour.Builder.build_serialized_network = build
-sys.modules["tensorrt"] = doubles.tensorrt("8.6")
-""" % what_a_builder_does)
-    assert (found.state, found.version, found.extra.get("runs", False)) == ("ready", "8.6", runs), found
-
-
-@pytest.mark.parametrize("version", doubles.VERSIONS)
-def test_the_plan_of_one_layer_uses_only_names_that_a_version_has(version):
-    found = {}
-    exec(machine.OPENS_A_PLAN, {"m": doubles.tensorrt(version), "out": found})
-    assert found == {"runs": True}
 
 
 @pytest.mark.parametrize("release, model, expected", [
@@ -142,9 +64,9 @@ def bare(monkeypatch):
     monkeypatch.setattr(machine, "find_tensorrt_headers", lambda: None)
 
     def make(gpu=None, jetson=None, nvcc=None, gxx=None, headers=None, **packages):
-        found = {name: package(name, "absent") for name in machine.PROBES}
+        found = {name: package(name, "absent") for name in probes.PROBES}
         found.update({name: package(name, **extra) for name, extra in packages.items()})
-        monkeypatch.setattr(machine, "_found", found)
+        monkeypatch.setattr(probes, "_found", found)
         monkeypatch.setattr(machine, "driver", lambda: (gpu, None if gpu else "no NVIDIA GPU"))
         here = machine.Machine()
         here.jetson, here.compilers, here.headers = jetson, {"nvcc": nvcc, "g++": gxx}, headers
@@ -323,15 +245,6 @@ def test_the_driver_itself_is_asked_for_the_gpu(monkeypatch, library, expected):
     monkeypatch.setattr(ctypes, "CDLL", load)
     monkeypatch.setattr(machine, "output_of", lambda command: None)  # a Jetson has no nvidia-smi
     assert machine.driver() == expected and machine.gpu() == expected[0]
-
-
-def test_tensorrt_for_rtx_builds_a_plan_here_and_cannot_open_it_without_a_card(monkeypatch):
-    pytest.importorskip("tensorrt_rtx")
-    if machine.gpu():
-        pytest.skip("there is a GPU, and it may be one on which TensorRT for RTX runs")
-    monkeypatch.setattr(machine, "gpu", lambda: H200)
-    found = machine.packages(["tensorrt_rtx"])["tensorrt_rtx"]
-    assert found.state == "ready" and found.extra == {"runs": False}
 
 
 def test_advice_names_what_to_do(bare):

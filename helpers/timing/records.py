@@ -246,10 +246,11 @@ def published():
         return json.load(stream)["figures"]
 
 
-def recorded():
-    """Our own times of the network on one H200, TensorFlow beside TensorRT 8.6.1, as entries like those of `published`, with
-    "p90", "gpu_ms" (None for TensorFlow) and "measured": True. Medians on the host's clock, with the copies."""
-    path = RUNS / "timing_tensorrt8.6.1_h200.json"
+def recorded(name="timing_tensorrt8.6.1_h200.json"):
+    """Our own times of the network, as entries like those of `published`, with "p90", "gpu_ms" (None for TensorFlow) and
+    "measured": True. Medians on the host's clock, with the copies. name: a record of `measure` in data/runs/; by default
+    TensorFlow beside TensorRT 8.6.1 on one H200."""
+    path = RUNS / name
     record, entries = load(path), []
     source = "TensorFlow %(tensorflow)s, TensorRT %(tensorrt)s" % record["versions"] + ", data/runs/" + path.name
     for row in rows(record):

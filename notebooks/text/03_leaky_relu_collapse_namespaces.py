@@ -232,12 +232,13 @@ if trt:
     registry = trt.get_plugin_registry()
     newer = hasattr(registry, "all_creators")
     creators = registry.all_creators if newer else registry.plugin_creator_list
-    print(sorted(creator.name for creator in creators))
+    names = sorted({creator.name for creator in creators})
+    print(textwrap.fill("%d: %s" % (len(names), ", ".join(names)), 96))
 else:
-    page.quote("['MyelinWeightsTransformPlugin', 'ROIAlign_TRT']", "TensorRT for RTX 1.7.1")
+    page.quote("2: MyelinWeightsTransformPlugin, ROIAlign_TRT", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# On a Jetson of those years `LReLU_TRT` is in that list. Here is NVIDIA's UffParser with our file, in a program that forgot
+# On a Jetson of those years `LReLU_TRT` is in that list, and TensorRT 10.6.0 still has it, one of 63 names (recorded on an H100). Here is NVIDIA's UffParser with our file, in a program that forgot
 # that call, and in one that made it:
 
 # %%
@@ -548,8 +549,9 @@ else:
 show.plan_objects("run")
 
 # %% [markdown]
-# `cuda.Buffer` and `cuda.Stream` are thin wrappers around PyCUDA or cuda-python. (These two cells have run on stand-ins for
-# TensorRT only. `run.plan`, further down, makes the same calls, and has run plans on GPUs.)
+# `cuda.Buffer` and `cuda.Stream` are thin wrappers around PyCUDA or cuda-python. (These two cells have run with TensorRT 10.6.0 on
+# an H100. The calls of TensorRT 8 have run here on stand-ins for TensorRT only; `run.plan`, further down, makes the same calls, and
+# has run plans of 8.6.1.)
 
 # %%
 from helpers import cuda

@@ -9,7 +9,8 @@
 # Today you would not need it: ONNX can say this operation in plain parts, as the last table of this page shows. The parser for
 # UFF refuses these parts, a plugin decides for itself how precisely it adds, and your next operation may have no plain parts.
 # This one was recorded in TensorRT 8.6.1 on an H200: plans from UFF in FP32, FP16 and INT8, from ONNX in FP32 and FP16, all
-# *close* ([docs/verified.md](../docs/verified.md)). It never ran on a Jetson.
+# *close* ([docs/verified.md](../docs/verified.md); [what this page printed with 10.6.0](../docs/gpu_pages.md)). It never ran on a
+# Jetson.
 #
 # After this page you will be able to
 #

@@ -14,8 +14,8 @@
 # - time several runtimes so that others can believe the comparison, and draw the article's chart for *your* machine.
 #
 # Solid bars of times are measured here while you watch. Hatched bars come from elsewhere: the article's, and our own of one
-# NVIDIA H200 with TensorRT 8.6.1, where the plans of page 05 ran beside TensorFlow
-# ([docs/verified.md](../docs/verified.md)).
+# NVIDIA H200 with TensorRT 8.6.1 and one H100 with 10.6.0, where plans ran beside TensorFlow
+# ([docs/verified.md](../docs/verified.md); [what this page printed on the H100](../docs/gpu_pages.md)).
 #
 # **You need** pages 01 to 05. **Time:** about 85 minutes, 20 of them for the exercises.
 
@@ -650,7 +650,8 @@ ours = [entry for entry in timing.recorded() if entry["batch"] == 1]
 show.timings(record, article)
 
 # %%
-show.timings(None, ours)
+newer = [entry for entry in timing.recorded("timing_tensorrt10.6.0_h100.json") if entry["batch"] == 1]
+show.timings(None, ours + newer)
 
 # %%
 ms = {(entry["framework"], entry["precision"]): entry["ms"] for entry in ours}
@@ -659,9 +660,10 @@ print("TensorFlow / FP16: %.1f on the H200, %.1f in the article" % (
     ms["TensorFlow", None] / half, 30 / 6))
 print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
     ms["TensorRT", "FP32 (TF32)"] / half, 18 / 6))
+print("TensorFlow / FP16: %.1f on the H100, with TensorRT 10.6.0" % (newer[0]["ms"] / newer[2]["ms"]))
 
 # %% [markdown]
-# The same factor of five, and for other reasons. Compare within a block, not across: what TensorRT does is the ratio *on one
+# About the same factor of five, and for other reasons. (The H100's columns were measured for one second each.) Compare within a block, not across: what TensorRT does is the ratio *on one
 # machine*. For an H200 this network is small: it computes it in 0.27 ms of FP16, and copies and calls of the host take
 # another 0.09. Recorded as one CUDA graph, the plan needs 0.31 ms with copies. And FP32 means TF32 there, so half of the bits
 # bring much less than on the Xavier, which has no TF32. INT8 brings little more at batch 1, 0.24 ms on the GPU without copies;

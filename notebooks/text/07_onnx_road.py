@@ -431,7 +431,8 @@ gate
 # | TensorRT for RTX | takes the body | refuses: it has no plugins |
 #
 # Reported by the change logs of NVIDIA's ONNX parser. Recorded by us on an H200, November 2026: the node alone, with its
-# plugin, on 8.6.1 and 10.6.0, and a node with a body on 10.6.0; on a CPU: the last row, with 1.7.1.
+# plugin, on 8.6.1 and 10.6.0, and a node with a body on 10.6.0; on an H100: that 8.6.1 refuses both where no plugin is loaded; on a
+# CPU: the last row, with 1.7.1.
 #
 # The file with the body is the one to give to others. If a TensorRT from 9.0 to 10.6 is to use the plugin, delete the body:
 # `del folded.functions[:]`. Without a plugin such a file is an empty promise, and who notices that? We ask the checker, ONNX
