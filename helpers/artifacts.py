@@ -98,7 +98,7 @@ def _acquire(folder, until, timeout):
                 raise
             continue
         try:
-            while not _taken(descriptor):
+            while not take_lock(descriptor):
                 if time.monotonic() > until:
                     raise TimeoutError(errno.ETIMEDOUT, "another process has been writing into this folder for more than %d s; "
                                        "end it, or set WORKBOOK_BUILD to another folder" % timeout, str(folder))
@@ -112,12 +112,17 @@ def _acquire(folder, until, timeout):
     return None
 
 
-def _taken(descriptor):
-    """True when the descriptor is locked now, False while somebody else has the lock. Raises OSError where there are none."""
+def take_lock(descriptor, byte=0):
+    """Lock an open file for this process, without waiting: True when it is locked now, False while somebody else has it.
+
+    byte: which byte stands for the file on Windows; others cannot read that one. Raises OSError where the file system has no
+    locks.
+    """
     try:
         if fcntl:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         else:
+            os.lseek(descriptor, byte, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):

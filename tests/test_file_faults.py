@@ -112,7 +112,7 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch):
     def none(descriptor):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(artifacts, "_taken", none)
+    monkeypatch.setattr(artifacts, "take_lock", none)
     with pytest.warns(UserWarning, match="without locks"):
         artifacts.write(tmp_path / "a.pb", b"x", source="y")
 

@@ -1,4 +1,5 @@
 """helpers.timing and helpers.board: statistics, turns, the lock, records, the state of the board."""
+import errno
 import getpass
 import io
 import json
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import board, machine, timing
+from helpers import artifacts, board, machine, timing
 from helpers.timing import locking, measuring, messages
 from helpers.timing import worker as worker_process
 
@@ -504,6 +505,18 @@ def test_nothing_behind_a_link_is_written_or_read(kind, tmp_path):
         pass
     assert victim.read_text() == "precious" and victim.stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "new").exists()
+
+
+def test_a_file_system_without_locks_is_not_taken_for_a_lock_that_is_held(tmp_path, monkeypatch):
+    def none(descriptor, byte):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(artifacts, "take_lock", none)
+    began = time.monotonic()
+    with pytest.raises(OSError, match="No locks available.*WORKBOOK_TIMING_LOCK"):
+        with timing.lock(wait=5, path=tmp_path / "lock"):
+            pass
+    assert time.monotonic() - began < 2
 
 
 def test_a_lock_that_is_removed_while_it_is_held_is_made_anew(tmp_path):

@@ -15,13 +15,6 @@ from pathlib import Path
 
 from .. import artifacts
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    import msvcrt
-
-    fcntl = None
-
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 LONGEST_NOTE = 8000  # bytes
 
@@ -61,8 +54,12 @@ def _acquire(path, wait):
     started, told = time.time(), None
     while True:
         descriptor = _open(path)
-        if _taken(descriptor, path):
-            break
+        try:
+            if _taken(descriptor, path):
+                break
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
         note = holder(path) or {}
         left = started + wait - time.time()
@@ -166,13 +163,10 @@ def _refusal(error, path):
 def _taken(descriptor, path):
     """Lock the file if nobody has; False also when the path has become another file meanwhile."""
     try:
-        if fcntl:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            os.lseek(descriptor, LONGEST_NOTE + 1, os.SEEK_SET)  # one byte behind the note, which others have to read
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    except OSError:
-        return False
+        if not artifacts.take_lock(descriptor, byte=LONGEST_NOTE + 1):  # behind the note, which others have to read
+            return False
+    except OSError as error:
+        raise _refusal(error, path) from None
     try:
         there, here = os.lstat(str(path)), os.fstat(descriptor)
     except OSError:
