@@ -722,9 +722,10 @@ print("%-9s %s" % ("before", again["results"]["before"]))
 # lock.
 
 # %%
-column = columns[-2]  # TensorRT FP16 or ONNX Runtime FP32
+wanted = "TensorRT FP16" if on_gpu else "ONNX Runtime FP32"
+column = next(each for each in columns if each.name == wanted)
 layers, whole = timing.layers(column, one, runs=10, wait=1800)
-print("sum of the layers %.1f ms, a whole run without the profiler %.1f ms"
+print("sum of the layers %.3g ms, a whole run without the profiler %.3g ms"
       % (sum(ms for _, ms, _ in layers), whole))
 show.layers(layers, "%s, by its own profile, median of 10 runs" % column.name)
 
