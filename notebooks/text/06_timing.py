@@ -46,9 +46,10 @@ l2_normalize.collapse(graph, gs)
 graph.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
     for node in graph.find_nodes_by_op("LeakyRelu")})
+uff_file = artifacts.BUILD / "box3d_timing.uff"
 with page.silence():
-    uff_data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
-uff_file = artifacts.write(artifacts.BUILD / "box3d_timing.uff", uff_data)
+    uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True,
+                        output_filename=str(uff_file))
 
 # %%
 show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/LeakyRelu"],
@@ -72,7 +73,7 @@ from uffsurgeon import to_onnx
 models = {name: artifacts.BUILD / ("box3d_timing.%s.onnx" % name)
           for name in ("fp32", "fp16", "int8")}
 for name in ("fp32", "fp16"):
-    to_onnx.convert(uff_data, models[name], precision=name, plugins="inline")
+    to_onnx.convert(uff_file, models[name], precision=name, plugins="inline")
 
 # %% [markdown]
 # Page 03 built a plan call by call. Only one call is new here, the one that creates the network:
