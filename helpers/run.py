@@ -9,7 +9,9 @@ Each takes one array, for a network with one input, or {input name: array}, and 
 the full names of the outputs. `network.heads` makes the three heads of the box network from that.
 """
 import collections
+import contextlib
 import os
+import tempfile
 
 import numpy as np
 
@@ -70,8 +72,10 @@ def tensorflow(graph_def, inputs, outputs=None, batch=BATCH, gpu=False):
         config = process.session_config(gpu)
         config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 6 s before the first run
         with tf.compat.v1.Session(graph=graph, config=config) as session:
-            return _in_batches(lambda part: session.run(tensors, {name + ":0": part[name] for name in part}),
-                               takes, _fitting(inputs, takes, spare), outputs, batch)
+            found = _in_batches(lambda part: session.run(tensors, {name + ":0": part[name] for name in part}),
+                                takes, _fitting(inputs, takes, spare), outputs, batch)
+    process.give_back_memory()
+    return found
 
 
 def onnx(model, inputs, outputs=None, batch=BATCH):
@@ -84,6 +88,12 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
     the model's folder and for a model that ONNX Runtime cannot load, with its reason, and RuntimeError for one that it cannot
     compute.
     """
+    found = _onnx(model, inputs, outputs, batch)
+    process.give_back_memory()
+    return found
+
+
+def _onnx(model, inputs, outputs, batch):
     is_path = isinstance(model, str) or hasattr(model, "__fspath__")
     if is_path and not os.path.isfile(str(model)):
         raise FileNotFoundError("no ONNX file at %s" % model)
@@ -92,11 +102,20 @@ def onnx(model, inputs, outputs=None, batch=BATCH):
 
         external.check_file(model)
     name, runtime = str(model) if is_path else "the model", process.onnxruntime()
-    try:
-        session = runtime.InferenceSession(name if is_path else model.SerializeToString(), providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's, which have no base class of their own
-        mistake = kinds.mistake(model, "onnx") if is_path else ""
-        raise ValueError(mistake or "ONNX Runtime cannot load %s: %s" % (name, " ".join(str(error).split()))) from None
+    options = runtime.SessionOptions()
+    options.enable_cpu_mem_arena = False  # it keeps 0.2 GB for a next run, and a session here has one
+    with contextlib.ExitStack() as stack:
+        path = name
+        if not is_path:  # a session keeps the bytes that it is given, but not those of a file
+            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "model.onnx")
+            with open(path, "wb") as stream:
+                stream.write(model.SerializeToString())
+        try:
+            session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's, which have no base class of their own
+            mistake = kinds.mistake(model, "onnx") if is_path else ""
+            reason = " ".join(str(error).replace(path, name).split())
+            raise ValueError(mistake or "ONNX Runtime cannot load %s: %s" % (name, reason)) from None
     takes = collections.OrderedDict()
     for given in session.get_inputs():
         takes[given.name] = Input(given.shape or None, ONNX_TYPES.get(given.type), True)  # [] may be a scalar or any shape

@@ -124,11 +124,11 @@ def run(graph_def, images, say=print):
 
     Raises ValueError for what the parser refuses, LookupError as `parse`.
     """
-    data, here = convert(graph_def), machine.tensorrt()
+    here = machine.tensorrt()
     if here.flavour == "uff" and here.runs:
         say("Computed by a plan of TensorRT %s, read by its UffParser." % here.version)
-        return normalized(_by_plan(data, images))
-    parsed = parse(data, say=say)
+        return normalized(_by_plan(convert(graph_def), images))
+    parsed = parse(convert(graph_def), say=say)  # which holds the weights: no variable for the file, which has them, too
     if not parsed.ok:
         raise ValueError("; ".join(parsed.log))
     return normalized(answers(parsed, images))

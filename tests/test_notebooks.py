@@ -46,6 +46,16 @@ def test_the_stored_solutions_are_those_of_the_twin_and_pass_their_checks(twin):
     assert execute.unproven(notebook) == ""
 
 
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_solution_runs_from_the_root_as_well():
+    """`.ci/run` executes each solution in its own folder, and the notebooks for the reader from the root."""
+    twin, = execute.twins(["8"])
+    solved = execute.solution(twin)
+    execute.execute(solved, twin.stem, ROOT)
+    assert execute.unproven(solved) == ""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_open_exercise_says_so_and_does_not_stop_the_run(name):
     numbers, said = [], ""

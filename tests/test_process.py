@@ -79,3 +79,19 @@ def test_keras_3_is_not_taken_for_keras_2(monkeypatch):
         __version__="2.21.0", keras=types.SimpleNamespace(__version__="3.12.0")))
     with pytest.raises(ImportError, match="pip install tf_keras"):
         process.keras()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_that_was_freed_is_given_back():
+    said, _ = python("""
+import ctypes
+from helpers import process
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+blocks = [bytearray(100000) for _ in range(1000)]
+del blocks[:-1]
+before = resident()
+process.give_back_memory()
+print(before - resident() > 5e7 if hasattr(ctypes.CDLL(None), "malloc_trim") else True)
+""")
+    assert said == "True\n"

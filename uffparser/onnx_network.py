@@ -69,7 +69,9 @@ class Model:
     """The ONNX model in the making."""
 
     def __init__(self, parsed, tensors):
-        self.parsed, self.nodes, self.initializers = parsed, [], []
+        from onnx import ModelProto
+
+        self.parsed, self.proto, self.nodes = parsed, ModelProto(), []
         self.shapes = {name: tensor.shape for name, tensor in tensors.items()}
         self.dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
         self.layer = None  # for which nodes are emitted
@@ -79,8 +81,9 @@ class Model:
         """The name of an initializer."""
         from onnx import numpy_helper
 
-        name = "constant_%d" % len(self.initializers)
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array, dtype), name))
+        initializers = self.proto.graph.initializer  # in the model from the start: `make_model` would copy them all twice
+        name = "constant_%d" % len(initializers)
+        initializers.extend([numpy_helper.from_array(np.ascontiguousarray(array, dtype), name)])
         return name
 
     def weights(self, layer, key, shape):
@@ -137,8 +140,11 @@ class Model:
             if name in [tensor.name for tensor in self.parsed.inputs]:
                 raise ValueError("%r is an input of the network" % name)
             named.append(info(name, self.dtypes[name]))
-        inputs = [info(tensor.name, tensor.dtype) for tensor in self.parsed.inputs]
-        graph = helper.make_graph(self.nodes, "uffparser", inputs, named, self.initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="uffparser")
-        model.ir_version = 7  # opset 13's; ONNX Runtime refuses versions that are newer than itself
-        return model
+        graph, self.proto.producer_name = self.proto.graph, "uffparser"
+        graph.name = "uffparser"
+        graph.node.extend(self.nodes)
+        graph.input.extend(info(tensor.name, tensor.dtype) for tensor in self.parsed.inputs)
+        graph.output.extend(named)
+        self.proto.opset_import.extend([helper.make_opsetid("", OPSET)])
+        self.proto.ir_version = 7  # opset 13's; ONNX Runtime refuses versions that are newer than itself
+        return self.proto

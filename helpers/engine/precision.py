@@ -214,6 +214,7 @@ def quantize(source, images, path, keep=()):
     Raises FileNotFoundError, and ValueError for images or a graph that do not fit, or a name in `keep` that no layer has.
     """
     artifacts.write(path, quantized(load(source), images, keep).SerializeToString())
+    process.give_back_memory()
     return Path(path)
 
 
@@ -261,6 +262,7 @@ def quantized(source, images, keep=()):
         onnx.save(model, named)  # ONNX Runtime takes a path, and writes beside it
         del model
         source.release()
+        process.give_back_memory()
         with _quietly_in(folder):
             quantization.quantize_static(
                 named, made, Reader(), quant_format=quantization.QuantFormat.QDQ,

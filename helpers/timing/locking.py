@@ -17,6 +17,7 @@ from .. import artifacts
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 LONGEST_NOTE = 8000  # bytes
+NOTE_IS_LATE = 1  # seconds, after which it is said that there is none
 
 
 def lock_path():
@@ -51,7 +52,7 @@ def lock(purpose="a measurement", wait=0, path=None):
 
 def _acquire(path, wait):
     """A descriptor of the locked file, within `wait` seconds; says who is waited for. Raises TimeoutError and OSError."""
-    started, told = time.time(), None
+    started, told, unknown = time.time(), None, None
     while True:
         descriptor = _open(path)
         try:
@@ -66,7 +67,8 @@ def _acquire(path, wait):
         if left <= 0:
             raise TimeoutError("%s. Two measurements at once would both be wrong; try again when the lock is free. (It is %s)"
                                % (_describe(note), path))
-        if told != (note.get("pid"), note.get("since")):
+        unknown = None if note else unknown or time.time()  # whoever has just taken the lock has yet to write the note
+        if told != (note.get("pid"), note.get("since")) and (note or time.time() - unknown > NOTE_IS_LATE):
             told = note.get("pid"), note.get("since")
             print("Waiting, %.0f s at most: %s." % (left, _describe(note)), flush=True)
         time.sleep(min(0.1, left))

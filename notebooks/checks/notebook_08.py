@@ -5,6 +5,8 @@ from .judging import a, exercise, nodes_of
 
 EQUAL = 1e-4  # largest difference to Keras as a share of the largest value: the noise of 32 bits is a tenth of that
 LOW = 0.03  # the same in 16 bits; without a fault it is a tenth of that, and in TensorFlow 1.13 half of it
+# Nodes of a layer that does not fit into 16 bits whose results are wrong because what they read is, and for no other reason.
+VICTIMS = ("soft/Add", "soft/Log", "length/Sqrt")
 SPARE = 3  # nodes that may be kept in 32 bits without need
 # Rules of `uffsurgeon check` for what is silently wrong with the patients.
 SILENT_RULES = ("pad-lost", "slice-wrong", "constant-order")
@@ -50,7 +52,7 @@ def _diagnosis(answer, patient, kind, before, after):
     assert complaint in patients.COMPLAINTS, "nobody complains of %r%s (patients.COMPLAINTS has them all)" % (
         complaint, did_you_mean(complaint, patients.COMPLAINTS))
     scope = name.split("/")[0]
-    if scope != fault.scope:
+    if scope != fault.scope or name in VICTIMS:
         raise AssertionError((before if scopes.index(scope) < scopes.index(fault.scope) else after) % name)
     assert complaint == fault.complaint, "%s is the node. But %r means that %s, and that is not what happens there" % (
         name, complaint, patients.COMPLAINTS[complaint])

@@ -16,7 +16,7 @@
 
 # %%
 import numpy as np
-from helpers import freeze, network, page, parity, patients, process
+from helpers import artifacts, freeze, network, page, parity, patients, process
 from helpers import run, scenes, show, through_uff
 
 process.prepare_tensorflow()
@@ -56,11 +56,13 @@ print(len(images), "crops;", {name: head.shape for name, head in reference.items
 # ## What UFF makes of it
 #
 # A .uff file is a list of nodes like TensorFlow's, with fewer kinds of them. One call converts, and what it prints deserves
-# to be read.
+# to be read. It writes the file and also returns its bytes, which we leave: what reads a .uff takes its path, and a variable would
+# keep the weights in memory once more, for as long as the notebook runs.
 
 # %%
-data = uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True)
-print("%.1f MB" % (len(data) / 1e6))
+uff_file = artifacts.BUILD / "box3d_flatten.uff"
+uff.from_tensorflow(first, list(network.OUTPUTS), quiet=True, output_filename=str(uff_file))
+print("%.1f MB" % (uff_file.stat().st_size / 1e6))
 
 # %% [markdown]
 # NVIDIA's converter of 2019 prints these very lines (`quiet=True` only spares you a print of the input and output nodes). The
@@ -73,15 +75,15 @@ print("%.1f MB" % (len(data) / 1e6))
 # %%
 from uffsurgeon.uff import schema
 
-meta = schema.read(data)
-show.graph(meta, "flatten_1")
+show.graph(schema.read(uff_file), "flatten_1")
 
 # %% [markdown]
 # Whatever computed the shape is gone, and so is the shape. What remains is an operation called `Flatten`. (`Pool` is UFF's word
 # for MaxPool, `FullyConnected` for MatMul.) Here is all that the file says about it.
 
 # %%
-print([node for node in meta.graphs[0].nodes if node.id == "flatten_1/Reshape"][0])
+print([node for node in schema.read(uff_file).graphs[0].nodes
+       if node.id == "flatten_1/Reshape"][0])
 
 # %% [markdown]
 # "Lay it out in one row." Fair enough. But in which order?
@@ -176,7 +178,7 @@ from uffsurgeon import to_onnx
 kinds = ("Relu", "MaxPool", "Reshape", "LeakyRelu", "Softmax")
 names = [node.name for node in first.node if node.op in kinds]
 expected = run.tensorflow(first, images[:1], names)
-suspect = run.onnx(to_onnx.convert(data, outputs=names, flatten_as="nchw"), images[:1])
+suspect = run.onnx(to_onnx.convert(uff_file, outputs=names, flatten_as="nchw"), images[:1])
 errors = through_uff.errors(expected, suspect)
 
 # %% [markdown]
@@ -306,10 +308,12 @@ print("in place:", (order == np.arange(25088)).sum())
 
 # %%
 repaired = freeze.load(freeze.box3d(flat="reshape"))
+repaired_file = artifacts.BUILD / "box3d_reshape.uff"
 with page.silence():
-    repaired_uff = uff.from_tensorflow(repaired, list(network.OUTPUTS), quiet=True)
-show.graph_before_after(meta, schema.read(repaired_uff), "flatten_1", "reshape_1",
-                        hide=["*/strided_slice*", "*/Shape"])
+    uff.from_tensorflow(repaired, list(network.OUTPUTS), quiet=True,
+                        output_filename=str(repaired_file))
+show.graph_before_after(schema.read(uff_file), schema.read(repaired_file), "flatten_1",
+                        "reshape_1", hide=["*/strided_slice*", "*/Shape"])
 
 # %% [markdown]
 # For the converter the scope is now called `reshape_1`, so it keeps the operation and its shape, the 25,088. What does the

@@ -52,10 +52,16 @@ show.graph(before, "leaky_re_lu_2", mark={"leaky_re_lu_2/LeakyRelu": "trouble"})
 guess = ...  # "stop", "leave it out" or "write it down"
 
 # %%
-unchanged = uff.from_tensorflow(before, list(network.OUTPUTS), quiet=True)
+def to_uff(graph_def, name):
+    path = artifacts.BUILD / name
+    uff.from_tensorflow(graph_def, list(network.OUTPUTS), quiet=True, output_filename=str(path))
+    return path
+
+unchanged = to_uff(before, "box3d_unchanged.uff")
 
 # %% [markdown]
-# No error. What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and
+# No error. (`to_uff` returns a path and not the 162 MB of a file. This page makes four such files, and as variables they would
+# stay in memory until its kernel ends.) What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and
 # leaves it to others to make sense of it. (NVIDIA's converter for TensorRT 7 and 8 knows LeakyRelu;
 # with that one you will see another node.)
 
@@ -128,10 +134,10 @@ show.graph_before_after(before, graph, "leaky_re_lu_2")
 
 # %%
 with page.silence():
-    collapsed = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
+    collapsed = to_uff(graph.as_graph_def(), "box3d_collapsed.uff")
 
-def uff_node(data, name):
-    return [node for node in schema.read(data).graphs[0].nodes if node.id == name][0]
+def uff_node(path, name):
+    return [node for node in schema.read(path).graphs[0].nodes if node.id == name][0]
 
 print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 
@@ -167,10 +173,11 @@ print(uff_node(collapsed, "leaky_re_lu_2/LeakyRelu"))
 from uffsurgeon import to_onnx
 
 name = "leaky_re_lu_2/LeakyRelu"
-in_onnx = [node for node in to_onnx.convert(collapsed).graph.node if node.name == name][0]
+[in_onnx] = [node.attribute[0].f for node in to_onnx.convert(collapsed).graph.node
+             if node.name == name]
 print("frozen graph:", [node for node in before.node if node.name == name][0].attr["alpha"].f)
 print("UFF:         ", uff_node(collapsed, name).fields["negSlope_u_float"].d)
-print("ONNX:        ", in_onnx.attribute[0].f)
+print("ONNX:        ", in_onnx)
 
 # %% [markdown]
 # It arrives because it was *read from the node* and not typed in. That is a habit worth having. Keras's own default is 0.3,
@@ -183,7 +190,8 @@ typed_in.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=0.3)
     for node in typed_in.find_nodes_by_op("LeakyRelu")})
 with page.silence():
-    wrong = uff.from_tensorflow(typed_in.as_graph_def(), list(network.OUTPUTS), quiet=True)
+    wrong = to_uff(typed_in.as_graph_def(), "box3d_typed_in.uff")
+del typed_in  # the weights are in the file, and need not stay in memory as well
 
 # %% [markdown]
 # It converts just as smoothly. To see what it computes, we turn the UFF into ONNX and let ONNX Runtime compute that: it reads
@@ -195,8 +203,8 @@ with page.silence():
 guess = ...  # a number of degrees
 
 # %%
-def answers_of(data):
-    return network.heads(run.onnx(to_onnx.convert(data), images))
+def answers_of(path):
+    return network.heads(run.onnx(to_onnx.convert(path), images))
 
 typed = answers_of(wrong)
 parity.compare(reference, typed, street)
@@ -368,12 +376,12 @@ except Exception as error:
 
 # %%
 outputs = ["dimension/LeakyRelu", "reshape_2/Reshape", "confidence/Softmax"]
+uff_file = artifacts.BUILD / "box3d_baseline.uff"
 with page.silence():
-    baseline = uff.from_tensorflow(graph.as_graph_def(), list(outputs), quiet=True)
-uff_file = artifacts.write(artifacts.BUILD / "box3d_baseline.uff", baseline)
+    uff.from_tensorflow(graph.as_graph_def(), outputs, quiet=True,
+                        output_filename=str(uff_file))
 onnx_file = uff_file.with_suffix(".onnx")
-model = to_onnx.convert(uff_file, onnx_file)
-show.graph(model, "leaky_re_lu_2")
+show.graph(to_onnx.convert(uff_file, onnx_file), "leaky_re_lu_2")
 
 # %% [markdown]
 # In ONNX the LeakyReLU is an operation like any other, and no plugin is needed.
@@ -437,7 +445,7 @@ else:
 # %%
 import uffparser
 
-uffparser.table(through_uff.parse(baseline), "leaky_re_lu_2")
+uffparser.table(through_uff.parse(uff_file), "leaky_re_lu_2")
 
 # %% [markdown]
 # Now the settings. The workspace is scratch memory for the layers, 1 GB at most: with too little of it the builder has to pass over
@@ -621,7 +629,7 @@ if machine.tensorrt().runs:
     raw = run.plan(plan_file, images)
 else:
     print("No plan runs here (%s): ONNX Runtime computes." % machine.tensorrt().why_not)
-    raw = run.onnx(model, images)
+    raw = run.onnx(onnx_file, images)
 
 # %% [markdown]
 # What comes out of `reshape_2` are the pairs, of any length. One line of NumPy brings them to length one, and the gate decides.

@@ -307,10 +307,9 @@ show.graph_before_after(before, graph, "orientation/l2_normalize")
 from uffsurgeon.uff import schema
 
 uff_file = artifacts.BUILD / "box3d_plugin.uff"
-data = to_uff(graph)
-artifacts.write(uff_file, data)
-nodes = {node.id: node for node in schema.read(data).graphs[0].nodes}
-print(nodes["orientation/l2_normalize"])
+artifacts.write(uff_file, to_uff(graph))
+print([node for node in schema.read(uff_file).graphs[0].nodes
+       if node.id == "orientation/l2_normalize"][0])
 
 # %% [markdown]
 # `axis_u_int` and `eps_u_float` are name and type in one; the parser cuts off the suffix, and the creator gets `axis`, an integer,
@@ -346,8 +345,8 @@ guess = ...  # a list of sizes
 # %%
 import uffparser
 
-print("without the library:", *through_uff.parse(data).log)
-parsed = through_uff.parse(data, l2norm=True)
+print("without the library:", *through_uff.parse(uff_file).log)
+parsed = through_uff.parse(uff_file, l2norm=True)
 print("with it: parse returned", parsed.ok, "with", len(parsed.outputs), "outputs")
 uffparser.table(parsed, "l2_normalize")
 
@@ -363,7 +362,7 @@ uffparser.table(parsed, "l2_normalize")
 # function**: a name, and a body of ordinary operations.
 
 # %%
-show.graph(to_onnx.convert(data), "orientation/l2_normalize")
+show.graph(to_onnx.convert(uff_file), "orientation/l2_normalize")
 
 # %% [markdown]
 # It is drawn in one box or, where the onnx package is older than local functions, as the body's operations; page 07 prints a
@@ -378,7 +377,7 @@ show.graph(to_onnx.convert(data), "orientation/l2_normalize")
 # ONNX Runtime computes the body; that is the gate.
 
 # %%
-found = answers_of(data)
+found = answers_of(uff_file)
 parity.compare(reference, found, street)
 
 # %%
@@ -393,7 +392,7 @@ show.scene_before_after(street[1], wrong[1], right[1],
 # ONNX), the cure of page 04. Here the body is written in the node's place:
 
 # %%
-half = to_onnx.convert(data, precision="fp16", plugins="inline")
+half = to_onnx.convert(uff_file, precision="fp16", plugins="inline")
 show.graph(half, "orientation/l2_normalize")
 
 # %%
@@ -420,7 +419,7 @@ with_plugin = bool(trt and library) and plugin.registered(trt)
 knows_functions = machine.tensorrt().flavour != "uff"  # 5 to 8, which have an UffParser, do not
 form = "node" if with_plugin else None if knows_functions else "inline"
 model_file = artifacts.BUILD / "box3d_plugin.onnx"
-to_onnx.convert(data, model_file, plugins=form)
+to_onnx.convert(uff_file, model_file, plugins=form)
 if with_plugin and machine.tensorrt().flavour == "uff":
     model_file = uff_file
 
@@ -469,7 +468,7 @@ else:
 
 # %%
 bare = artifacts.BUILD / "box3d_bare_node.onnx"
-to_onnx.convert(data, bare, plugins="node")
+to_onnx.convert(uff_file, bare, plugins="node")
 parse = """import sys
 from helpers import engine
 trt = engine.tensorrt()

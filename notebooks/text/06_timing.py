@@ -46,9 +46,10 @@ l2_normalize.collapse(graph, gs)
 graph.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=node.attr["alpha"].f)
     for node in graph.find_nodes_by_op("LeakyRelu")})
+uff_file = artifacts.BUILD / "box3d_timing.uff"
 with page.silence():
-    uff_data = uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True)
-uff_file = artifacts.write(artifacts.BUILD / "box3d_timing.uff", uff_data)
+    uff.from_tensorflow(graph.as_graph_def(), list(network.OUTPUTS), quiet=True,
+                        output_filename=str(uff_file))
 
 # %%
 show.graph(graph.as_graph_def(), ["orientation/l2_normalize", "leaky_re_lu_3/LeakyRelu"],
@@ -72,7 +73,7 @@ from uffsurgeon import to_onnx
 models = {name: artifacts.BUILD / ("box3d_timing.%s.onnx" % name)
           for name in ("fp32", "fp16", "int8")}
 for name in ("fp32", "fp16"):
-    to_onnx.convert(uff_data, models[name], precision=name, plugins="inline")
+    to_onnx.convert(uff_file, models[name], precision=name, plugins="inline")
 
 # %% [markdown]
 # Page 03 built a plan call by call. Only one call is new here, the one that creates the network:
@@ -321,19 +322,21 @@ axes.scatter(judged.away_m, judged.distance_m, s=16, color="#d9580d", label="INT
 axes.scatter(fp16.away_m, fp16.distance_m, s=16, color="#1b7f3b", label="FP16, three scenes")
 far = np.linspace(3, np.nanmax(judged.away_m), 100)
 axes.plot(far, parity.limit_m(far), color="#6b7480", ls="--", lw=1, label="limit of the gate")
+outlier = int(np.nanargmax(judged.distance_m / parity.limit_m(judged.away_m)))
+axes.scatter(judged.away_m[outlier], judged.distance_m[outlier], s=110, facecolors="none",
+             edgecolors="black", label="the worst")
 axes.set(xlabel="distance of the vehicle, m", ylabel="its box moved by, m", yscale="log")
 axes.set_ylim(bottom=1e-4)
 axes.legend(frameon=False, fontsize=8)
 figure.tight_layout()
 
 # %%
-worst = int(np.nanargmax(judged.distance_m / parity.limit_m(judged.away_m)))
 ends = np.cumsum([len(scene.objects.kind) for scene in street])
-which = int(np.searchsorted(ends, worst, side="right"))
-scene, index = street[which], worst - int(ends[which]) + len(street[which].objects.kind)
+which = int(np.searchsorted(ends, outlier, side="right"))
+scene, index = street[which], outlier - int(ends[which]) + len(street[which].objects.kind)
 print("%s, %.1f m away, moved by %.2f m; the gate allows %.2f m" % (
-    scene.objects.kind[index], judged.away_m[worst], judged.distance_m[worst],
-    parity.limit_m(judged.away_m[worst])))
+    scene.objects.kind[index], judged.away_m[outlier], judged.distance_m[outlier],
+    parity.limit_m(judged.away_m[outlier])))
 show.closeup(scene, {"TensorFlow": (parity.place(reference, street)[which], "#39ff14"),
                      "INT8": (parity.place(int8, street)[which], "#ff8c00")}, index)
 
