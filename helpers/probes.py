@@ -46,8 +46,8 @@ Package = collections.namedtuple("Package", "name state version note extra")
 Package.__new__.__defaults__ = ("", "", {})
 Package.__doc__ = """state: "ready", "broken" (note is the error) or "absent"; extra: what else its probe found."""
 _found = {}  # name -> Package
-# Environment variable, {path of a TensorRT module: Package}: those whose plans this process or a parent of it has seen open.
-# With it a child process need not start a builder to know, which takes TensorRT 8.6 and 10 about ten seconds.
+# Environment variable, [GPU, {place of a TensorRT module: Package}]: those whose plans this process or a parent of it has seen
+# open. With it a child process need not start a builder to know, which took 12 s with TensorRT 8.6.1 and 8 s with 10.6.0.
 SEEN = "WORKBOOK_TENSORRT"
 
 
@@ -86,27 +86,33 @@ def packages(names=tuple(PROBES), gpu=None, timeout=120):
         if spec is None or spec.loader is None and name not in MODULES:  # without a loader: a mere folder, or a namespace
             _found[name] = Package(name, "absent")
             continue
-        if name.startswith("tensorrt") and spec.origin in seen:
-            _found[name] = Package(*seen[spec.origin])
+        known = seen.get(_place(spec)) if name.startswith("tensorrt") else None
+        if known:
+            _found[name] = known
             continue
         code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu else "")
         variables = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", ORT_DISABLE_TELEMETRY="1", PYTHONPATH=os.pathsep.join(sys.path))
-        children[name] = spec.origin, subprocess.Popen([sys.executable, "-c", code], env=variables,
+        children[name] = spec, subprocess.Popen([sys.executable, "-c", code], env=variables,
                                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    for name, (origin, child) in children.items():
+    for name, (spec, child) in children.items():
         _found[name] = _package(name, child, timeout)
         if _found[name].extra.get("runs"):
-            seen[origin] = _found[name]
+            seen[_place(spec)] = _found[name]
             os.environ[SEEN] = json.dumps([gpu, seen])
     return collections.OrderedDict((name, _found[name]) for name in names)
+
+
+def _place(spec):
+    """The file of a module and when it was written: another version in its place is another package."""
+    return "%s %d" % (spec.origin, os.stat(spec.origin).st_mtime) if os.path.isfile(spec.origin or "") else ""
 
 
 def _seen(gpu):
     """What SEEN says of this GPU; {} where it says nothing."""
     try:
         of, seen = json.loads(os.environ.get(SEEN, ""))
-        return seen if gpu and of == list(gpu) and isinstance(seen, dict) else {}
-    except (ValueError, TypeError):
+        return {place: Package(*fields) for place, fields in seen.items()} if gpu and of == list(gpu) else {}
+    except (ValueError, TypeError, AttributeError):
         return {}
 
 

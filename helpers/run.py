@@ -97,16 +97,20 @@ def _onnx(model, inputs, outputs, batch):
     is_path = isinstance(model, str) or hasattr(model, "__fspath__")
     if is_path and not os.path.isfile(str(model)):
         raise FileNotFoundError("no ONNX file at %s" % model)
-    if is_path:
-        from .engine import external
+    from .engine import external
 
+    if is_path:
         external.check_file(model)
+    else:
+        external.check(model, "the model")  # which has no folder: ONNX Runtime looks in the working folder
     name, runtime = str(model) if is_path else "the model", process.onnxruntime()
     options = runtime.SessionOptions()
     options.enable_cpu_mem_arena = False  # it keeps 0.2 GB for a next run, and a session here has one
     with contextlib.ExitStack() as stack:
         path = name
-        if not is_path:  # a session keeps the bytes that it is given, but not those of a file
+        if not is_path and external.used(model):
+            path = model.SerializeToString()
+        elif not is_path:  # a session keeps the bytes that it is given, but not those of a file
             path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "model.onnx")
             with open(path, "wb") as stream:
                 stream.write(model.SerializeToString())
@@ -114,7 +118,7 @@ def _onnx(model, inputs, outputs, batch):
             session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's, which have no base class of their own
             mistake = kinds.mistake(model, "onnx") if is_path else ""
-            reason = " ".join(str(error).replace(path, name).split())
+            reason = " ".join(str(error).replace(str(path), name).split())
             raise ValueError(mistake or "ONNX Runtime cannot load %s: %s" % (name, reason)) from None
     takes = collections.OrderedDict()
     for given in session.get_inputs():

@@ -4,8 +4,8 @@
     python tests/gpu_pages.py document data/runs/pages_*.json > docs/gpu_pages.md
 
 `run` executes the pages, with the exercises solved, in the environment of this Python, and goes on after a cell that fails. The
-file is written after each page, and keeps the text of those cells that print other words than the stored page; other numbers
-alone do not count. Exit status 1 if a cell has failed.
+file is written after each page. Of those cells that print other words than the stored page it keeps the text, and of those that
+take 10 s or more the time; other numbers alone do not count, nor do cells that fail. Exit status 1 if one has failed.
 """
 import argparse
 import hashlib
@@ -24,34 +24,36 @@ from nbclient import NotebookClient  # noqa: E402
 from helpers import cuda, machine, process, timing  # noqa: E402
 from notebooks import execute  # noqa: E402
 
-LONGEST = 2000  # characters of one cell's text that are kept
-CHANGES = re.compile(r"0x[0-9a-f]+|[-+]?\d[\d,]*\.?\d*(e[-+]?\d+)?|TensorFlow \S+ computes on the CPU\.")
+LONGEST = 4000  # characters of one cell's text that are kept
+CHANGES = re.compile(r"0x[0-9a-f]+|(?<!\w)[-+]?\d[\d,]*\.?\d*(e[-+]?\d+)?|TensorFlow \S+ computes on the CPU\.")
 HEAD = """# What the pages print on a GPU
 
-The stored pages come from a machine without a GPU. We have also executed them on two GPU machines, with the exercises solved.
-The cells below print other words there. A cell that is not here and ran there printed the same, but for numbers.
+The stored pages come from a machine without a GPU. We have also executed them on an NVIDIA H100 with two versions of TensorRT,
+the exercises solved. The cells below print other words there. A cell that is not here and ran there printed the same, but for
+numbers. Pictures and tables are not compared.
 
 Kept in [data/runs](../data/runs/README.md). `python tests/gpu_pages.py document FILES` writes this page.
 """
 
 
 def texts(notebook):
-    """[(digest of the code, text of the outputs)] of the code cells, in order; pictures are left out."""
+    """[(digest of the code, text of the outputs, None if the cell failed)] of the code cells, in order, without pictures."""
     found = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        parts = []
+        parts, failed = [], False
         for output in cell.outputs:
             data = output.get("data", {})
             if output.output_type == "stream" and output.name == "stdout":
                 parts.append(output.text)
             elif output.output_type == "error":
-                parts.append("%s: %s" % (output.ename, output.evalue))
-            elif "text/plain" in data and not any(kind.startswith("image/") for kind in data):
+                failed = True
+            elif "text/plain" in data and not any(kind.startswith("image/") or kind == "text/html" for kind in data):
                 parts.append(data["text/plain"])
         digest = hashlib.sha256(cell.source.strip().encode("utf-8")).hexdigest()[:16]
-        found.append((digest, re.sub(r"\S*/(?=[\w.]+\.(onnx|plan|uff)\b)", "", "\n".join(parts)).strip()))
+        text = re.sub(r"\S*/(?=[\w.]+\.(onnx|plan|uff)\b)", "", "\n".join(parts)).strip()
+        found.append((digest, None if failed else text))
     return found
 
 
@@ -82,7 +84,7 @@ def other_words(stem, notebook):
     known, found = stored(stem), []
     for digest, text in texts(notebook):
         before = known.get(digest, ("", "", ""))[2]
-        if text and words(text) != words(before):
+        if text is not None and words(text) != words(before):
             found.append({"code": digest, "text": text[:LONGEST]})
     return found
 
@@ -98,10 +100,18 @@ def run(target, pages):
         os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")
         client = NotebookClient(notebook, timeout=execute.CELL_TIMEOUT, kernel_name="python3", allow_errors=True,
                                 resources={"metadata": {"path": str(execute.HERE)}})
-        client.execute()
+        slow = {}
+        with client.setup_kernel():
+            for index, cell in enumerate(notebook.cells):
+                if cell.cell_type == "code":
+                    began = time.time()
+                    client.execute_cell(cell, index)
+                    if time.time() - began > 10:
+                        slow[cell.source.strip().splitlines()[0]] = round(time.time() - began, 1)
+            peak = execute._peak(client.km)
         errors = sum(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", ()))
-        record["results"][twin.stem] = {"seconds": round(time.time() - started), "failed": errors,
-                                        "cells": other_words(twin.stem, notebook)}
+        record["results"][twin.stem] = {"seconds": round(time.time() - started), "peak_gb": peak and round(peak, 2),
+                                        "failed": errors, "slow": slow, "cells": other_words(twin.stem, notebook)}
         timing.save(record, target)
         print("%s: %.0f s, %d cells failed" % (twin.stem, time.time() - started, errors), flush=True)
         failed += errors

@@ -12,7 +12,7 @@ from helpers import cuda, engine, machine, probes
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     monkeypatch.setattr(probes, "_found", {})
-    monkeypatch.delenv(probes.SEEN, raising=False)
+    monkeypatch.setenv(probes.SEEN, "")
     monkeypatch.setattr(machine, "driver", machine.driver.__wrapped__)
     cuda._backend.cache_clear()
     yield

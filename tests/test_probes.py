@@ -118,7 +118,8 @@ def test_a_plan_that_opened_is_not_asked_for_again_in_a_child_process(monkeypatc
     assert in_a_child(None).note == "ImportError: asked again"
 
 
-@pytest.mark.parametrize("text", ["", "junk", "[1]", "{}", "[[\"Card\", \"8.6\", \"580\"], 5]", "null"])
+@pytest.mark.parametrize("text", ["", "junk", "[1]", "{}", "null"] + [
+    json.dumps([CARD, seen]) for seen in (5, {"x": 5}, {"x": []}, {"x": list("abcdef")})])
 def test_a_damaged_note_of_what_was_seen_is_not_believed(monkeypatch, text):
     monkeypatch.setenv(probes.SEEN, text)
     assert probes.packages(["tensorrt_rtx"], CARD)["tensorrt_rtx"].state in ("ready", "absent")

@@ -84,10 +84,10 @@ def test_keras_3_is_not_taken_for_keras_2(monkeypatch):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_that_was_freed_is_given_back():
     said, _ = python("""
-import ctypes
+import ctypes, os
 from helpers import process
 def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 blocks = [bytearray(100000) for _ in range(1000)]
 del blocks[:-1]
 before = resident()

@@ -22,7 +22,7 @@ linux = pytest.mark.skipif(not os.path.isdir("/proc/net"), reason="/proc tells w
 root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="for root only")
 
 def test_no_file_is_unpickled_or_evaluated():
-    """Modules and calls that run what data says. machine.py runs a text of its own in a child; a config.py is a program."""
+    """Modules and calls that run what data says. probes.py runs a text of its own in a child; a config.py is a program."""
     words = re.compile(r"\bimport (?:pickle|marshal|shelve|joblib|dill|yaml)\b|\bfrom (?:pickle|marshal|shelve|yaml) import|"
                        r"allow_pickle=True|safe_mode=False|unsafe_deserialization|yaml\.load|\beval\(|\bexec\(|exec_module\(")
     found = {}
@@ -30,7 +30,7 @@ def test_no_file_is_unpickled_or_evaluated():
         for path in (ROOT / folder).rglob("*.py"):
             for word in words.findall(path.read_text(encoding="utf-8")):
                 found.setdefault(path.relative_to(ROOT).as_posix(), set()).add(word)
-    assert found == {"helpers/machine.py": {"exec("}, "uffsurgeon/uff/preparation.py": {"exec_module("},
+    assert found == {"helpers/probes.py": {"exec("}, "uffsurgeon/uff/preparation.py": {"exec_module("},
                      "uffsurgeon/nvidia_names.py": {"exec_module("}}
 
 

@@ -15,8 +15,13 @@ def load(model, path):
     from onnx import external_data_helper
 
     check(model, path)
-    if any(True for _ in _tensors(model)):
+    if used(model):
         external_data_helper.load_external_data_for_model(model, os.path.dirname(os.path.abspath(str(path))))
+
+
+def used(model):
+    """Whether weights of a ModelProto lie in other files."""
+    return any(True for _ in _tensors(model))
 
 
 def check_file(path):

@@ -168,7 +168,8 @@ def _taken(descriptor, path):
         if not artifacts.take_lock(descriptor, byte=LONGEST_NOTE + 1):  # behind the note, which others have to read
             return False
     except OSError as error:
-        raise _refusal(error, path) from None
+        raise OSError(error.errno, "the timing lock cannot be taken (%s). Name a file on another file system in "
+                      "WORKBOOK_TIMING_LOCK" % (error.strerror or error), str(path)) from None
     try:
         there, here = os.lstat(str(path)), os.fstat(descriptor)
     except OSError:

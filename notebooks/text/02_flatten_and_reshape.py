@@ -492,7 +492,7 @@ found = checking.check(through_uff.convert(first))
 # ```
 #
 # Where `python3 workbook.py parser` has fetched the parser, `errors_by_layer` from above works on your graph too, with
-# `through_uff.parse(open("mine.uff", "rb").read())` and your inputs: the first layer that the *parser* gets wrong.
+# `through_uff.parse("mine.uff")` and your inputs: the first layer that the *parser* gets wrong.
 
 # %% [markdown]
 # ## Your turn

@@ -52,15 +52,15 @@ show.graph(before, "leaky_re_lu_2", mark={"leaky_re_lu_2/LeakyRelu": "trouble"})
 guess = ...  # "stop", "leave it out" or "write it down"
 
 # %%
-def to_uff(graph_def, name):
+def write_uff(graph_def, name):
     path = artifacts.BUILD / name
     uff.from_tensorflow(graph_def, list(network.OUTPUTS), quiet=True, output_filename=str(path))
     return path
 
-unchanged = to_uff(before, "box3d_unchanged.uff")
+unchanged = write_uff(before, "box3d_unchanged.uff")
 
 # %% [markdown]
-# No error. (`to_uff` returns a path and not the 162 MB of a file. This page makes four such files, and as variables they would
+# No error. (`write_uff` returns a path and not the 162 MB of a file. This page makes four such files, and as variables they would
 # stay in memory until its kernel ends.) What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and
 # leaves it to others to make sense of it. (NVIDIA's converter for TensorRT 7 and 8 knows LeakyRelu;
 # with that one you will see another node.)
@@ -134,7 +134,7 @@ show.graph_before_after(before, graph, "leaky_re_lu_2")
 
 # %%
 with page.silence():
-    collapsed = to_uff(graph.as_graph_def(), "box3d_collapsed.uff")
+    collapsed = write_uff(graph.as_graph_def(), "box3d_collapsed.uff")
 
 def uff_node(path, name):
     return [node for node in schema.read(path).graphs[0].nodes if node.id == name][0]
@@ -190,7 +190,7 @@ typed_in.collapse_namespaces({
     node.name: gs.create_plugin_node(node.name, op="LReLU_TRT", negSlope=0.3)
     for node in typed_in.find_nodes_by_op("LeakyRelu")})
 with page.silence():
-    wrong = to_uff(typed_in.as_graph_def(), "box3d_typed_in.uff")
+    wrong = write_uff(typed_in.as_graph_def(), "box3d_typed_in.uff")
 del typed_in  # the weights are in the file, and need not stay in memory as well
 
 # %% [markdown]
