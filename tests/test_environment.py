@@ -106,6 +106,17 @@ def test_the_disk_space_that_the_readme_asks_for_is_enough():
     assert build < 3 and artifacts.size(sys.prefix) / 1e9 + build < stated
 
 
+@pytest.mark.notebooks
+def test_no_page_takes_more_memory_than_the_teacher_is_told():
+    stated = float(re.search(r"takes up to ([\d.]+) GB of memory", (ROOT / "docs" / "teaching.md").read_text("utf-8")).group(1))
+    try:
+        peaks = json.loads((artifacts.BUILD / "notebooks" / "run.json").read_text())["peak_gb"]
+    except (OSError, KeyError):
+        pytest.skip("no run here yet")
+    # A machine with more cores takes a little more.
+    assert max(filter(None, peaks.values()), default=0) < stated + 0.3, peaks
+
+
 def test_helpers_import_is_instant():
     code = "import time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"
     best = min(float(subprocess.check_output([sys.executable, "-c", code], cwd=str(ROOT))) for _ in range(3))

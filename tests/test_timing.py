@@ -629,6 +629,16 @@ def test_a_long_note_is_read_and_a_full_disk_does_not_hinder(tmp_path, monkeypat
             pass
 
 
+def test_it_is_not_said_at_once_that_a_holder_left_no_note(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(locking, "_write", lambda *_: None)
+    with timing.lock("mine", path=tmp_path / "lock"):
+        for late, said in ((1, ""), (0, "left no note")):
+            monkeypatch.setattr(locking, "NOTE_IS_LATE", late)
+            with pytest.raises(TimeoutError, match="left no note"), timing.lock("second", path=tmp_path / "lock", wait=0.3):
+                pass
+            assert said in capsys.readouterr().out if said else not capsys.readouterr().out
+
+
 def _count(path, counter, clash):
     for _ in range(5):
         with timing.lock(path=path, wait=60):
