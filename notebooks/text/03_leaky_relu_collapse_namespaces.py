@@ -339,6 +339,7 @@ except ValueError as error:
 # hand what it does, and count:
 
 # %%
+silent = own.DynamicGraph(freeze.load(freeze.box3d(width=8)))
 silent.append(stray)
 for op in ("LeakyRelu", "LReLU_TRT"):
     print("%-10s %d here, %d in our graph" % (op, len(silent.find_nodes_by_op(op)),
