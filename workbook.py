@@ -206,6 +206,11 @@ def doctor(python, rest):
     needed = needed_gb(os.environ.get("WORKBOOK_STACK"))
     if not made and free < needed:
         print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, needed))
+    from notebooks import memory
+
+    large = memory.too_large()
+    if large:
+        print("  - " + large)
     return code
 
 
