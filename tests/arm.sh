@@ -13,14 +13,13 @@
 # nothing stays mounted and no process stays. The way to the package index is that of this machine: PIP_*, the proxies, the
 # certificates and /etc/pip.conf. DEBIAN_MIRROR names another mirror of Debian.
 #
-# Emulation says whether ARM wheels, compilers and code work. It is 20 to 100 times slower than a board, and has no GPU.
+# Emulation says whether ARM wheels, compilers and code work. It is slow, has no GPU, and its times say nothing about a board.
 set -euo pipefail
 
 fail() { echo "arm.sh: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"; }
 
-[ $# -ge 2 ] || { usage; exit 2; }
-case "$2" in setup | doctor | test | run | board | shell) ;; *) usage; exit 2 ;; esac
+case "${2:-}" in setup | doctor | test | run | board | shell) ;; *) usage; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || fail "must run as root, which debootstrap, mount and chroot need: sudo $0 $*"
 for program in debootstrap qemu-aarch64-static update-binfmts git; do
   command -v "$program" >/dev/null || fail "$program is missing: apt-get install qemu-user-static binfmt-support debootstrap git"
@@ -40,6 +39,7 @@ user=1000
 free=$(df --output=avail -B1G "$folder" | tail -1)
 [ -e "$folder/environment" ] || [ "$free" -ge 8 ] || fail "$folder has $free GB free; the system needs 4, the board 3 more"
 
+# The kernel of this machine learns to start programs for ARM.
 emulation() {
   mount -t proc proc /proc  # of this namespace of processes
   [ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
@@ -48,6 +48,7 @@ emulation() {
     fail "qemu-aarch64 is registered without the flag F, by which its interpreter is found in a chroot"
 }
 
+# The system; another command that makes it or the environment at this moment is waited for.
 debian() {
   if [ ! -e "$folder/debian" ]; then
     echo "Debian 12 for aarch64 in $system"
@@ -124,6 +125,8 @@ report() {
 board() {
   local layer=$folder/board packages=usr/lib/python3/dist-packages name version
   mkdir -p "$layer"/{files,work,root}
+  exec 8>"$layer/lock"
+  flock 8  # a layer is mounted once
   mount -t overlay board -o "lowerdir=$system,upperdir=$layer/files,workdir=$layer/work" "$layer/root"
   system=$layer/root
   mount -t proc proc "$system/proc"
@@ -152,17 +155,20 @@ board() {
   export QEMU_LD_PREFIX=/opt/board
 }
 
+exec 9>"$folder/lock"
+flock 9
 emulation
 debian
 case "$command" in
   setup) environment ;;
-  doctor | test | run) environment; workbook "$command" "$@" ;;
+  doctor | test | run) environment; exec 9>&-; workbook "$command" "$@" ;;
   board)
     gb=4
     case "${1:-}" in [0-9]*) gb=$1; shift ;; esac
     board "$gb"
     clone board
+    exec 9>&-
     inside $user /home/reader/board python3 workbook.py "${@:-doctor}"
     ;;
-  shell) [ $# -gt 0 ] || set -- bash; inside $user /home/reader "$@" ;;
+  shell) exec 9>&-; [ $# -gt 0 ] || set -- bash; inside $user /home/reader "$@" ;;
 esac
