@@ -48,6 +48,13 @@ emulation() {
     fail "qemu-aarch64 is registered without the flag F, by which its interpreter is found in a chroot"
 }
 
+kernel_folders() {
+  mount -t proc proc "$system/proc"
+  mount -t sysfs -o ro sysfs "$system/sys"
+  mount --rbind /dev "$system/dev"
+  mount -t tmpfs tmpfs "$system/tmp"
+}
+
 # The system; another command that makes it or the environment at this moment is waited for.
 debian() {
   if [ ! -e "$folder/debian" ]; then
@@ -58,9 +65,7 @@ debian() {
       fail "debootstrap failed; the end of $folder/debootstrap.log: $(tail -3 "$folder/debootstrap.log")"
     touch "$folder/debian"
   fi
-  mount -t proc proc "$system/proc"
-  mount --rbind /dev "$system/dev"
-  mount -t tmpfs tmpfs "$system/tmp"
+  kernel_folders
   # The way to the network.
   local name
   for name in /etc/resolv.conf /etc/hosts /etc/pip.conf "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
@@ -129,9 +134,7 @@ board() {
   flock 8  # a layer is mounted once
   mount -t overlay board -o "lowerdir=$system,upperdir=$layer/files,workdir=$layer/work" "$layer/root"
   system=$layer/root
-  mount -t proc proc "$system/proc"
-  mount --rbind /dev "$system/dev"
-  mount -t tmpfs tmpfs "$system/tmp"
+  kernel_folders
   if [ ! -e "$layer/made" ]; then
     inside 0 / sh -c "apt-get update -q && apt-get install -q -y --no-install-recommends python3-numpy" >"$layer/apt.log" 2>&1 ||
       fail "apt-get failed: $(tail -3 "$layer/apt.log")"
