@@ -38,6 +38,7 @@ import hashlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import platform  # noqa: E402
+import re  # noqa: E402
 import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import tempfile  # noqa: E402
@@ -56,8 +57,10 @@ GPU_STACKS = {
     "gpu": (((3, 10), (3, 11), (3, 12), (3, 13)), "TensorFlow 2.21", 10.0),
 }
 NEEDED_GB = 5.0  # packages 2.3, build/ under 3 after a whole run
-# These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours.
+# These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours, except ml-dtypes:
+# onnx does not run with the 0.3 of TensorFlow 2.16, and TensorFlow 2.16 runs with 0.6.
 BOARD = ("tensorflow", "tensorrt", "uff", "graphsurgeon", "pycuda")
+NOT_KEPT = ("ml-dtypes",)
 # Left out of a bundle: NVIDIA's licence allows using it, not passing it on. The notebooks run without it.
 NOT_PASSED_ON = "tensorrt-rtx"
 
@@ -438,6 +441,9 @@ def environment(python):
     with open(pins_here, "w") as stream:
         stream.write("\n".join(pins) + "\n")
     pip(target, folder, ["--no-deps", "-r", pins_here], len(pins))
+    if info["jetson"]:
+        for line in too_old(target, pins):
+            print("  " + line, flush=True)
     write_pth(target)
     write_json(note, wanted)
     print("  ready after %.0f s" % (time.time() - started), flush=True)
@@ -519,9 +525,28 @@ def pins_for(pins_file, python, info):
         lines = [line for line in lines if line not in left_out]
     if not info["jetson"]:
         return lines
-    kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8")))
-    return [line for line in lines
-            if line.split("==")[0].lower().replace("_", "-").replace("tensorflow-cpu", "tensorflow") not in kept]
+    kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8"))) - set(NOT_KEPT)
+    return [line for line in lines if _name(line.split("==")[0]) not in kept]
+
+
+def too_old(python, pins):
+    """A sentence about each package of the board whose version one of ours does not allow, with what to do."""
+    ours = set(_name(line.split("==")[0]) for line in pins)
+    done = subprocess.run([python, "-m", "pip", "check", "--disable-pip-version-check"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, universal_newlines=True)
+    found = []
+    for line in done.stdout.splitlines():
+        match = re.match(r"(\S+ \S+) has requirement (.+), but you have (\S+) (\S+?)\.?$", line)
+        if match and _name(match.group(1).split(" ")[0]) in ours and _name(match.group(3)) not in ours:
+            package, wants, name, version = match.groups()
+            newer = "%s -m pip install '%s'" % (python, wants.split(";")[0].strip())
+            found.append("The board's %s %s stays, and %s wants %s. If a page fails because of it, give the environment a "
+                         "newer one: %s" % (name, version, package, wants, newer))
+    return found
+
+
+def _name(package):
+    return package.lower().replace("_", "-").replace("tensorflow-cpu", "tensorflow")
 
 
 # Prints the names of the board's packages that are installed, and of all their requirements, from their metadata.

@@ -386,6 +386,23 @@ def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatc
     assert len(workbook.pins_for(str(pins), sys.executable, INFO)) == 4
 
 
+def test_what_onnx_needs_newer_than_the_board_has_it_is_installed(tmp_path, monkeypatch):
+    """TensorFlow 2.16, NVIDIA's for JetPack 6, requires ml-dtypes 0.3; onnx 1.23 wants 0.5."""
+    pins = tmp_path / "pins.txt"
+    pins.write_text("ml-dtypes==0.6.0\nnumpy==2.4.6\n")
+    monkeypatch.setattr(workbook.subprocess, "check_output", lambda *a, **k: b'["ml-dtypes", "numpy", "tensorflow"]')
+    assert workbook.pins_for(str(pins), "python", dict(INFO, jetson=True)) == ["ml-dtypes==0.6.0"]
+
+
+def test_a_package_of_the_board_that_is_too_old_is_named_with_a_line_to_type(monkeypatch):
+    said = ("matplotlib 3.11.2 has requirement numpy>=1.25, but you have numpy 1.21.5.\n"
+            "launchpadlib 1.10 requires testresources, which is not installed.\n"
+            "other 1.0 has requirement numpy>=1.25, but you have numpy 1.21.5.\n")
+    monkeypatch.setattr(workbook.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stdout=said))
+    found, = workbook.too_old("python", ["matplotlib==3.11.2", "onnx==1.23.2"])
+    assert "numpy 1.21.5 stays" in found and found.endswith("python -m pip install 'numpy>=1.25'")
+
+
 def test_doctor_installs_nothing(checkout, monkeypatch, capfd):
     root, installed = checkout
     (root / "helpers").mkdir()
