@@ -57,10 +57,8 @@ GPU_STACKS = {
     "gpu": (((3, 10), (3, 11), (3, 12), (3, 13)), "TensorFlow 2.21", 10.0),
 }
 NEEDED_GB = 5.0  # packages 2.3, build/ under 3 after a whole run
-# These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours, except ml-dtypes:
-# onnx does not run with the 0.3 of TensorFlow 2.16, and TensorFlow 2.16 runs with 0.6.
+# These come with a Jetson. Neither they nor the packages that they were built against are replaced by ours.
 BOARD = ("tensorflow", "tensorrt", "uff", "graphsurgeon", "pycuda")
-NOT_KEPT = ("ml-dtypes",)
 # Left out of a bundle: NVIDIA's licence allows using it, not passing it on. The notebooks run without it.
 NOT_PASSED_ON = "tensorrt-rtx"
 
@@ -525,8 +523,21 @@ def pins_for(pins_file, python, info):
         lines = [line for line in lines if line not in left_out]
     if not info["jetson"]:
         return lines
-    kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8"))) - set(NOT_KEPT)
+    kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8")))
+    others = pins_for_tensorflow(pins_file, python)
+    lines = [others.get(_name(line.split("==")[0]), line) for line in lines]
     return [line for line in lines if _name(line.split("==")[0]) not in kept]
+
+
+def pins_for_tensorflow(pins_file, python):
+    """{package: pin} of NAME_tensorflowX.Y.txt beside NAME.txt, for the TensorFlow X.Y that the board has; {} without one."""
+    code = "from importlib.metadata import version; print('.'.join(version('tensorflow').split('.')[:2]))"
+    version = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().strip()
+    path = "%s_tensorflow%s.txt" % (pins_file[:-len(".txt")], version)
+    if not os.path.exists(path):
+        return {}
+    with open(path) as stream:
+        return {_name(line.split("==")[0]): line.strip() for line in stream if line.strip() and not line.startswith("#")}
 
 
 def too_old(python, pins):

@@ -386,12 +386,24 @@ def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatc
     assert len(workbook.pins_for(str(pins), sys.executable, INFO)) == 4
 
 
-def test_what_onnx_needs_newer_than_the_board_has_it_is_installed(tmp_path, monkeypatch):
-    """TensorFlow 2.16, NVIDIA's for JetPack 6, requires ml-dtypes 0.3; onnx 1.23 wants 0.5."""
-    pins = tmp_path / "pins.txt"
-    pins.write_text("ml-dtypes==0.6.0\nnumpy==2.4.6\n")
-    monkeypatch.setattr(workbook.subprocess, "check_output", lambda *a, **k: b'["ml-dtypes", "numpy", "tensorflow"]')
-    assert workbook.pins_for(str(pins), "python", dict(INFO, jetson=True)) == ["ml-dtypes==0.6.0"]
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="of the stack for Python 3.10 and later")
+@pytest.mark.parametrize("version, onnx", [("2.16.1+nv24.8", "1.18.0"), ("2.21.0", "1.23.2"), (None, "1.23.2")])
+def test_pins_that_go_with_the_tensorflow_of_the_board(tmp_path, monkeypatch, version, onnx):
+    """onnx 1.23 and tf-keras 2.21 cannot be imported beside TensorFlow 2.16 and the protobuf 4 that it requires."""
+    (tmp_path / "current.txt").write_text("onnx==1.23.2\ntf-keras==2.21.0\nsix==1.17.0\ntensorflow==2.21.0 ; x\n")
+    shutil.copy(str(ROOT / "requirements" / "current_tensorflow2.16.txt"), str(tmp_path))
+    if version:
+        info = tmp_path / "tensorflow-2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: %s\n" % version)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    empty = [sys.executable, "-S"]  # no other TensorFlow than that
+    for name in ("run", "check_output"):
+        call = getattr(subprocess, name)
+        monkeypatch.setattr(workbook.subprocess, name, lambda command, call=call, **how: call(empty + command[1:], **how))
+    found = workbook.pins_for(str(tmp_path / "current.txt"), sys.executable, dict(INFO, jetson=True))
+    assert "onnx==" + onnx in found and "six==1.17.0" in found
+    assert any(line.startswith("tensorflow") for line in found) == (version is None)
 
 
 def test_a_package_of_the_board_that_is_too_old_is_named_with_a_line_to_type(monkeypatch):
