@@ -38,6 +38,7 @@ import hashlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import platform  # noqa: E402
+import re  # noqa: E402
 import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import tempfile  # noqa: E402
@@ -206,6 +207,11 @@ def doctor(python, rest):
     needed = needed_gb(os.environ.get("WORKBOOK_STACK"))
     if not made and free < needed:
         print("  - Only %.1f GB of disk space are free; the environment needs about %.0f GB." % (free, needed))
+    from notebooks import memory
+
+    large = memory.too_large()
+    if large:
+        print("  - " + large)
     return code
 
 
@@ -433,6 +439,9 @@ def environment(python):
     with open(pins_here, "w") as stream:
         stream.write("\n".join(pins) + "\n")
     pip(target, folder, ["--no-deps", "-r", pins_here], len(pins))
+    if info["jetson"]:
+        for line in too_old(target, pins):
+            print("  " + line, flush=True)
     write_pth(target)
     write_json(note, wanted)
     print("  ready after %.0f s" % (time.time() - started), flush=True)
@@ -515,8 +524,40 @@ def pins_for(pins_file, python, info):
     if not info["jetson"]:
         return lines
     kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8")))
-    return [line for line in lines
-            if line.split("==")[0].lower().replace("_", "-").replace("tensorflow-cpu", "tensorflow") not in kept]
+    others = pins_for_tensorflow(pins_file, python)
+    lines = [others.get(_name(line.split("==")[0]), line) for line in lines]
+    return [line for line in lines if _name(line.split("==")[0]) not in kept]
+
+
+def pins_for_tensorflow(pins_file, python):
+    """{package: pin} of NAME_tensorflowX.Y.txt beside NAME.txt, for the TensorFlow X.Y that the board has; {} without one."""
+    code = "from importlib.metadata import version; print('.'.join(version('tensorflow').split('.')[:2]))"
+    version = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().strip()
+    path = "%s_tensorflow%s.txt" % (pins_file[:-len(".txt")], version)
+    if not os.path.exists(path):
+        return {}
+    with open(path) as stream:
+        return {_name(line.split("==")[0]): line.strip() for line in stream if line.strip() and not line.startswith("#")}
+
+
+def too_old(python, pins):
+    """A sentence about each package of the board whose version one of ours does not allow, with what to do."""
+    ours = set(_name(line.split("==")[0]) for line in pins)
+    done = subprocess.run([python, "-m", "pip", "check", "--disable-pip-version-check"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, universal_newlines=True)
+    found = []
+    for line in done.stdout.splitlines():
+        match = re.match(r"(\S+ \S+) has requirement (.+), but you have (\S+) (\S+?)\.?$", line)
+        if match and _name(match.group(1).split(" ")[0]) in ours and _name(match.group(3)) not in ours:
+            package, wants, name, version = match.groups()
+            newer = "%s -m pip install '%s'" % (python, wants.split(";")[0].strip())
+            found.append("The board's %s %s stays, and %s wants %s. If a page fails because of it, give the environment a "
+                         "newer one: %s" % (name, version, package, wants, newer))
+    return found
+
+
+def _name(package):
+    return package.lower().replace("_", "-").replace("tensorflow-cpu", "tensorflow")
 
 
 # Prints the names of the board's packages that are installed, and of all their requirements, from their metadata.

@@ -15,3 +15,11 @@ def of(l4t):
     """The JetPack that an L4T release belongs to, "5.1.2" for "35.4.1"; "?" for one that is not in the table."""
     known = [prefix for prefix in JETPACK if (l4t + ".").startswith(prefix + ".")]
     return JETPACK[max(known, key=len)] if known else "?"
+
+
+def tensorflow(jetpack, python):
+    """What to do about a board without TensorFlow: a sentence. python: its version, such as "3.8.10"."""
+    nvidia = "NVIDIA's build for JetPack %s (their page 'Installing TensorFlow for Jetson')" % jetpack
+    if python.startswith("3.6"):  # there is no other for this Python and ARM
+        return "install %s, then type `python3 workbook.py run`." % nvidia
+    return "`python3 workbook.py run` installs one for the CPU. For the GPU install %s first; it is kept." % nvidia

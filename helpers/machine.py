@@ -208,8 +208,7 @@ class Machine:
                      "%s, compute capability %s, driver %s" % self.gpu if self.gpu else self.no_gpu))
         for package in self.packages.values():
             spare = package.state == "absent" and package.name in BOARD_ONLY and not self.jetson
-            rows.append((package.name, package.state, package.note or package.version or (
-                "not needed here" if spare else "")))
+            rows.append((package.name, package.state, package.note or package.version or ("not needed here" if spare else "")))
         return rows + [(label, "ready" if self.compilers[name] else "absent", self.compilers[name] or "")
                        for label, name in (("nvcc", "nvcc"), ("C++ compiler", "g++"))]
 
@@ -246,13 +245,14 @@ class Machine:
                  for package in self.packages.values() if package.state == "broken"]
         if self.packages["tensorflow"].state == "absent":
             lines.append("No TensorFlow for notebooks 01 to 06: " + (
-                "install NVIDIA's build for JetPack %s (their page 'Installing TensorFlow for Jetson')." % self.jetson[2]
-                if self.jetson else "`python3 workbook.py run` installs it."))
+                jetpack.tensorflow(self.jetson[2], self.python) if self.jetson else "`python3 workbook.py run` installs it."))
         if self.gpu and not self.jetson and self.packages["tensorrt"].state == "absent" and self.system == "Linux x86_64":
             lines.append(self._stack())
         if self.jetson and self.packages["tensorrt"].state == "absent":
             lines.append("No TensorRT although this is a Jetson: `sudo apt install nvidia-jetpack`, and use the system's "
                          "Python (this one does not see its packages).")
+        elif self.jetson and not self.gpu:
+            lines.append("TensorRT is here, but %s. In a container: `docker run --runtime nvidia ...`." % self.no_gpu)
         elif self.gpu and self.tensorrt.why_not:
             lines.append("No plan runs on this GPU (%s): requirements/README.md says what to add to the environment."
                          % self.tensorrt.why_not)

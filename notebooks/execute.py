@@ -26,7 +26,7 @@ from nbclient import NotebookClient  # noqa: E402
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 
 from helpers import artifacts, machine  # noqa: E402
-from notebooks import pages  # noqa: E402
+from notebooks import memory, pages  # noqa: E402
 
 TEXT = HERE / "text"
 OUT = artifacts.BUILD / "notebooks"
@@ -37,7 +37,7 @@ FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
 FINISHED = ("---\n**Done?** Until its kernel is shut down, a notebook keeps its memory, a gigabyte or more: "
             '<button data-commandlinker-command="kernelmenu:shutdown" data-commandlinker-args="{}">'
             "Shut down this kernel</button> or *Kernel > Shut Down Kernel*. The page stays as it is.")
-CELL_TIMEOUT = 600  # seconds; long enough for building a plan on a slow board
+CELL_TIMEOUT = 600  # seconds, unless --timeout says otherwise; long enough for building a plan on a slow board
 
 
 def twins(wanted=()):
@@ -123,8 +123,8 @@ class Client(NotebookClient):
             print(line, flush=True)
 
 
-def execute(notebook, name, folder=HERE):
-    """Run all cells in a fresh kernel that starts in `folder`. The outputs are put into `notebook`.
+def execute(notebook, name, folder=HERE, timeout=CELL_TIMEOUT):
+    """Run all cells in a fresh kernel that starts in `folder`, each for at most `timeout` seconds; `notebook` gets the outputs.
 
     Returns (seconds, peak memory of the kernel in GB, None where the system does not tell). For a cell that fails, prints its
     number and traceback and raises one of FAILED.
@@ -132,8 +132,8 @@ def execute(notebook, name, folder=HERE):
     # The kernel imports the code of this checkout, even if its environment is linked to another one.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # the kernel of this environment
-    client = Client(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
-                    extra_arguments=["--IPKernelApp.log_level=40"])
+    client = Client(notebook, timeout=timeout, startup_timeout=timeout // 10, kernel_name="python3",
+                    resources={"metadata": {"path": str(folder)}}, extra_arguments=["--IPKernelApp.log_level=40"])
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started, done = time.time(), 0
     # Cell by cell, for the progress and for the number of the one that fails.
@@ -148,6 +148,8 @@ def execute(notebook, name, folder=HERE):
             except FAILED as error:
                 print("\n%s stopped in code cell %d of %d. %s"
                       % (name, done + 1, total, _plain(str(error)).strip()[-4000:]), flush=True)
+                if isinstance(error, DeadKernelError):
+                    print(memory.DIED, flush=True)
                 raise
             done += 1
             client.progress(done, total, started)
@@ -223,6 +225,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep all files that the notebooks wrote; by default, large ones "
                         "that every run writes anew are deleted")
     parser.add_argument("--folder", type=Path, default=None, help="start the kernels in this folder instead of the notebook's")
+    parser.add_argument("--timeout", type=int, default=CELL_TIMEOUT, metavar="SECONDS",
+                        help="stop a cell that takes longer; default: %(default)s")
     arguments = parser.parse_args()
     chosen = twins(arguments.notebook)
     site = pages.Site(OUT, [path.stem for path in twins()])
@@ -234,18 +238,21 @@ def main():
     rows, stages = [], {stage: how for stage, how, _ in machine.Machine().stages()}
     for number, twin in enumerate(chosen, 1):
         print("%s (%d of %d%s)" % (twin.stem, number, len(chosen), _left(before, chosen[number - 1:])), flush=True)
+        note = memory.too_large({twin.stem: peaks.get(twin.stem) or memory.peaks().get(twin.stem, 0)})
+        if note:
+            print("  " + note, flush=True)
         started, solved = time.time(), solution(twin) if arguments.store or arguments.solutions else None
         try:
             if solved is None or arguments.store:
                 notebook = learner(twin)
-                seconds, peak = execute(notebook, twin.stem, arguments.folder or HERE)
+                seconds, peak = execute(notebook, twin.stem, arguments.folder or HERE, arguments.timeout)
                 site.notebook(notebook, twin.stem)
                 artifacts.write(OUT / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
             if arguments.store:
-                store(notebook, HERE / (twin.stem + ".ipynb"))
+                store(notebook, HERE / (twin.stem + ".ipynb"), peak)
             if solved is not None:
                 print("%s, solutions" % twin.stem, flush=True)
-                seconds, peak = execute(solved, twin.stem, arguments.folder or HERE / "solutions")
+                seconds, peak = execute(solved, twin.stem, arguments.folder or HERE / "solutions", arguments.timeout)
         except FAILED:
             return 1
         if solved is not None:
@@ -308,9 +315,9 @@ def _left(before, rest):
     return ", about %.0f s left" % sum(before.get(twin.stem, mean) for twin in rest)
 
 
-def store(notebook, path):
-    """Write `notebook` with the fingerprint of its code."""
-    notebook.metadata["workbook"] = {"code_sha256": fingerprint(notebook)}
+def store(notebook, path, peak=None):
+    """Write `notebook` with the fingerprint of its code, and the largest memory of its kernel in GB for `memory.peaks`."""
+    notebook.metadata["workbook"] = dict({"code_sha256": fingerprint(notebook)}, **{"peak_gb": round(peak, 1)} if peak else {})
     artifacts.write(path, nbformat.writes(notebook) + "\n")
 
 

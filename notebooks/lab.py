@@ -19,6 +19,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
+
+from notebooks import memory  # noqa: E402
+
 MINE = ROOT / os.environ.get("WORKBOOK_MINE", "my_notebooks")  # beside notebooks/, for the links to docs/ and others
 ORIGINS = ".origins.json"  # in a folder of copies: {name: SHA-256 of the stored notebook that it was copied from}
 EXERCISE = re.compile(r"\bcheck\(\s*[\"']([\d.]+)[\"']")
@@ -203,6 +207,9 @@ def main():
     for line in update():
         print(line)
     trust()
+    large = memory.too_large()
+    if large:
+        print(large)
     given = [word for word in rest if word.startswith("--port=")]
     port = int(given[0].split("=")[1]) if given else free_port(8888)
     token = secrets.token_hex(24)

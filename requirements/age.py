@@ -45,7 +45,8 @@ def last_change(path):
 
 
 def main():
-    changed = {path.stem: last_change(path) for path in HERE.glob("*.txt") if not path.stem.startswith("overrides")}
+    changed = {path.stem: last_change(path) for path in HERE.glob("*.txt")
+               if not path.stem.startswith(("overrides", "current_"))}
     lines, urgent = report(datetime.date.today(), changed, netron_expires())
     print("\n".join(lines))
     return int(urgent)

@@ -254,6 +254,20 @@ def test_advice_names_what_to_do(bare):
     assert not [line for line in bare(tensorflow={}, tensorrt_rtx={}).advice() if "TensorRT of any kind" in line]
 
 
+@pytest.mark.parametrize("python, jetpack, launcher_installs", [("3.6.9", "4.6.1", False), ("3.8.10", "5.1.2", True)])
+def test_a_board_is_told_which_tensorflow_it_gets(bare, python, jetpack, launcher_installs):
+    """No TensorFlow for Python 3.6 on ARM is in the package index."""
+    here = bare(jetson=("Jetson", "?", jetpack))
+    here.python = python
+    text = next(line for line in here.advice() if "TensorFlow" in line)
+    assert "JetPack " + jetpack in text and ("installs one for the CPU" in text) == launcher_installs
+
+
+def test_a_board_whose_container_hides_the_gpu_is_not_told_that_tensorrt_is_missing(bare):
+    said = [line for line in bare(jetson=("Orin", "36.4", "6.1"), tensorrt={}).advice() if "TensorRT" in line]
+    assert len(said) == 1 and "is here, but no NVIDIA GPU" in said[0] and "--runtime nvidia" in said[0]
+
+
 def test_it_prints_and_shows(bare):
     here = bare(tensorflow={})
     here.packages["uff"] = machine.Package("uff", "broken", "", "<no> & never", {})

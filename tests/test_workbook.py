@@ -386,6 +386,35 @@ def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatc
     assert len(workbook.pins_for(str(pins), sys.executable, INFO)) == 4
 
 
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="of the stack for Python 3.10 and later")
+@pytest.mark.parametrize("version, onnx", [("2.16.1+nv24.8", "1.18.0"), ("2.21.0", "1.23.2"), (None, "1.23.2")])
+def test_pins_that_go_with_the_tensorflow_of_the_board(tmp_path, monkeypatch, version, onnx):
+    """onnx 1.23 and tf-keras 2.21 cannot be imported beside TensorFlow 2.16 and the protobuf 4 that it requires."""
+    (tmp_path / "current.txt").write_text("onnx==1.23.2\ntf-keras==2.21.0\nsix==1.17.0\ntensorflow==2.21.0 ; x\n")
+    shutil.copy(str(ROOT / "requirements" / "current_tensorflow2.16.txt"), str(tmp_path))
+    if version:
+        info = tmp_path / "tensorflow-2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: %s\n" % version)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    empty = [sys.executable, "-S"]  # no other TensorFlow than that
+    for name in ("run", "check_output"):
+        call = getattr(subprocess, name)
+        monkeypatch.setattr(workbook.subprocess, name, lambda command, call=call, **how: call(empty + command[1:], **how))
+    found = workbook.pins_for(str(tmp_path / "current.txt"), sys.executable, dict(INFO, jetson=True))
+    assert "onnx==" + onnx in found and "six==1.17.0" in found
+    assert any(line.startswith("tensorflow") for line in found) == (version is None)
+
+
+def test_a_package_of_the_board_that_is_too_old_is_named_with_a_line_to_type(monkeypatch):
+    said = ("matplotlib 3.11.2 has requirement numpy>=1.25, but you have numpy 1.21.5.\n"
+            "launchpadlib 1.10 requires testresources, which is not installed.\n"
+            "other 1.0 has requirement numpy>=1.25, but you have numpy 1.21.5.\n")
+    monkeypatch.setattr(workbook.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stdout=said))
+    found, = workbook.too_old("python", ["matplotlib==3.11.2", "onnx==1.23.2"])
+    assert "numpy 1.21.5 stays" in found and found.endswith("python -m pip install 'numpy>=1.25'")
+
+
 def test_doctor_installs_nothing(checkout, monkeypatch, capfd):
     root, installed = checkout
     (root / "helpers").mkdir()

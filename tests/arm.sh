@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# The workbook on ARM by emulation: Debian 12 for aarch64 with its Python 3.11 in a folder, run by qemu on an x86-64 machine.
+#
+#     sudo tests/arm.sh FOLDER setup             the system and the workbook's environment (20 to 40 minutes, 4 GB)
+#     sudo tests/arm.sh FOLDER doctor            python3 workbook.py doctor
+#     sudo tests/arm.sh FOLDER test [...]        python3 workbook.py test ...
+#     sudo tests/arm.sh FOLDER run [NN ...]      python3 workbook.py run ...
+#     sudo tests/arm.sh FOLDER board [GB] [...]  `doctor`, or what follows, on what the launcher takes for a Jetson (default: 4 GB)
+#     sudo tests/arm.sh FOLDER shell [...]       a shell, or one command
+#
+# Each command first makes what is missing, and a command that was interrupted continues. The workbook there is a clone of this
+# checkout's last commit, owned by an ordinary user. Everything is mounted in a namespace of its own: when the command ends,
+# nothing stays mounted and no process stays. The way to the package index is that of this machine: PIP_*, the proxies, the
+# certificates and /etc/pip.conf. DEBIAN_MIRROR names another mirror of Debian.
+#
+# Emulation says whether ARM wheels, compilers and code work. It is slow, has no GPU, and its times say nothing about a board.
+set -euo pipefail
+
+fail() { echo "arm.sh: $*" >&2; exit 1; }
+usage() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"; }
+
+case "${2:-}" in setup | doctor | test | run | board | shell) ;; *) usage; exit 2 ;; esac
+[ "$(id -u)" = 0 ] || fail "must run as root, which debootstrap, mount and chroot need: sudo $0 $*"
+for program in debootstrap qemu-aarch64-static update-binfmts git; do
+  command -v "$program" >/dev/null || fail "$program is missing: apt-get install qemu-user-static binfmt-support debootstrap git"
+done
+# In namespaces of its own from here on: mounts go with it, and so do processes.
+if [ -z "${ARM_SH_INSIDE:-}" ]; then
+  ARM_SH_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private "$0" "$@"
+fi
+
+checkout=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+command=$2
+shift 2
+system=$folder/system
+user=1000
+free=$(df --output=avail -B1G "$folder" | tail -1)
+[ -e "$folder/environment" ] || [ "$free" -ge 8 ] || fail "$folder has $free GB free; the system needs 4, the board 3 more"
+
+# The kernel of this machine learns to start programs for ARM.
+emulation() {
+  mount -t proc proc /proc  # of this namespace of processes
+  [ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+  [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64
+  grep -q '^flags:.*F' /proc/sys/fs/binfmt_misc/qemu-aarch64 ||
+    fail "qemu-aarch64 is registered without the flag F, by which its interpreter is found in a chroot"
+}
+
+kernel_folders() {
+  mount -t proc proc "$system/proc"
+  mount -t sysfs -o ro sysfs "$system/sys"
+  mount --rbind /dev "$system/dev"
+  mount -t tmpfs tmpfs "$system/tmp"
+}
+
+# The system; another command that makes it or the environment at this moment is waited for.
+debian() {
+  if [ ! -e "$folder/debian" ]; then
+    echo "Debian 12 for aarch64 in $system"
+    rm -rf --one-file-system "$system"
+    debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,git,g++,python3-venv \
+      bookworm "$system" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$folder/debootstrap.log" 2>&1 ||
+      fail "debootstrap failed; the end of $folder/debootstrap.log: $(tail -3 "$folder/debootstrap.log")"
+    touch "$folder/debian"
+  fi
+  kernel_folders
+  # The way to the network.
+  local name
+  for name in /etc/resolv.conf /etc/hosts /etc/pip.conf "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
+    if [ -f "$name" ]; then
+      mkdir -p "$system$(dirname "$name")"
+      cp -L "$name" "$system$name"
+    fi
+  done
+  grep -q "^reader:" "$system/etc/passwd" || inside 0 / useradd --create-home --uid $user --shell /bin/bash reader
+}
+
+# inside USER FOLDER COMMAND ...: run it in the system, with the variables that lead to the package index. A sanitizer's search for
+# leaks does not work under qemu.
+inside() {
+  local who=$1 where=$2 variables=() name home=/home/reader
+  shift 2
+  [ "$who" = 0 ] && home=/root
+  for name in $(compgen -e); do
+    case "$name" in
+      PIP_FIND_LINKS) ;;  # a folder of this machine
+      PIP_* | *_proxy | *_PROXY | QEMU_LD_PREFIX | SSL_CERT_FILE | REQUESTS_CA_BUNDLE) variables+=("$name=${!name}") ;;
+    esac
+  done
+  chroot --userspec="$who:$who" "$system" env -i "HOME=$home" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 TERM=dumb ASAN_OPTIONS=detect_leaks=0 "${variables[@]}" sh -c 'cd "$0" && exec "$@"' "$where" "$@"
+}
+
+# clone NAME: this checkout's last commit in the user's folder NAME. What git ignores there, the environment, stays.
+clone() {
+  local target=$system/home/reader/$1
+  [ -e "$target/.git" ] || git init -q "$target"
+  git -c safe.directory='*' -C "$target" fetch -q --depth 1 "file://$checkout" "$(git -C "$checkout" rev-parse HEAD)"
+  git -c safe.directory='*' -C "$target" -c advice.detachedHead=false checkout -q --force FETCH_HEAD
+  chown -R $user:$user "$target"
+  git -C "$checkout" log -1 --format="workbook: commit %h of %cs"
+}
+
+workbook() {
+  echo "\$ python3 workbook.py $*"
+  inside $user /home/reader/workbook python3 workbook.py "$@"
+}
+
+environment() {
+  inside 0 / uname -srm
+  clone workbook
+  if [ ! -e "$folder/environment" ]; then
+    workbook test --version  # the first of the workbook's commands sets up the environment
+    touch "$folder/environment"
+    report workbook
+  fi
+}
+
+# Disk and packages that were built from source.
+report() {
+  local venv=$system/home/reader/$1/.venv
+  du -sh "$venv" | sed 's/\t.*/ of disk for the environment/'
+  echo "built from source: $(sed -n 's/^ *Building wheel for \([^ ]*\).*/\1/p' "$venv"/py*/install.log | sort -u | tr '\n' ' ')"
+  echo "wheels of another processor: $(find "$venv" -name WHEEL -exec grep -l '^Tag:.*x86_64' {} + | wc -l)"
+}
+
+# What the launcher takes for a Jetson: a layer over the system, so that the system itself stays an ordinary one. The stand-ins
+# have the names and the metadata of JetPack's packages, and say so when they are asked for more.
+board() {
+  local layer=$folder/board packages=usr/lib/python3/dist-packages name version
+  mkdir -p "$layer"/{files,work,root}
+  exec 8>"$layer/lock"
+  flock 8  # a layer is mounted once
+  mount -t overlay board -o "lowerdir=$system,upperdir=$layer/files,workdir=$layer/work" "$layer/root"
+  system=$layer/root
+  kernel_folders
+  if [ ! -e "$layer/made" ]; then
+    inside 0 / sh -c "apt-get update -q && apt-get install -q -y --no-install-recommends python3-numpy" >"$layer/apt.log" 2>&1 ||
+      fail "apt-get failed: $(tail -3 "$layer/apt.log")"
+    for name in tensorrt==8.5.2 uff==0.6.9 graphsurgeon==0.4.6; do
+      version=${name#*==} name=${name%%==*}
+      mkdir -p "$system/$packages/$name" "$system/$packages/$name-$version.dist-info"
+      printf '__version__ = "%s"\nSTAND_IN = True\n' "$version" >"$system/$packages/$name/__init__.py"
+      printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\nRequires-Dist: numpy\n' "$name" "$version" \
+        >"$system/$packages/$name-$version.dist-info/METADATA"
+    done
+    echo "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1 19:57:35 UTC 2023" \
+      >"$system/etc/nv_tegra_release"
+    # Qemu looks for each file below this folder first (QEMU_LD_PREFIX); x86-64 has no /proc/device-tree.
+    mkdir -p "$system/opt/board/proc/device-tree"
+    printf 'NVIDIA Jetson Orin Nano, a stand-in\0' >"$system/opt/board/proc/device-tree/model"
+    touch "$layer/made"
+  fi
+  # The memory of the board, as programs are told it: half a gigabyte is the system's own.
+  awk -v gb="$1" '/^MemTotal/ {$2 = gb * 1e6} /^MemAvailable/ {$2 = gb * 1e6 - 5e5} /^Swap/ {$2 = 0} {print $1, $2, "kB"}' \
+    /proc/meminfo >"$system/opt/board/proc/meminfo"
+  export QEMU_LD_PREFIX=/opt/board
+}
+
+exec 9>"$folder/lock"
+flock 9
+emulation
+debian
+case "$command" in
+  setup) environment ;;
+  doctor | test | run) environment; exec 9>&-; workbook "$command" "$@" ;;
+  board)
+    gb=4
+    case "${1:-}" in [0-9]*) gb=$1; shift ;; esac
+    board "$gb"
+    clone board
+    exec 9>&-
+    inside $user /home/reader/board python3 workbook.py "${@:-doctor}"
+    ;;
+  shell) exec 9>&-; [ $# -gt 0 ] || set -- bash; inside $user /home/reader "$@" ;;
+esac
