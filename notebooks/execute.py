@@ -30,7 +30,9 @@ from notebooks import memory, pages  # noqa: E402
 
 TEXT = HERE / "text"
 OUT = artifacts.BUILD / "notebooks"
-RUN = OUT / "run.json"  # of the last runs here: {"seconds": {name: s}, "peak_gb": {name: GB}, "build_gb": after a whole run}
+# Of the last runs here: {"seconds": {name: s}, "peak_gb": {name: GB of the kernel}, "together_gb": {name: GB of the kernel and of
+# the processes that it started}, "build_gb": after a whole run}
+RUN = OUT / "run.json"
 PHOTO = 200000  # characters of a base64 PNG above which it probably contains a photo and is stored as JPEG
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
 # At the end of each notebook. JupyterLab makes the button run its command; elsewhere only the words are shown.
@@ -126,20 +128,21 @@ class Client(NotebookClient):
 def execute(notebook, name, folder=HERE, timeout=CELL_TIMEOUT):
     """Run all cells in a fresh kernel that starts in `folder`, each for at most `timeout` seconds; `notebook` gets the outputs.
 
-    Returns (seconds, peak memory of the kernel in GB, None where the system does not tell). For a cell that fails, prints its
+    Returns (seconds, peak memory of the kernel in GB, None where the system does not tell, peak of it and of the processes that
+    it started together, 0 where the system does not tell). For a cell that fails, prints its
     number and traceback and raises one of FAILED.
     """
     # The kernel imports the code of this checkout, even if its environment is linked to another one.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # the kernel of this environment
-    client = Client(notebook, timeout=timeout, startup_timeout=timeout // 10, kernel_name="python3",
+    client = Client(notebook, timeout=timeout, startup_timeout=max(60, timeout // 10), kernel_name="python3",
                     resources={"metadata": {"path": str(folder)}}, extra_arguments=["--IPKernelApp.log_level=40"])
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started, done = time.time(), 0
     # Cell by cell, for the progress and for the number of the one that fails.
     if sys.version_info < (3, 8):
         asyncio.set_event_loop(asyncio.new_event_loop())
-    with client.setup_kernel():
+    with client.setup_kernel(), memory.Watch(_pid(client.km)) as watch:
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
                 continue
@@ -157,14 +160,17 @@ def execute(notebook, name, folder=HERE, timeout=CELL_TIMEOUT):
     if sys.stdout.isatty():
         print()
     _tidy(notebook)
-    return time.time() - started, peak
+    return time.time() - started, peak, round(max(watch.gb, peak or 0), 1)
+
+
+def _pid(manager):
+    return getattr(getattr(manager, "provisioner", None), "pid", None) or manager.kernel.pid
 
 
 def _peak(manager):
     """The largest resident memory of a kernel in GB, or None where the system does not tell."""
     try:
-        pid = getattr(getattr(manager, "provisioner", None), "pid", None) or manager.kernel.pid
-        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/%d/status" % pid).read_text())
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/%d/status" % _pid(manager)).read_text())
     except (AttributeError, OSError):
         return None
     return int(found.group(1)) * 1024 / 1e9 if found else None
@@ -235,24 +241,25 @@ def main():
     artifacts.clear()
     known = _earlier_runs()
     before, peaks = known.setdefault("seconds", {}), known.setdefault("peak_gb", {})
+    together = known.setdefault("together_gb", {})
     rows, stages = [], {stage: how for stage, how, _ in machine.Machine().stages()}
     for number, twin in enumerate(chosen, 1):
         print("%s (%d of %d%s)" % (twin.stem, number, len(chosen), _left(before, chosen[number - 1:])), flush=True)
-        note = memory.too_large({twin.stem: peaks.get(twin.stem) or memory.peaks().get(twin.stem, 0)})
+        note = memory.too_large({twin.stem: together.get(twin.stem) or memory.peaks().get(twin.stem, 0)})
         if note:
             print("  " + note, flush=True)
         started, solved = time.time(), solution(twin) if arguments.store or arguments.solutions else None
         try:
             if solved is None or arguments.store:
                 notebook = learner(twin)
-                seconds, peak = execute(notebook, twin.stem, arguments.folder or HERE, arguments.timeout)
+                seconds, peak, most = execute(notebook, twin.stem, arguments.folder or HERE, arguments.timeout)
                 site.notebook(notebook, twin.stem)
                 artifacts.write(OUT / (twin.stem + ".ipynb"), nbformat.writes(notebook) + "\n")
             if arguments.store:
-                store(notebook, HERE / (twin.stem + ".ipynb"), peak)
+                store(notebook, HERE / (twin.stem + ".ipynb"), most)
             if solved is not None:
                 print("%s, solutions" % twin.stem, flush=True)
-                seconds, peak = execute(solved, twin.stem, arguments.folder or HERE / "solutions", arguments.timeout)
+                seconds, peak, most = execute(solved, twin.stem, arguments.folder or HERE / "solutions", arguments.timeout)
         except FAILED:
             return 1
         if solved is not None:
@@ -267,7 +274,7 @@ def main():
             artifacts.remove_unread(started)
         real = "; ".join(stages[stage] for stage in STAGES.get(twin.stem[:2], ()))
         rows.append((twin.stem, "%.0f" % seconds, "%.1f" % peak if peak else "", real))
-        before[twin.stem], peaks[twin.stem] = round(seconds, 1), peak and round(peak, 2)
+        before[twin.stem], peaks[twin.stem], together[twin.stem] = round(seconds, 1), peak and round(peak, 2), most
     _stored_pages(chosen, site)
     print("\n%-36s %7s %5s  %s" % ("notebook", "seconds", "GB", "real on this machine"))
     for row in rows:
@@ -316,8 +323,8 @@ def _left(before, rest):
 
 
 def store(notebook, path, peak=None):
-    """Write `notebook` with the fingerprint of its code, and the largest memory of its kernel in GB for `memory.peaks`."""
-    notebook.metadata["workbook"] = dict({"code_sha256": fingerprint(notebook)}, **{"peak_gb": round(peak, 1)} if peak else {})
+    """Write `notebook` with the fingerprint of its code, and the largest memory of its processes in GB for `memory.peaks`."""
+    notebook.metadata["workbook"] = dict({"code_sha256": fingerprint(notebook)}, **{"peak_gb": peak} if peak else {})
     artifacts.write(path, nbformat.writes(notebook) + "\n")
 
 

@@ -1,6 +1,7 @@
 """Which notebooks fit into the memory that is free."""
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,3 +33,20 @@ def test_the_peaks_are_those_of_the_stored_notebooks(tmp_path, monkeypatch):
                        ("02_c", json.dumps({"metadata": {}}))):
         (tmp_path / (name + ".ipynb")).write_text(text)
     assert memory.peaks() == {"00_a": 2.5}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux tells it there")
+def test_the_memory_of_a_process_and_of_its_children_is_watched():
+    child = "x = bytearray(150000000); import time; time.sleep(1.2)"
+    parent = "import subprocess, sys; x = bytearray(100000000); subprocess.call([sys.executable, '-c', %r])" % child
+    process = subprocess.Popen([sys.executable, "-c", parent])
+    with memory.Watch(process.pid) as watch:
+        process.wait()
+    assert 0.24 < watch.gb < 0.4
+
+
+def test_swap_in_zram_is_no_memory(monkeypatch):
+    texts = {"/proc/meminfo": "MemAvailable: 2000000 kB\nSwapFree: 1500000 kB\n",
+             "/proc/swaps": "Filename Type Size Used\n/dev/zram0 partition 1000000 200000 5\n/swapfile file 900000 0 -2\n"}
+    monkeypatch.setattr(memory.Path, "read_text", lambda path: texts[str(path)])
+    assert memory.free() == (2000000 + 700000) * 1024 / 1e9
