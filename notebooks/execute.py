@@ -30,8 +30,8 @@ from notebooks import memory, pages  # noqa: E402
 
 TEXT = HERE / "text"
 OUT = artifacts.BUILD / "notebooks"
-# Of the last runs here: {"seconds": {name: s}, "peak_gb": {name: GB of the kernel}, "together_gb": {name: GB of the kernel and of
-# the processes that it started}, "build_gb": after a whole run}
+# Of the last runs here: {"seconds": {name: s}, "peak_gb": {name: GB of the kernel}, "together_gb": {name: GB of the kernel and
+# of the processes that it started}, "build_gb": after a whole run}
 RUN = OUT / "run.json"
 PHOTO = 200000  # characters of a base64 PNG above which it probably contains a photo and is stored as JPEG
 FAILED = (CellExecutionError, CellTimeoutError, DeadKernelError)
