@@ -401,7 +401,8 @@ def environment(python):
     check(info)
     folder = venv_folder(info)
     pins_file = os.path.join(ROOT, "requirements", info["stack"] + ".txt")
-    wanted = {"pins": digest(pins_file), "base": info["base"], "jetson": info["jetson"], "root": ROOT,
+    beside = glob.glob(pins_file[:-len(".txt")] + "_tensorflow*.txt") if info["jetson"] else []
+    wanted = {"pins": digest(pins_file, *sorted(beside)), "base": info["base"], "jetson": info["jetson"], "root": ROOT,
               "names": digest(NVIDIA_NAMES)}
     note, target = os.path.join(folder, "ready.json"), venv_python(folder)
     found = read_json(note) or {}
@@ -486,9 +487,12 @@ def write_pth(python):
     return pth
 
 
-def digest(path):
-    with open(path, "rb") as stream:
-        return hashlib.sha256(stream.read()).hexdigest()
+def digest(*paths):
+    found = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as stream:
+            found.update(stream.read())
+    return found.hexdigest()
 
 
 def read_json(path):

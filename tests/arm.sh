@@ -11,7 +11,8 @@
 # Each command first makes what is missing, and a command that was interrupted continues. The workbook there is a clone of this
 # checkout's last commit, owned by an ordinary user. Everything is mounted in a namespace of its own: when the command ends,
 # nothing stays mounted and no process stays. The way to the package index is that of this machine: PIP_*, the proxies, the
-# certificates and /etc/pip.conf. DEBIAN_MIRROR names another mirror of Debian.
+# certificates and /etc/pip.conf; `sudo -E` keeps the variables. DEBIAN_MIRROR names another mirror of Debian. What stays on this
+# machine is the registration of qemu for ARM programs, until it is started again: `update-binfmts --disable qemu-aarch64` ends it.
 #
 # Emulation says whether ARM wheels, compilers and code work. It is slow, has no GPU, and its times say nothing about a board.
 set -euo pipefail

@@ -255,8 +255,8 @@ here
 # - *ONNX Runtime* computes the same graph on the CPU where no plan can run. So every number on these pages was computed: here
 #   or, where it says *quoted*, elsewhere.
 #
-# TensorFlow computes on the CPU on these pages, also where there is a GPU; it gets the GPU in 06 only. And memory: have 4 GB
-# free. A page takes up to 3.6 GB; a board with 4 GB in all is too small for most of them.
+# TensorFlow computes on the CPU on these pages, also where there is a GPU; it gets the GPU in 06 only. And memory: a page takes
+# up to 3 GB, and 06, which starts more processes, 5. On a board with 4 GB in all, 06 takes swap.
 #
 # ## Your turn
 #

@@ -18,7 +18,7 @@
 # - read an old TensorRT script and know which lines have to change.
 #
 # **You need** pages 01 to 05, from 06 the part [Pairs of QuantizeLinear and
-# DequantizeLinear](06_timing.ipynb#Pairs-of-QuantizeLinear-and-DequantizeLinear), and up to 3.3 GB of memory. **Time:** about
+# DequantizeLinear](06_timing.ipynb#Pairs-of-QuantizeLinear-and-DequantizeLinear), and up to 3 GB of memory. **Time:** about
 # 100 minutes, 35 of them for the exercises. Before "Polygraphy" is a good place for a break.
 
 # %%
