@@ -639,7 +639,7 @@ with timing.lock("an exercise of page 06", wait=1800):
 # ## The chart
 #
 # Yours, measured a moment ago, and the article's, published without a word on how its times were taken, and not reproduced by us.
-# Then ours on an H200.
+# Then ours on an H200 and an H100.
 #
 # **Guess first.** The article's TensorRT in FP16 is five times as fast as its TensorFlow. How many times is ours, on a GPU six
 # years younger, both on the same GPU?
@@ -653,7 +653,8 @@ ours = [entry for entry in timing.recorded() if entry["batch"] == 1]
 show.timings(record, article)
 
 # %%
-newer = [entry for entry in timing.recorded("timing_tensorrt10.6.0_h100.json") if entry["batch"] == 1]
+newer = [entry for entry in timing.recorded("timing_tensorrt10.6.0_h100.json")
+         if entry["batch"] == 1]
 show.timings(None, ours + newer)
 
 # %%
