@@ -664,7 +664,8 @@ print("TensorFlow / FP16: %.1f on the H200, %.1f in the article" % (
     ms["TensorFlow", None] / half, 30 / 6))
 print("FP32 / FP16:       %.1f on the H200, %.1f in the article" % (
     ms["TensorRT", "FP32 (TF32)"] / half, 18 / 6))
-print("TensorFlow / FP16: %.1f on the H100, with TensorRT 10.6.0" % (newer[0]["ms"] / newer[2]["ms"]))
+print("TensorFlow / FP16: %.1f on the H100, with TensorRT 10.6.0" % (
+    newer[0]["ms"] / newer[2]["ms"]))
 
 # %% [markdown]
 # About the same factor of five, and for other reasons. (The H100's columns were measured for one second each.) Compare within a block, not across: what TensorRT does is the ratio *on one
