@@ -60,10 +60,10 @@ def write_uff(graph_def, name):
 unchanged = write_uff(before, "box3d_unchanged.uff")
 
 # %% [markdown]
-# No error. (`write_uff` returns a path and not the 162 MB of a file. This page makes four such files, and as variables they would
-# stay in memory until its kernel ends.) What the converter does not know, it writes as a **custom operation**, with an underscore before its name, and
-# leaves it to others to make sense of it. (NVIDIA's converter for TensorRT 7 and 8 knows LeakyRelu;
-# with that one you will see another node.)
+# No error. (`write_uff` returns a path and not the 162 MB of a file. This page makes four such files, and as variables they
+# would stay in memory until its kernel ends.) What the converter does not know, it writes as a **custom operation**, with an
+# underscore before its name, and leaves it to others to make sense of it. (NVIDIA's converter for TensorRT 7 and 8 knows
+# LeakyRelu; with that one you will see another node.)
 
 # %%
 from uffsurgeon.uff import schema
@@ -246,8 +246,8 @@ else:
     page.quote("2: MyelinWeightsTransformPlugin, ROIAlign_TRT", "TensorRT for RTX 1.7.1")
 
 # %% [markdown]
-# On a Jetson of those years `LReLU_TRT` is in that list, and TensorRT 10.6.0 still has it, one of 63 names (recorded on an H100). Here is NVIDIA's UffParser with our file, in a program that forgot
-# that call, and in one that made it:
+# On a Jetson of those years `LReLU_TRT` is in that list, and TensorRT 10.6.0 still has it, one of 63 names (recorded on an
+# H100). Here is NVIDIA's UffParser with our file, in a program that forgot that call, and in one that made it:
 
 # %%
 print("forgotten:", *through_uff.parse(collapsed, plugins=False).log)
