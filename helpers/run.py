@@ -10,6 +10,7 @@ the full names of the outputs. `network.heads` makes the three heads of the box 
 """
 import collections
 import contextlib
+import copy
 import os
 import tempfile
 
@@ -81,8 +82,8 @@ def tensorflow(graph_def, inputs, outputs=None, batch=BATCH, gpu=False):
 def onnx(model, inputs, outputs=None, batch=BATCH):
     """Run an ONNX model in ONNX Runtime, on the CPU.
 
-    model: path or ModelProto. inputs, batch: as for `tensorflow`. outputs: a name or a list of names of outputs of the
-    model; by default all.
+    model: path or ModelProto, whose weights in other files are looked for in the working folder. inputs, batch: as for
+    `tensorflow`. outputs: a name or a list of names of outputs of the model; by default all.
 
     Returns {output name: float32 array}. Raises FileNotFoundError, ValueError as `tensorflow`, for weights in a file outside of
     the model's folder and for a model that ONNX Runtime cannot load, with its reason, and RuntimeError for one that it cannot
@@ -101,16 +102,15 @@ def _onnx(model, inputs, outputs, batch):
 
     if is_path:
         external.check_file(model)
-    else:
-        external.check(model, "the model")  # which has no folder: ONNX Runtime looks in the working folder
+    elif external.used(model):
+        model = copy.deepcopy(model)
+        external.load(model, "the model")  # which has no folder: they are looked for in the working folder
     name, runtime = str(model) if is_path else "the model", process.onnxruntime()
     options = runtime.SessionOptions()
     options.enable_cpu_mem_arena = False  # it keeps 0.2 GB for a next run, and a session here has one
     with contextlib.ExitStack() as stack:
         path = name
-        if not is_path and external.used(model):
-            path = model.SerializeToString()
-        elif not is_path:  # a session keeps the bytes that it is given, but not those of a file
+        if not is_path:  # a session keeps the bytes that it is given, but not those of a file
             path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "model.onnx")
             with open(path, "wb") as stream:
                 stream.write(model.SerializeToString())
@@ -118,7 +118,7 @@ def _onnx(model, inputs, outputs, batch):
             session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's, which have no base class of their own
             mistake = kinds.mistake(model, "onnx") if is_path else ""
-            reason = " ".join(str(error).replace(str(path), name).split())
+            reason = " ".join(str(error).replace(path, name).split())
             raise ValueError(mistake or "ONNX Runtime cannot load %s: %s" % (name, reason)) from None
     takes = collections.OrderedDict()
     for given in session.get_inputs():

@@ -218,3 +218,23 @@ def test_weights_in_a_file_beside_the_model_are_read(scattered):
     assert run.onnx(path, np.zeros(4, np.float32))["y"].tolist() == [0, 1, 2, 3]
     engine.half(path, path.with_name("half.onnx"))
     assert run.onnx(path.with_name("half.onnx"), np.zeros(4, np.float32))["y"].tolist() == [0, 1, 2, 3]
+
+
+def test_weights_of_a_model_in_memory_are_looked_for_in_the_working_folder(tmp_path, monkeypatch):
+    import onnx
+
+    weight = onnx.numpy_helper.from_array(np.full((4, 1), 100, np.float32), "w")
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", [onnx.helper.make_tensor_value_info("x", 1, [1, 4])],
+                                   [onnx.helper.make_tensor_value_info("y", 1, [1, 1])], [weight])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    model.ir_version = 7
+    (tmp_path / "weights").write_bytes(weight.raw_data)
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "weights")
+    model.graph.initializer[0].ClearField("raw_data")
+    ones = np.ones((1, 4), np.float32)
+    monkeypatch.chdir(tmp_path)
+    assert run.onnx(model, ones)["y"] == [[400]]
+    (tmp_path / "weights").rename(tmp_path.parent / "weights")
+    with pytest.raises(ValueError, match="the model keeps weight 'w' in 'weights', where there is no file"):
+        run.onnx(model, ones)
