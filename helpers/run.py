@@ -107,7 +107,9 @@ def _onnx(model, inputs, outputs, batch):
         external.load(model, "the model")  # which has no folder: they are looked for in the working folder
     name, runtime = str(model) if is_path else "the model", process.onnxruntime()
     options = runtime.SessionOptions()
-    options.enable_cpu_mem_arena = False  # it keeps 0.2 GB for a next run, and a session here has one
+    # The arena keeps 0.2 GB for a next run, and a session here has one. In 1.10 and 1.19.2 it also hides that FP16 on a CPU
+    # writes beyond a buffer: without it, glibc ends the process. (Seen with MALLOC_CHECK_=3, and not in 1.23.2 and 1.32.)
+    options.enable_cpu_mem_arena = tuple(map(int, runtime.__version__.split(".")[:2])) < (1, 23)
     with contextlib.ExitStack() as stack:
         path = name
         if not is_path:  # a session keeps the bytes that it is given, but not those of a file
