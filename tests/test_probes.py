@@ -105,7 +105,10 @@ def test_a_plan_that_opened_is_not_asked_for_again_in_a_child_process(monkeypatc
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     found = probe(monkeypatch, tmp_path, "tensorrt", WORKS, CARD)
     assert found.extra["runs"]
-    (tmp_path / "tensorrt.py").write_text("raise ImportError('asked again')")
+    module = tmp_path / "tensorrt.py"
+    when = module.stat().st_mtime
+    module.write_text("raise ImportError('asked again')")
+    os.utime(str(module), (when, when))
 
     def in_a_child(gpu):
         code = ("import json, sys; from helpers import probes; "
@@ -116,6 +119,8 @@ def test_a_plan_that_opened_is_not_asked_for_again_in_a_child_process(monkeypatc
     assert in_a_child(CARD) == found
     assert in_a_child(("Another card",) + CARD[1:]).note == "ImportError: asked again"
     assert in_a_child(None).note == "ImportError: asked again"
+    os.utime(str(module), (when + 5, when + 5))  # as another version that is put there
+    assert in_a_child(CARD).note == "ImportError: asked again"
 
 
 @pytest.mark.parametrize("text", ["", "junk", "[1]", "{}", "null"] + [
