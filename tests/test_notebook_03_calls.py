@@ -48,8 +48,8 @@ def test_a_plan_is_built_by_the_plain_calls_or_by_the_helpers(version, monkeypat
     # The notebook's file has another size of image and an end cut off; neither matters to the calls.
     onnx_file = Path(str(onnx_models.box3d(tmp_path / "box3d_baseline.onnx", width=16, size=224)))
     outputs = ["dimension/LeakyRelu", "orientation/l2_normalize", "confidence/Softmax"]
-    names = dict(outputs=outputs, artifacts=artifacts, engine=engine, machine=machine, page=page, run=run, np=np, textwrap=textwrap,
-                 uff_file=uff_file, onnx_file=onnx_file, images=np.full((3, 224, 224, 3), 2, np.float32))
+    names = dict(outputs=outputs, artifacts=artifacts, engine=engine, machine=machine, page=page, run=run, np=np,
+                 textwrap=textwrap, uff_file=uff_file, onnx_file=onnx_file, images=np.full((3, 224, 224, 3), 2, np.float32))
     for cell in cells():
         if cell.startswith("if machine.tensorrt().runs") and hasattr(trt, "UffParser"):
             names["images"] = names["images"][:, :32, :32]  # the size of the file that helpers.engine reads
