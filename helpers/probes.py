@@ -49,8 +49,6 @@ _found = {}  # name -> Package
 # Environment variable, [GPU, {place of a TensorRT module: Package}]: those whose plans this process or a parent of it has seen
 # open. With it a child process need not start a builder to know, which took 12 s with TensorRT 8.6.1 and 8 s with 10.6.0.
 SEEN = "WORKBOOK_TENSORRT"
-
-
 # Reports what the import found, then again with what a plan found: building one may end the process.
 _CHILD = """
 import json, os
@@ -92,8 +90,8 @@ def packages(names=tuple(PROBES), gpu=None, timeout=120):
             continue
         code = _CHILD % (PROBES[name].replace("\n", "\n "), OPENS_A_PLAN if name.startswith("tensorrt") and gpu else "")
         variables = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", ORT_DISABLE_TELEMETRY="1", PYTHONPATH=os.pathsep.join(sys.path))
-        children[name] = spec, subprocess.Popen([sys.executable, "-c", code], env=variables,
-                                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        children[name] = spec, subprocess.Popen([sys.executable, "-c", code], env=variables, stdout=subprocess.PIPE,
+                                                stderr=subprocess.DEVNULL)
     for name, (spec, child) in children.items():
         _found[name] = _package(name, child, timeout)
         if _found[name].extra.get("runs"):
