@@ -668,10 +668,10 @@ print("TensorFlow / FP16: %.1f on the H100, with TensorRT 10.6.0" % (
     newer[0]["ms"] / newer[2]["ms"]))
 
 # %% [markdown]
-# About the same factor of five, and for other reasons. (The H100's columns were measured for one second each.) Compare within a
-# block, not across: what TensorRT does is the ratio *on one machine*. For an H200 this network is small: it computes it in 0.27
-# ms of FP16, and copies and calls of the host take another 0.09. Recorded as one CUDA graph, the plan needs 0.31 ms with
-# copies. And FP32 means TF32 there, so half of the bits bring much less than on the Xavier, which has no TF32. INT8 brings
+# Near the article's five, 4.8 and 5.9, and for other reasons. (The H100's columns were measured for one second each.) Compare
+# within a block, not across: what TensorRT does is the ratio *on one machine*. For an H200 this network is small: it computes
+# it in 0.27 ms of FP16, and copies and calls of the host take another 0.09. Recorded as one CUDA graph, the plan needs 0.31 ms
+# with copies. And FP32 means TF32 there, so half of the bits bring much less than on the Xavier, which has no TF32. INT8 brings
 # little more at batch 1, 0.24 ms on the GPU without copies; at batch 8 it needs 0.46 and FP16 0.62, also without.
 #
 # Are the article's 30, 18 and 6 ms believable?
