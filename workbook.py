@@ -216,7 +216,7 @@ def doctor(python, rest):
 
 
 def parser(python, rest):
-    return subprocess.call([environment(python), "-m", "uffparser"] + rest, cwd=ROOT)
+    return subprocess.call([environment(python), "-m", "uffparser"] + rest)  # in the caller's folder: `rest` may name files
 
 
 def clean(python, rest):

@@ -193,7 +193,8 @@ def _trace(model):
 
     TensorFlow's own `convert_variables_to_constants_v2` does the same, but names a constant after the node that reads it
     (`box3d/dense_1/MatMul/ReadVariableOp/resource`). Here a constant keeps the name of its variable (`dense_1/kernel`), as
-    in TensorFlow 1, and the scope of the model is taken off every name.
+    in TensorFlow 1, and the scope of the model is taken off every name. (Where Keras 3
+    writes mine_1/answer_1 for the layer `answer` of a model `mine`, the names stay.)
     """
     tf, graph = process.tensorflow(), _concrete(model)
     traced, result = graph.as_graph_def(), tf.compat.v1.GraphDef()

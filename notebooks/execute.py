@@ -156,7 +156,7 @@ def execute(notebook, name, folder=HERE, timeout=CELL_TIMEOUT):
                 raise
             done += 1
             client.progress(done, total, started)
-        peak = _peak(client.km)
+        peak = kernel_peak(client.km)
     if sys.stdout.isatty():
         print()
     _tidy(notebook)
@@ -167,7 +167,7 @@ def _pid(manager):
     return getattr(getattr(manager, "provisioner", None), "pid", None) or manager.kernel.pid
 
 
-def _peak(manager):
+def kernel_peak(manager):
     """The largest resident memory of a kernel in GB, or None where the system does not tell."""
     try:
         found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/%d/status" % _pid(manager)).read_text())

@@ -5,6 +5,7 @@
 #     sudo tests/arm.sh FOLDER doctor            python3 workbook.py doctor
 #     sudo tests/arm.sh FOLDER test [...]        python3 workbook.py test ...
 #     sudo tests/arm.sh FOLDER run [NN ...]      python3 workbook.py run ...
+#     sudo tests/arm.sh FOLDER small [NN ...]    the same where each photo has a single vehicle: an emulated network takes minutes for one
 #     sudo tests/arm.sh FOLDER board [GB] [...]  `doctor`, or what follows, on what the launcher takes for a Jetson (default: 4 GB)
 #     sudo tests/arm.sh FOLDER shell [...]       a shell, or one command
 #
@@ -20,7 +21,7 @@ set -euo pipefail
 fail() { echo "arm.sh: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"; }
 
-case "${2:-}" in setup | doctor | test | run | board | shell) ;; *) usage; exit 2 ;; esac
+case "${2:-}" in setup | doctor | test | run | small | board | shell) ;; *) usage; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || fail "must run as root, which debootstrap, mount and chroot need: sudo $0 $*"
 for program in debootstrap qemu-aarch64-static update-binfmts git; do
   command -v "$program" >/dev/null || fail "$program is missing: apt-get install qemu-user-static binfmt-support debootstrap git"
@@ -127,16 +128,22 @@ report() {
   echo "wheels of another processor: $(find "$venv" -name WHEEL -exec grep -l '^Tag:.*x86_64' {} + | wc -l)"
 }
 
-# What the launcher takes for a Jetson: a layer over the system, so that the system itself stays an ordinary one. The stand-ins
-# have the names and the metadata of JetPack's packages, and say so when they are asked for more.
-board() {
-  local layer=$folder/board packages=usr/lib/python3/dist-packages name version
+# on_a_layer NAME: what is written from now on goes to a layer over the system, so that the system itself stays an ordinary one.
+on_a_layer() {
+  layer=$folder/$1
   mkdir -p "$layer"/{files,work,root}
   exec 8>"$layer/lock"
   flock 8  # a layer is mounted once
-  mount -t overlay board -o "lowerdir=$system,upperdir=$layer/files,workdir=$layer/work" "$layer/root"
+  mount -t overlay "$1" -o "lowerdir=$system,upperdir=$layer/files,workdir=$layer/work" "$layer/root"
   system=$layer/root
   kernel_folders
+}
+
+# What the launcher takes for a Jetson. The stand-ins have the names and the metadata of JetPack's packages, and say so when they
+# are asked for more.
+board() {
+  local packages=usr/lib/python3/dist-packages name version
+  on_a_layer board
   if [ ! -e "$layer/made" ]; then
     inside 0 / sh -c "apt-get update -q && apt-get install -q -y --no-install-recommends python3-numpy" >"$layer/apt.log" 2>&1 ||
       fail "apt-get failed: $(tail -3 "$layer/apt.log")"
@@ -167,6 +174,14 @@ debian
 case "$command" in
   setup) environment ;;
   doctor | test | run) environment; exec 9>&-; workbook "$command" "$@" ;;
+  small)
+    environment
+    exec 9>&-
+    on_a_layer small
+    clone workbook
+    sed -i -n '0,/^Car /{/^Car /p}' "$system"/home/reader/workbook/data/scenes/label_2/*.txt
+    workbook run --timeout 36000 "$@"
+    ;;
   board)
     gb=4
     case "${1:-}" in [0-9]*) gb=$1; shift ;; esac

@@ -108,7 +108,7 @@ def run(target, pages):
                     client.execute_cell(cell, index)
                     if time.time() - began > 10:
                         slow[cell.source.strip().splitlines()[0]] = round(time.time() - began, 1)
-            peak = execute._peak(client.km)
+            peak = execute.kernel_peak(client.km)
         errors = sum(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", ()))
         record["results"][twin.stem] = {"seconds": round(time.time() - started), "peak_gb": peak and round(peak, 2),
                                         "failed": errors, "slow": slow, "cells": other_words(twin.stem, notebook)}

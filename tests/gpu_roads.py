@@ -4,10 +4,10 @@
     python tests/gpu_roads.py times data/runs/timing_TENSORRT_GPU.json [--batch 1 8 32]
 
 `roads`: from UFF with LReLU_TRT and L2Norm_TRT, where there is an UffParser; from ONNX with the normalization as a plugin
-node, as a local function and as plain nodes; in FP32 with and without TF32, FP16 and INT8. Each plan takes up to --batch
-crops; the gate compares it with TensorFlow on the CPU, on all vehicles of the scenes. The file is written after each road,
-and a road that is in it already is not built again. --seconds: no road is begun after that many. --only: the roads whose
-name contains this.
+node, as a local function and as plain nodes; in FP32 with and without TF32, FP16 and INT8, from ONNX also with block 1 left
+in FP32, as page 06 does. Each plan takes up to --batch crops; the gate compares it with TensorFlow on the CPU, on all vehicles
+of the scenes. The file is written after each road, and a road that is in it already is not built again. --seconds: no road is
+begun after that many. --only: the roads whose name contains this.
 
 `times`: TensorFlow, and TensorRT in FP32, FP16 and INT8, FP16 also as a CUDA graph, in turns, by `timing.measure`, --seconds
 for each column and batch. Each batch has a plan of its own. The layer times of FP16 at the smallest batch are stored, too.
@@ -56,16 +56,17 @@ class Roads:
         found = found if hasattr(self.trt, "UffParser") else []
         for form in ("node", "inline", "function"):
             found += [("onnx " + form, precision) for precision in ("fp32", "fp16")]
-        return found + [("onnx inline", "fp32 without tf32"), ("onnx inline", "int8")]
+        return found + [("onnx inline", rest) for rest in ("fp32 without tf32", "int8", "int8 without block1")]
 
     def model(self, road, precision):
         if road == "uff":
             return self.uff
-        form = road.split()[1]
-        path = BUILD / ("%s.%s.onnx" % (form, precision.split()[0]))
-        if precision == "int8":
-            return engine.quantize(self.model(road, "fp32"), self.calibration, path)
-        to_onnx.convert(self.data, path, plugins=form, precision=precision.split()[0])
+        form, kind = road.split()[1], precision.split()[0]
+        path = BUILD / ("%s.%s.onnx" % (form, precision.replace(" ", "_")))
+        if kind == "int8":
+            keep = ["block1_*"] if precision.endswith("without block1") else []
+            return engine.quantize(self.model(road, "fp32"), self.calibration, path, keep=keep)
+        to_onnx.convert(self.data, path, plugins=form, precision=kind)
         return path
 
     def plugins(self, road):
@@ -77,7 +78,7 @@ class Roads:
         model = self.model(road, precision)
         path = engine.build(model, BUILD / name.replace(" ", "_"), precision=precision.split()[0], batch=batch,
                             tf32=not precision.endswith("without tf32"), plugins=self.plugins(road),
-                            calibration=self.calibration if precision == "int8" else None)
+                            calibration=self.calibration if precision.startswith("int8") else None)
         return path, time.time() - began
 
 
@@ -167,7 +168,7 @@ def table(records):
     for record in records:
         version, found = record["versions"]["tensorrt"], record["results"]
         for road in ("uff", "onnx node", "onnx function", "onnx inline"):
-            for precision in ("fp32 without tf32", "fp32", "fp16", "int8"):
+            for precision in ("fp32 without tf32", "fp32", "fp16", "int8", "int8 without block1"):
                 row = found.get("%s, %s" % (road, precision))
                 if row:
                     lines.append("| %s | %s | %s | %.0f s | %.2f (%.2f) | %.2f (%.2f) | *%s* | "

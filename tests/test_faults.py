@@ -38,8 +38,8 @@ def within(seconds, function, *args, **kwargs):
 
 
 def fuzz(*arguments):
-    """What tests/fuzz.py prints: {outcome: number of inputs}. It forks, which threads of TensorFlow in this process forbid."""
-    done = subprocess.run([sys.executable, str(Path(__file__).parent / "fuzz.py")] + [str(word) for word in arguments],
+    """What fuzz_files.py prints: {outcome: number of inputs}. It forks, which threads of TensorFlow in this process forbid."""
+    done = subprocess.run([sys.executable, str(Path(__file__).parent / "fuzz_files.py")] + [str(word) for word in arguments],
                           stdout=subprocess.PIPE, timeout=600, universal_newlines=True)
     assert done.returncode == 0, done.stdout
     return {name: int(number) for name, number in re.findall(r"(\w[\w ]*) (\d+)(?:,|$)", done.stdout.strip().split(": ", 1)[1])}

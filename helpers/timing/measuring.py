@@ -154,7 +154,8 @@ class Worker:
         self.column, self.error, self.versions, self.where = column, None, {}, None
         self.log = tempfile.TemporaryFile()
         path = os.pathsep.join(filter(None, [str(artifacts.ROOT), os.environ.get("PYTHONPATH")]))
-        self.process = subprocess.Popen([sys.executable, "-m", "helpers.timing.worker"], stdin=subprocess.PIPE,
+        # It starts in the root, so that nothing in the caller's folder is taken for a module, and goes to that folder.
+        self.process = subprocess.Popen([sys.executable, "-m", "helpers.timing.worker", os.getcwd()], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.log, cwd=str(artifacts.ROOT),
                                         env=dict(os.environ, PYTHONPATH=path))
 

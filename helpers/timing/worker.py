@@ -1,4 +1,4 @@
-"""One column in its own process, `python -m helpers.timing.worker`, controlled by `measuring.Worker` through `messages`.
+"""One column in its own process, `python -m helpers.timing.worker FOLDER`, controlled by `measuring.Worker` through `messages`.
 
 Requests come on stdin, answers go to what stdout was at the start; whatever a framework prints goes to stderr.
 """
@@ -177,6 +177,7 @@ class Server:
 def main():
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # TensorFlow and TensorRT write to stdout
+    os.chdir(sys.argv[1])  # paths are relative to the caller's folder
     server = Server()
     while True:
         try:

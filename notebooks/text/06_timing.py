@@ -620,6 +620,31 @@ with timing.lock("an exercise of page 06", wait=1800):
         print(textwrap.fill(str(error).split(" (It is")[0], 100))
 
 # %% [markdown]
+# ### On your own network
+#
+# `mine.npy` has pictures as the network wants them, `mine.onnx` was made on page 03 or 07, and `answer/BiasAdd` is its output. What
+# is *close* only you can say, in the unit of your own answers. On a GPU add `timing.Column("TensorRT FP16", "tensorrt",
+# "mine.plan")`, if you built the plan with `engine.build` of `helpers`, which keeps the record beside it.
+#
+# ```python
+# import types
+# import numpy as np
+# from helpers import timing
+#
+# def judge(reference, outputs):
+#     worst = max(float(np.abs(reference[name] - outputs[name]).max()) for name in reference)
+#     return types.SimpleNamespace(
+#         verdict="equal" if worst < 1e-4 else "close" if worst < 1e-2 else "broken",
+#         why="differs by at most %.2g" % worst)
+#
+# columns = [timing.Column("TensorFlow", "tensorflow", "mine.pb", {"outputs": ["answer/BiasAdd"]}),
+#            timing.Column("ONNX Runtime", "onnxruntime", "mine.onnx")]
+# record = timing.measure(columns, np.load("mine.npy"), batches=(1, 8), judge=judge)
+# print(timing.table(record))
+# timing.save(record, "mine.json")
+# ```
+
+# %% [markdown]
 # ### `trtexec`
 #
 # NVIDIA's own builder and timer for the command line comes with TensorRT, on a Jetson as `/usr/src/tensorrt/bin/trtexec`. Check

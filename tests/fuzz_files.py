@@ -1,4 +1,4 @@
-"""Damaged graph files through the readers of .pb, .uff and .onnx: python tests/fuzz.py --count 1000000 --seed 1
+"""Damaged graph files through the readers of .pb, .uff and .onnx: python tests/fuzz_files.py --count 1000000 --seed 1
 
 Each input is a small file of the corpus with a few mutations. What it may give is a result, or an exception that the
 docstrings name: ValueError (UffException is one) or OSError. Anything else is a fault and is printed with the seed that
