@@ -52,9 +52,21 @@ emulation() {
 
 kernel_folders() {
   mount -t proc proc "$system/proc"
+  # ONNX Runtime looks up the processor there, and x86-64's lines end it with SIGSEGV when it is imported.
+  mount --bind "$folder/cpuinfo" "$system/proc/cpuinfo"
   mount -t sysfs -o ro sysfs "$system/sys"
   mount --rbind /dev "$system/dev"
   mount -t tmpfs tmpfs "$system/tmp"
+}
+
+# /proc/cpuinfo as an ARM kernel writes it, for the processor that qemu plays.
+processors() {
+  local core
+  for core in $(seq 0 $(($(nproc) - 1))); do
+    printf '%s\n' "processor	: $core" "BogoMIPS	: 62.50" \
+      "Features	: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp" \
+      "CPU implementer	: 0x41" "CPU architecture: 8" "CPU variant	: 0x4" "CPU part	: 0xd0b" "CPU revision	: 0" ""
+  done
 }
 
 # The system; another command that makes it or the environment at this moment is waited for.
@@ -88,7 +100,7 @@ inside() {
   for name in $(compgen -e); do
     case "$name" in
       PIP_FIND_LINKS) ;;  # a folder of this machine
-      PIP_* | *_proxy | *_PROXY | QEMU_LD_PREFIX | SSL_CERT_FILE | REQUESTS_CA_BUNDLE) variables+=("$name=${!name}") ;;
+      PIP_* | *_proxy | *_PROXY | QEMU_CPU | QEMU_LD_PREFIX | SSL_CERT_FILE | REQUESTS_CA_BUNDLE) variables+=("$name=${!name}") ;;
     esac
   done
   chroot --userspec="$who:$who" "$system" env -i "HOME=$home" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -169,6 +181,8 @@ board() {
 
 exec 9>"$folder/lock"
 flock 9
+export QEMU_CPU=${QEMU_CPU:-cortex-a76}  # of what qemu 7.2 has, the nearest to Orin's A78AE; neither has SVE
+[ -s "$folder/cpuinfo" ] || processors >"$folder/cpuinfo"
 emulation
 debian
 case "$command" in
