@@ -528,6 +528,8 @@ def pins_for(pins_file, python, info):
     if not info["jetson"]:
         return lines
     kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8")))
+    if "tensorflow" not in kept:  # ours comes, and needs a newer NumPy than that of the board's Ubuntu
+        kept &= set(BOARD)
     others = pins_for_tensorflow(pins_file, python)
     lines = [others.get(_name(line.split("==")[0]), line) for line in lines]
     return [line for line in lines if _name(line.split("==")[0]) not in kept]

@@ -386,6 +386,23 @@ def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatc
     assert len(workbook.pins_for(str(pins), sys.executable, INFO)) == 4
 
 
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="the way to see no other TensorFlow hides pkg_resources from Python 3.6")
+def test_a_board_without_a_tensorflow_gets_the_numpy_that_ours_needs(tmp_path, monkeypatch):
+    """Under emulation, Debian's NumPy 1.24 stayed because tensorrt requires NumPy, and matplotlib could not be imported."""
+    pins = tmp_path / "pins.txt"
+    pins.write_text("tensorflow==2.21.0\nnumpy==2.4.6\ntensorrt==1\n")
+    board = tmp_path / "board"
+    for name, requires in (("tensorrt", "Requires-Dist: numpy\n"), ("numpy", "")):
+        info = board / (name + "-1.0.dist-info")
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: %s\nVersion: 1.0\n%s" % (name, requires))
+    monkeypatch.setenv("PYTHONPATH", str(board))
+    empty = [sys.executable, "-S"]
+    call = subprocess.check_output
+    monkeypatch.setattr(workbook.subprocess, "check_output", lambda command, **how: call(empty + command[1:], **how))
+    assert workbook.pins_for(str(pins), sys.executable, dict(INFO, jetson=True)) == ["tensorflow==2.21.0", "numpy==2.4.6"]
+
+
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="of the stack for Python 3.10 and later")
 @pytest.mark.parametrize("version, onnx", [("2.16.1+nv24.8", "1.18.0"), ("2.21.0", "1.23.2"), (None, "1.23.2")])
 def test_pins_that_go_with_the_tensorflow_of_the_board(tmp_path, monkeypatch, version, onnx):
