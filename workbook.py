@@ -527,19 +527,22 @@ def pins_for(pins_file, python, info):
         lines = [line for line in lines if line not in left_out]
     if not info["jetson"]:
         return lines
-    kept = set(json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8")))
-    if "tensorflow" not in kept:  # ours comes, and needs a newer NumPy than that of the board's Ubuntu
-        kept &= set(BOARD)
-    others = pins_for_tensorflow(pins_file, python)
+    board = board_packages(python)
+    others = pins_for_tensorflow(pins_file, board.get("tensorflow"))
+    # Without a TensorFlow of the board ours comes, and needs a newer NumPy than that of the board's Ubuntu.
+    kept = set(board) if "tensorflow" in board else set(BOARD).intersection(board)
     lines = [others.get(_name(line.split("==")[0]), line) for line in lines]
     return [line for line in lines if _name(line.split("==")[0]) not in kept]
 
 
-def pins_for_tensorflow(pins_file, python):
+def board_packages(python):
+    """{name: version} of the board's own packages and of all that they require. What lies in the environment does not count."""
+    return json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8"))
+
+
+def pins_for_tensorflow(pins_file, version):
     """{package: pin} of NAME_tensorflowX.Y.txt beside NAME.txt, for the TensorFlow X.Y that the board has; {} without one."""
-    code = "from importlib.metadata import version; print('.'.join(version('tensorflow').split('.')[:2]))"
-    version = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().strip()
-    path = "%s_tensorflow%s.txt" % (pins_file[:-len(".txt")], version)
+    path = "%s_tensorflow%s.txt" % (pins_file[:-len(".txt")], ".".join((version or "").split(".")[:2]))
     if not os.path.exists(path):
         return {}
     with open(path) as stream:
@@ -566,26 +569,32 @@ def _name(package):
     return package.lower().replace("_", "-").replace("tensorflow-cpu", "tensorflow")
 
 
-# Prints the names of the board's packages that are installed, and of all their requirements, from their metadata.
+# Prints the names and versions of the board's packages that are installed, and of all their requirements, from their metadata.
 BOARD_CODE = """
-import json, re
+import json, os, re, sys
+own = sys.prefix + os.sep if sys.prefix != sys.base_prefix else None
+paths = [path for path in sys.path if not (own and path.startswith(own))]
 try:
-    from importlib.metadata import distribution
-    requires = lambda name: distribution(name).requires or []
+    from importlib.metadata import distributions
+    look = lambda name: next(iter(distributions(name=name, path=paths)))
+    requires = lambda found: found.requires or []
 except ImportError:
     import pkg_resources
-    requires = lambda name: [str(r) for r in pkg_resources.get_distribution(name).requires()]
-found, todo = set(), list(%r)
+    installed = pkg_resources.WorkingSet(paths).by_key
+    look = lambda name: installed[name]
+    requires = lambda found: [str(need) for need in found.requires()]
+found, todo = {}, list(%r)
 while todo:
     name = todo.pop().lower().replace("_", "-")
     if name not in found:
         try:
-            needs = requires(name)
+            package = look(name)
+            needs = requires(package)
         except Exception:
             continue
-        found.add(name)
+        found[name] = package.version
         todo += [re.split(r"[^\\w.-]", need)[0] for need in needs if "extra ==" not in need]
-print(json.dumps(sorted(found)))
+print(json.dumps(found))
 """
 
 

@@ -7,12 +7,15 @@
 #     sudo tests/arm.sh FOLDER run [NN ...]      python3 workbook.py run ...
 #     sudo tests/arm.sh FOLDER small [NN ...]    the same where a photo has two vehicles: an emulated network takes a minute for each
 #     sudo tests/arm.sh FOLDER board [GB] [...]  `doctor`, or what follows, on what the launcher takes for a Jetson (default: 4 GB)
+#     sudo tests/arm.sh FOLDER jetpack5 [...]    `doctor`, or what follows, with Python 3.8, which is compiled for it first
 #     sudo tests/arm.sh FOLDER shell [...]       a shell, or one command
 #
 # Each command first makes what is missing, and a command that was interrupted continues. The workbook there is a clone of this
 # checkout's last commit, owned by an ordinary user. Everything is mounted in a namespace of its own: when the command ends,
 # nothing stays mounted and no process stays. The way to the package index is that of this machine: PIP_*, the proxies, the
-# certificates and /etc/pip.conf; `sudo -E` keeps the variables. DEBIAN_MIRROR names another mirror of Debian. What stays on this
+# certificates and /etc/pip.conf; `sudo -E` keeps the variables. DEBIAN_MIRROR names another mirror of Debian, PYTHON38 another
+# place of Python's source (a .tgz, by http or file). Python 3.8 is cross-compiled, which needs gcc-aarch64-linux-gnu and a Python
+# 3.8 of this machine. What stays on this
 # machine is the registration of qemu for ARM programs, until it is started again: `update-binfmts --disable qemu-aarch64` ends it.
 #
 # Emulation says whether ARM wheels, compilers and code work. It is slow, has no GPU, and its times say nothing about a board.
@@ -21,7 +24,7 @@ set -euo pipefail
 fail() { echo "arm.sh: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0"; }
 
-case "${2:-}" in setup | doctor | test | run | small | board | shell) ;; *) usage; exit 2 ;; esac
+case "${2:-}" in setup | doctor | test | run | small | board | jetpack5 | shell) ;; *) usage; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || fail "must run as root, which debootstrap, mount and chroot need: sudo $0 $*"
 for program in debootstrap qemu-aarch64-static update-binfmts git; do
   command -v "$program" >/dev/null || fail "$program is missing: apt-get install qemu-user-static binfmt-support debootstrap git"
@@ -179,6 +182,49 @@ board() {
   export QEMU_LD_PREFIX=/opt/board
 }
 
+# Python 3.8 in a layer over the system, as on JetPack 5. Under emulation its compilation would take hours.
+python38() {
+  local source=$folder/python38 headers python
+  on_a_layer jetpack5
+  [ ! -e "$layer/made" ] || return 0
+  python=$(find_python38)
+  inside 0 / sh -c "apt-get update -q && apt-get install -q -y --no-install-recommends pkg-config libhdf5-dev \
+    libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev zlib1g-dev" >"$layer/apt.log" 2>&1 ||
+    fail "apt-get failed: $(tail -3 "$layer/apt.log")"
+  rm -rf "$source"
+  mkdir -p "$source/made"
+  curl -fsSL "${PYTHON38:-https://www.python.org/ftp/python/3.8.20/Python-3.8.20.tgz}" | tar -xz -C "$source" --strip-components=1 ||
+    fail "no source of Python 3.8; PYTHON38 names another place of it"
+  headers=$system/usr/include/aarch64-linux-gnu
+  echo "Python 3.8 for aarch64 in $system"
+  (
+    cd "$source/made"
+    export PATH=$python:$PATH CC="aarch64-linux-gnu-gcc --sysroot=$system" CPPFLAGS="-I$headers -I$system/usr/include"
+    export LDFLAGS="-L$system/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,$system/usr/lib/aarch64-linux-gnu"
+    export PKG_CONFIG_LIBDIR=$system/usr/lib/aarch64-linux-gnu/pkgconfig PKG_CONFIG_SYSROOT_DIR=$system
+    ../configure --host=aarch64-linux-gnu --build=x86_64-linux-gnu --prefix=/usr/local --without-ensurepip --disable-ipv6 \
+      ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no
+    sed -i "s:^LIBFFI_INCLUDEDIR=.*:LIBFFI_INCLUDEDIR=$headers:" Makefile  # pkg-config leaves the folder of the processor out
+    make -j "$(nproc)"
+    make install "DESTDIR=$system"
+  ) >"$layer/python.log" 2>&1 || fail "Python 3.8 could not be compiled; the end of $layer/python.log: $(tail -3 "$layer/python.log")"
+  inside $user / python3.8 -c "import bz2, ctypes, hashlib, lzma, sqlite3, ssl, zlib" || fail "see $layer/python.log"
+  touch "$layer/made"
+}
+
+# The folder of a Python 3.8 of this machine.
+find_python38() {
+  local candidate
+  command -v aarch64-linux-gnu-gcc curl >/dev/null || fail "aarch64-linux-gnu-gcc and curl are needed: apt-get install gcc-aarch64-linux-gnu curl"
+  for candidate in "$(command -v python3.8 || true)" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.8.*/bin/python3.8; do
+    if [ -x "$candidate" ] && "$candidate" -c "" 2>/dev/null; then
+      dirname "$candidate"
+      return
+    fi
+  done
+  fail "no Python 3.8 here, which compiling one for ARM needs: put python3.8 on PATH, or install it with pyenv"
+}
+
 exec 9>"$folder/lock"
 flock 9
 export QEMU_CPU=${QEMU_CPU:-cortex-a76}  # of what qemu 7.2 has, the nearest to Orin's A78AE; neither has SVE
@@ -206,6 +252,12 @@ case "$command" in
     clone board
     exec 9>&-
     inside $user /home/reader/board python3 workbook.py "${@:-doctor}"
+    ;;
+  jetpack5)
+    python38
+    clone jetpack5
+    exec 9>&-
+    inside $user /home/reader/jetpack5 python3.8 workbook.py "${@:-doctor}"
     ;;
   shell) exec 9>&-; [ $# -gt 0 ] || set -- bash; inside $user /home/reader "$@" ;;
 esac

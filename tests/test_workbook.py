@@ -403,6 +403,20 @@ def test_a_board_without_a_tensorflow_gets_the_numpy_that_ours_needs(tmp_path, m
     assert workbook.pins_for(str(pins), sys.executable, dict(INFO, jetson=True)) == ["tensorflow==2.21.0", "numpy==2.4.6"]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="Python 3.6 needs pkg_resources, which an empty environment lacks")
+def test_what_the_environment_has_is_not_the_board_s(tmp_path, monkeypatch):
+    """Else the workbook's own TensorFlow is taken for NVIDIA's when an environment is completed."""
+    subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")])
+    python = str(tmp_path / "env" / "bin" / "python")
+    own = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).decode().strip()
+    for folder, name in ((own, "tensorflow"), (str(tmp_path / "board"), "tensorrt")):
+        os.makedirs(os.path.join(folder, name + "-1.5.dist-info"))
+        with open(os.path.join(folder, name + "-1.5.dist-info", "METADATA"), "w") as stream:
+            stream.write("Metadata-Version: 2.1\nName: %s\nVersion: 1.5\n" % name)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "board"))
+    assert workbook.board_packages(python) == {"tensorrt": "1.5"}
+
+
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="of the stack for Python 3.10 and later")
 @pytest.mark.parametrize("version, onnx", [("2.16.1+nv24.8", "1.18.0"), ("2.21.0", "1.23.2"), (None, "1.23.2")])
 def test_pins_that_go_with_the_tensorflow_of_the_board(tmp_path, monkeypatch, version, onnx):
