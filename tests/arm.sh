@@ -5,7 +5,7 @@
 #     sudo tests/arm.sh FOLDER doctor            python3 workbook.py doctor
 #     sudo tests/arm.sh FOLDER test [...]        python3 workbook.py test ...
 #     sudo tests/arm.sh FOLDER run [NN ...]      python3 workbook.py run ...
-#     sudo tests/arm.sh FOLDER small [NN ...]    the same where a photo has two vehicles: an emulated network takes a minute for each
+#     sudo tests/arm.sh FOLDER small [NN ...]    the same where a photo has two vehicles, since an emulated network is slow
 #     sudo tests/arm.sh FOLDER board [GB] [...]  `doctor`, or what follows, on what the launcher takes for a Jetson (default: 4 GB)
 #     sudo tests/arm.sh FOLDER jetpack5 [...]    `doctor`, or what follows, with Python 3.8, which is compiled for it first
 #     sudo tests/arm.sh FOLDER shell [...]       a shell, or one command
@@ -15,8 +15,8 @@
 # nothing stays mounted and no process stays. The way to the package index is that of this machine: PIP_*, the proxies, the
 # certificates and /etc/pip.conf; `sudo -E` keeps the variables. DEBIAN_MIRROR names another mirror of Debian, PYTHON38 another
 # place of Python's source (a .tgz, by http or file). Python 3.8 is cross-compiled, which needs gcc-aarch64-linux-gnu and a Python
-# 3.8 of this machine. What stays on this
-# machine is the registration of qemu for ARM programs, until it is started again: `update-binfmts --disable qemu-aarch64` ends it.
+# 3.8 of this machine. What stays on this machine is the registration of qemu for ARM programs, until it is started again:
+# `update-binfmts --disable qemu-aarch64` ends it.
 #
 # Emulation says whether ARM wheels, compilers and code work. It is slow, has no GPU, and its times say nothing about a board.
 set -euo pipefail
@@ -191,31 +191,44 @@ python38() {
   inside 0 / sh -c "apt-get update -q && apt-get install -q -y --no-install-recommends pkg-config libhdf5-dev \
     libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev zlib1g-dev" >"$layer/apt.log" 2>&1 ||
     fail "apt-get failed: $(tail -3 "$layer/apt.log")"
+  # An absolute link leads out of the system, and then the linker takes the static library.
+  find "$system/usr/lib/aarch64-linux-gnu" -maxdepth 1 -lname '/*' -printf '%p %l\n' | while read -r name target; do
+    ln -sfr "$system$target" "$name"
+  done
   rm -rf "$source"
   mkdir -p "$source/made"
-  curl -fsSL "${PYTHON38:-https://www.python.org/ftp/python/3.8.20/Python-3.8.20.tgz}" | tar -xz -C "$source" --strip-components=1 ||
+  curl -fsSL "${PYTHON38:-https://www.python.org/ftp/python/3.8.20/Python-3.8.20.tgz}" |
+    tar -xz -C "$source" --strip-components=1 ||
     fail "no source of Python 3.8; PYTHON38 names another place of it"
   headers=$system/usr/include/aarch64-linux-gnu
   echo "Python 3.8 for aarch64 in $system"
-  (
-    cd "$source/made"
-    export PATH=$python:$PATH CC="aarch64-linux-gnu-gcc --sysroot=$system" CPPFLAGS="-I$headers -I$system/usr/include"
-    export LDFLAGS="-L$system/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,$system/usr/lib/aarch64-linux-gnu"
-    export PKG_CONFIG_LIBDIR=$system/usr/lib/aarch64-linux-gnu/pkgconfig PKG_CONFIG_SYSROOT_DIR=$system
-    ../configure --host=aarch64-linux-gnu --build=x86_64-linux-gnu --prefix=/usr/local --without-ensurepip --disable-ipv6 \
-      ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no
-    sed -i "s:^LIBFFI_INCLUDEDIR=.*:LIBFFI_INCLUDEDIR=$headers:" Makefile  # pkg-config leaves the folder of the processor out
-    make -j "$(nproc)"
-    make install "DESTDIR=$system"
-  ) >"$layer/python.log" 2>&1 || fail "Python 3.8 could not be compiled; the end of $layer/python.log: $(tail -3 "$layer/python.log")"
+  (cd "$source/made" && compile "$python" "$headers") >"$layer/python.log" 2>&1 ||
+    fail "Python 3.8 could not be compiled; the end of $layer/python.log: $(tail -3 "$layer/python.log")"
   inside $user / python3.8 -c "import bz2, ctypes, hashlib, lzma, sqlite3, ssl, zlib" || fail "see $layer/python.log"
   touch "$layer/made"
+}
+
+# compile FOLDER HEADERS: what is in .. for the system. FOLDER: of a Python 3.8 of this machine. `set -e` does not hold in here.
+compile() {
+  export PATH=$1:$PATH CC="aarch64-linux-gnu-gcc --sysroot=$system" CPPFLAGS="-I$2 -I$system/usr/include"
+  export LDFLAGS="-L$system/usr/lib/aarch64-linux-gnu -Wl,-rpath-link,$system/usr/lib/aarch64-linux-gnu"
+  export PKG_CONFIG_LIBDIR=$system/usr/lib/aarch64-linux-gnu/pkgconfig PKG_CONFIG_SYSROOT_DIR=$system
+  ../configure --host=aarch64-linux-gnu --build=x86_64-linux-gnu --prefix=/usr/local --without-ensurepip --disable-ipv6 \
+    ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no &&
+    sed -i "s:^LIBFFI_INCLUDEDIR=.*:LIBFFI_INCLUDEDIR=$2:" Makefile && # pkg-config leaves the processor's folder out
+    make -j "$(nproc)" &&
+    make install "DESTDIR=$system" &&
+    # Packages are compiled there with what Python was compiled with here.
+    sed -i "s: --sysroot=$system::g; s:$system::g" "$system"/usr/local/lib/python3.8/{_sysconfigdata_*.py,config-3.8-*/Makefile} &&
+    rm -rf "$system"/usr/local/lib/python3.8/__pycache__
 }
 
 # The folder of a Python 3.8 of this machine.
 find_python38() {
   local candidate
-  command -v aarch64-linux-gnu-gcc curl >/dev/null || fail "aarch64-linux-gnu-gcc and curl are needed: apt-get install gcc-aarch64-linux-gnu curl"
+  for candidate in aarch64-linux-gnu-gcc curl; do
+    command -v $candidate >/dev/null || fail "$candidate is missing: apt-get install gcc-aarch64-linux-gnu curl"
+  done
   for candidate in "$(command -v python3.8 || true)" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.8.*/bin/python3.8; do
     if [ -x "$candidate" ] && "$candidate" -c "" 2>/dev/null; then
       dirname "$candidate"
@@ -225,39 +238,43 @@ find_python38() {
   fail "no Python 3.8 here, which compiling one for ARM needs: put python3.8 on PATH, or install it with pyenv"
 }
 
-exec 9>"$folder/lock"
-flock 9
-export QEMU_CPU=${QEMU_CPU:-cortex-a76}  # of what qemu 7.2 has, the nearest to Orin's A78AE; neither has SVE
-[ -s "$folder/cpuinfo" ] || processors >"$folder/cpuinfo"
-emulation
-debian
-case "$command" in
-  setup) environment ;;
-  doctor | test | run) environment; exec 9>&-; workbook "$command" "$@" ;;
-  small)
-    environment
-    exec 9>&-
-    on_a_layer small
-    clone workbook
-    for name in "$system"/home/reader/workbook/data/scenes/label_2/*.txt; do
-      cars=$(grep -m 2 '^Car ' "$name")
-      echo "$cars" >"$name"
-    done
-    workbook run --timeout 36000 "$@"
-    ;;
-  board)
-    gb=4
-    case "${1:-}" in [0-9]*) gb=$1; shift ;; esac
-    board "$gb"
-    clone board
-    exec 9>&-
-    inside $user /home/reader/board python3 workbook.py "${@:-doctor}"
-    ;;
-  jetpack5)
-    python38
-    clone jetpack5
-    exec 9>&-
-    inside $user /home/reader/jetpack5 python3.8 workbook.py "${@:-doctor}"
-    ;;
-  shell) exec 9>&-; [ $# -gt 0 ] || set -- bash; inside $user /home/reader "$@" ;;
-esac
+main() {
+  exec 9>"$folder/lock"
+  flock 9
+  export QEMU_CPU=${QEMU_CPU:-cortex-a76}  # of what qemu 7.2 has, the nearest to Orin's A78AE; neither has SVE
+  [ -s "$folder/cpuinfo" ] || processors >"$folder/cpuinfo"
+  emulation
+  debian
+  case "$command" in
+    setup) environment ;;
+    doctor | test | run) environment; exec 9>&-; workbook "$command" "$@" ;;
+    small)
+      environment
+      exec 9>&-
+      on_a_layer small
+      clone workbook
+      for name in "$system"/home/reader/workbook/data/scenes/label_2/*.txt; do
+        cars=$(grep -m 2 '^Car ' "$name")
+        echo "$cars" >"$name"
+      done
+      workbook run --timeout 36000 "$@"
+      ;;
+    board)
+      gb=4
+      case "${1:-}" in [0-9]*) gb=$1; shift ;; esac
+      board "$gb"
+      clone board
+      exec 9>&-
+      inside $user /home/reader/board python3 workbook.py "${@:-doctor}"
+      ;;
+    jetpack5)
+      python38
+      clone jetpack5
+      exec 9>&-
+      inside $user /home/reader/jetpack5 python3.8 workbook.py "${@:-doctor}"
+      ;;
+    shell) exec 9>&-; [ $# -gt 0 ] || set -- bash; inside $user /home/reader "$@" ;;
+  esac
+}
+
+main "$@"  # read to its end before it runs, so that a new version of this file does no harm
