@@ -139,6 +139,7 @@ def test_layers_keep_the_order_of_the_network_and_the_short_ones_share_a_bar():
     assert bars(figure, hatched=False) == [4.0, 3.0, 2.0, 1.0]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["conv1", "conv2", "dense", "2 others"]
     assert "40 %" in words(figure) and "here" in words(figure)
+    assert bars(show.layers(times, "elsewhere", top=3, recorded=True), hatched=True) == [4.0, 3.0, 2.0, 1.0]
 
 
 def test_layers_of_one_kind_have_one_colour():

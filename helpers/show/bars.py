@@ -204,12 +204,13 @@ def over_batches(found):
     return finish_chart(figure, rect=(0, 0.08, 1, 0.97))
 
 
-def layers(times, title="", top=18):
+def layers(times, title="", top=18, recorded=False):
     """Where the time goes: a bar for each layer, in the order of the network. Returns a matplotlib Figure.
 
     times: [(name, ms)] as from `engine.Engine.layer_times`, or [(name, ms, kind)] as from `timing.layers`, which gives each
     kind a colour. top: how many of the longest layers get a bar of their own; the rest share one at the end. Percentages
-    are of the sum of `times`, which is more than the time of a run: measuring between layers costs some.
+    are of the sum of `times`, which is more than the time of a run: measuring between layers costs some. recorded: hatched
+    bars, for times of another machine.
 
     Raises ValueError when no layer took any time.
     """
@@ -228,11 +229,12 @@ def layers(times, title="", top=18):
     colours = dict({kind: KINDS[min(i, len(KINDS) - 1)] for i, kind in enumerate(kinds)}, others=PALE)
     figure, axis = subplots(figsize=(9.5, 0.9 + 0.235 * len(shown)), dpi=95)
     for y, (_, ms, kind) in enumerate(shown):
-        axis.barh(y, ms, height=0.74, color=colours[kind])
+        fill = dict(facecolor="white", hatch="////", lw=1.0) if recorded else dict(facecolor=colours[kind])
+        axis.barh(y, ms, height=0.74, edgecolor=colours[kind], **fill)
         axis.text(ms, y, "  %s ms, %.0f %%" % (_number(ms), 100 * ms / total), va="center", fontsize=7.5, color=INK)
     longest = sorted((entry for entry in shown if entry[2] != "others"), key=lambda entry: -entry[1])[:5]
-    describe(figure, "%s. A bar for each of %d layers in the order of the network; together %s ms. The longest: %s." % (
-        title or "Where the time goes", len(times), _number(total), "; ".join(
+    describe(figure, "%s. A %sbar for each of %d layers in the order of the network; together %s ms. The longest: %s." % (
+        title or "Where the time goes", "hatched " * recorded, len(times), _number(total), "; ".join(
             "%s %s ms (%.0f %%)" % (name, _number(ms), 100 * ms / total) for name, ms, _ in longest)))
     axis.set_yticks(range(len(shown)))
     axis.set_yticklabels([plain(name, 43) for name, _, _ in shown], fontsize=7.5)

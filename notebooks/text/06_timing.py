@@ -768,7 +768,8 @@ h200 = timing.load(timing.RUNS / "timing_tensorrt8.6.1_h200.json")["results"]["l
 print("sum of the layers %.2f ms, a whole run without the profiler %.2f ms"
       % (sum(ms for _, ms in h200["ms"]), h200["whole_ms"]))
 print("l2_normalize %.4f ms" % dict(h200["ms"])["orientation/l2_normalize"])
-show.layers(h200["ms"], "TensorRT 8.6.1, FP16, batch 1, NVIDIA H200, by IProfiler", top=20)
+show.layers(h200["ms"], "TensorRT 8.6.1, FP16, batch 1, NVIDIA H200, by IProfiler", top=20,
+            recorded=True)
 
 # %% [markdown]
 # On a CPU nearly all of it is convolution. On a GPU, which computes faster than it reads, the longest single layers are the
