@@ -154,8 +154,8 @@ on_a_layer() {
   kernel_folders
 }
 
-# What the launcher takes for a Jetson. The stand-ins have the names and the metadata of JetPack's packages, and say so when they
-# are asked for more.
+# What the launcher takes for a Jetson. The stand-ins have the names and the metadata of JetPack's packages and do nothing: pages that
+# convert with NVIDIA's uff stop there.
 board() {
   local packages=usr/lib/python3/dist-packages name version
   on_a_layer board
@@ -182,7 +182,7 @@ board() {
   export QEMU_LD_PREFIX=/opt/board
 }
 
-# Python 3.8 in a layer over the system, as on JetPack 5. Under emulation its compilation would take hours.
+# Python 3.8 in a layer over the system, as on JetPack 5; cross-compiled, because an emulated compiler is slow.
 python38() {
   local source=$folder/python38 headers python
   on_a_layer jetpack5
