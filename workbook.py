@@ -537,7 +537,10 @@ def pins_for(pins_file, python, info):
 
 def board_packages(python):
     """{name: version} of the board's own packages and of all that they require. What lies in the environment does not count."""
-    return json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD,)]).decode("utf-8"))
+    found = json.loads(subprocess.check_output([python, "-c", BOARD_CODE % (BOARD + ("tensorflow-gpu",),)]).decode("utf-8"))
+    if "tensorflow-gpu" in found:  # its name in builds of 2019
+        found.setdefault("tensorflow", found["tensorflow-gpu"])
+    return found
 
 
 def pins_for_tensorflow(pins_file, version):

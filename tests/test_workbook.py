@@ -371,11 +371,12 @@ def test_doctor_names_a_python_that_is_not_supported(monkeypatch, capsys, versio
     assert workbook.doctor("python", []) == 1 and words in capsys.readouterr().err
 
 
-def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatch):
+@pytest.mark.parametrize("tensorflow", ["tensorflow", "tensorflow_gpu"])
+def test_on_a_board_its_own_packages_are_not_installed_over(tmp_path, monkeypatch, tensorflow):
     pins = tmp_path / "pins.txt"
     pins.write_text("# head\ntensorflow==2.13.1 ; x\nnumpy==1.24.3\nsix==1.17.0\nprotobuf==3.20.3\n")
     board = tmp_path / "board"
-    for name, requires in (("tensorflow", ["numpy>=1.2", "protobuf<4 ; python_version > '3'", "absent-thing"]),
+    for name, requires in ((tensorflow, ["numpy>=1.2", "protobuf<4 ; python_version > '3'", "absent-thing"]),
                            ("numpy", []), ("protobuf", [])):
         info = board / (name + "-1.0.dist-info")
         info.mkdir(parents=True)

@@ -623,8 +623,8 @@ with timing.lock("an exercise of page 06", wait=1800):
 # ### On your own network
 #
 # `mine.npy` has pictures as the network wants them, `mine.onnx` was made on page 03 or 07, and `answer/BiasAdd` is its output. What
-# is *close* only you can say, in the unit of your own answers. On a GPU add `timing.Column("TensorRT FP16", "tensorrt",
-# "mine.plan")`, if you built the plan with `engine.build` of `helpers`, which keeps the record beside it.
+# is *close* only you can say, in the unit of your own answers. On a GPU add `timing.Column("TensorRT FP16", "tensorrt", "mine.plan")`,
+# with a plan for up to eight images by `engine.build("mine.onnx", "mine.plan", "fp16", batch=8)` of `helpers` (not tried there).
 #
 # ```python
 # import types
